@@ -1,0 +1,1 @@
+"""Evidence that needs no learned weights: decoding, analyzers, the shared vocabulary and the registry."""

@@ -1,0 +1,1 @@
+"""One file per analyzer; each registers itself on import."""

@@ -1,0 +1,126 @@
+"""The detector registry: what each detector measures, and how to get hold of it."""
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from forensics.errors import RegistryError
+from forensics.types import ImageSample, Signal
+
+Tier = Literal["light", "standard", "full"]
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """One named number of a detector: its range and what it means.
+
+    `meaning` is a noun phrase that finishes "what was weighed: ...". `aspect` groups numbers that tell one story in
+    the reasons. `headline` numbers stand at the top level of the verdict. `feature` numbers are offered to the fusion.
+    """
+
+    name: str
+    low: float
+    high: float
+    meaning: str
+    aspect: str = ""
+    headline: bool = False
+    feature: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorSpec:
+    """What a detector is. Raise `version` whenever its numbers change for the same bytes."""
+
+    name: str
+    title: str
+    version: int
+    numbers: tuple[Number, ...]
+    looks_at: str
+    fails_when: str
+    tier: Tier = "light"
+    source: str = ""
+
+
+class Detector(Protocol):
+    """A loaded learned detector: a batch in, one signal per sample out, in order."""
+
+    def __call__(self, samples: Sequence[ImageSample]) -> list[Signal]:
+        """The signals of the batch."""
+        ...
+
+
+Analyze = Callable[[ImageSample], Signal]
+Load = Callable[[Path, str], Detector]
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A registry entry: an analyzer (per image, no weights) or the loader of a learned detector."""
+
+    spec: DetectorSpec
+    analyze: Analyze | None = None
+    load: Load | None = None
+
+
+_ENTRIES: dict[str, Registered] = {}
+
+
+def analyzer(spec: DetectorSpec) -> Callable[[Analyze], Analyze]:
+    """Register a function of one image as the analyzer `spec` describes."""
+
+    def decorate(function: Analyze) -> Analyze:
+        _add(Registered(spec, analyze=function))
+        return function
+
+    return decorate
+
+
+def detector(spec: DetectorSpec) -> Callable[[Load], Load]:
+    """Register a loader `(model directory, device) -> Detector`; heavy imports belong inside it."""
+
+    def decorate(load: Load) -> Load:
+        _add(Registered(spec, load=load))
+        return load
+
+    return decorate
+
+
+def get(name: str) -> Registered:
+    """The entry of that name; RegistryError with a hint where there is none."""
+    try:
+        return _ENTRIES[name]
+    except KeyError:
+        close = difflib.get_close_matches(name, _ENTRIES, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise RegistryError(f"There is no detector named {name!r}.{hint}") from None
+
+
+def entries() -> tuple[Registered, ...]:
+    """Every registered detector, ordered by name."""
+    return tuple(_ENTRIES[name] for name in sorted(_ENTRIES))
+
+
+def discover(package: str) -> None:
+    """Import every module of `package`, so that the detectors in it register themselves."""
+    for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+        importlib.import_module(f"{package}.{module.name}")
+
+
+def _add(entry: Registered) -> None:
+    spec = entry.spec
+    if spec.name in _ENTRIES:
+        raise RegistryError(f"Two detectors are named {spec.name!r}; names must be unique.")
+    taken = {n.name: other.spec.name for other in _ENTRIES.values() for n in other.spec.numbers}
+    for number in spec.numbers:
+        if number.name in taken:
+            raise RegistryError(
+                f"{spec.name!r} and {taken[number.name]!r} both measure {number.name!r}; names must be unique."
+            )
+        if not number.low < number.high:
+            raise RegistryError(f"The range of {number.name!r} is empty: [{number.low}, {number.high}].")
+        taken[number.name] = spec.name
+    _ENTRIES[spec.name] = entry

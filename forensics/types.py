@@ -1,0 +1,132 @@
+"""The vocabulary everything speaks: image sample, signal, claim, evidence."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+Heatmap = NDArray[np.float32]
+
+_NO_TEXT: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """Metadata as found in the file, uninterpreted; absent parts are empty, never guessed.
+
+    `exif` is the TIFF block without the `Exif\\0\\0` prefix, `xmp` the packet (extended JPEG XMP joined),
+    `iptc` the raw IIM block, `icc` the profile, `text` the PNG/GIF/JPEG comment texts by keyword.
+    """
+
+    exif: bytes = b""
+    xmp: bytes = b""
+    iptc: bytes = b""
+    icc: bytes = b""
+    text: Mapping[str, str] = _NO_TEXT
+
+    def __getstate__(self) -> tuple[bytes, bytes, bytes, bytes, dict[str, str]]:
+        return self.exif, self.xmp, self.iptc, self.icc, dict(self.text)
+
+    def __setstate__(self, state: tuple[bytes, bytes, bytes, bytes, dict[str, str]]) -> None:
+        for name, value in zip(("exif", "xmp", "iptc", "icc"), state[:4], strict=True):
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "text", MappingProxyType(state[4]))
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSample:
+    """One decoded image: the bytes as they came and read-only RGB pixels.
+
+    `pixels` is H x W x 3 uint8, upright (EXIF orientation applied), alpha laid on white, values as stored (no colour
+    management). `alpha` is H x W uint8 where the file has an alpha channel. `media_type` comes from magic bytes.
+    """
+
+    data: bytes = field(repr=False)
+    sha256: str
+    media_type: str
+    pixels: Pixels = field(repr=False)
+    metadata: Metadata = field(default_factory=Metadata, repr=False)
+    alpha: Pixels | None = field(default=None, repr=False)
+
+    @property
+    def width(self) -> int:
+        """Width in pixels after orientation."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Height in pixels after orientation."""
+        return int(self.pixels.shape[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a file declares about its own origin; positive evidence only.
+
+    `says_ai` is what the declaration states. `decisive` is true where the declaration may set the label by itself:
+    a C2PA claim of AI with a valid signature of a trusted signer, or metadata that a generator itself wrote.
+    """
+
+    carrier: str
+    says_ai: bool
+    decisive: bool
+    statement: str
+    generator: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A detector's finding: named numbers (NaN where one could not be measured) and one plain sentence.
+
+    `heatmap` is H' x W' float32 in [0, 1], any resolution with the image's aspect ratio; larger means more suspicious.
+    """
+
+    detector: str
+    numbers: Mapping[str, float]
+    sentence: str
+    heatmap: Heatmap | None = field(default=None, repr=False)
+    claims: tuple[Claim, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A detector that gave no finding, and why; NaN for the fusion, visible in the verdict."""
+
+    detector: str
+    reason: str
+
+
+Signal = Measured | Skipped
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All signals about one image, with what a verdict needs to know of the image itself."""
+
+    image_sha256: str
+    media_type: str
+    width: int
+    height: int
+    signals: tuple[Signal, ...]
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        """Every declaration of origin found by any detector."""
+        return tuple(c for s in self.signals if isinstance(s, Measured) for c in s.claims)
+
+
+ErrorCode = Literal[
+    "bad_job",
+    "blocked_url",
+    "fetch_failed",
+    "too_large",
+    "not_an_image",
+    "too_many_pixels",
+    "decode_failed",
+    "internal",
+]

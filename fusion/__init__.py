@@ -1,0 +1,1 @@
+"""From signals to a verdict: schema, meta-model, calibration, reasons, training, evaluation."""

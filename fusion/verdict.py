@@ -1,0 +1,38 @@
+"""The verdict: what the fusion concludes about one image, and the reasons it really weighed."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from forensics.types import Claim, Evidence
+
+Label = Literal["AI", "NON-AI", "UNCERTAIN"]
+Basis = Literal["pixels", "provenance"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason: a plain sentence, and its share of the calibrated log-odds (positive speaks for AI)."""
+
+    sentence: str
+    aspect: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The conclusion about one image.
+
+    `fusion_prob` in [0, 1] is the calibrated probability of AI from the image alone; None where nothing could be
+    measured. `basis` says whether the label rests on it or on what the file declares. `confidence` in [0, 1] is the
+    calibrated probability of the label (of the likelier label when UNCERTAIN); None when the label was declared.
+    """
+
+    label: Label
+    basis: Basis
+    fusion_prob: float | None
+    confidence: float | None
+    reasons: tuple[Reason, ...]
+    claims: tuple[Claim, ...]
+    evidence: Evidence
+    profile: str
+    fingerprint: str

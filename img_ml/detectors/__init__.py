@@ -1,0 +1,1 @@
+"""One file per learned detector; each registers itself on import."""

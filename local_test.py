@@ -1,0 +1,1 @@
+"""Judge one image by hand."""

@@ -1,0 +1,1 @@
+"""Thin commands over the packages: dataset tools, bulk work, generated documentation."""

@@ -1,0 +1,1 @@
+"""The long-running worker: Redis stream in, verdicts out."""
