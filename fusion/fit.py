@@ -135,7 +135,11 @@ def _model(
 ) -> FusionModel:
     gains = booster.get_score(importance_type="total_gain")
     gain = np.array([float(np.sum(gains.get(name, 0.0))) for name in table.schema.names])
-    share = gain / max(gain.sum(), 1e-12)
+    if gain.sum() == 0:
+        raise DatasetError(
+            "The trees found nothing to split on: the dataset is too small, or its classes do not differ."
+        )
+    share = gain / gain.sum()
     real = table.values[table.label == 0]
     references = []
     for column, part in zip(real.T, share, strict=True):
