@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -10,8 +9,6 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
 Heatmap = NDArray[np.float32]
-
-_NO_TEXT: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +23,7 @@ class Metadata:
     xmp: bytes = b""
     iptc: bytes = b""
     icc: bytes = b""
-    text: Mapping[str, str] = _NO_TEXT
-
-    def __getstate__(self) -> tuple[bytes, bytes, bytes, bytes, dict[str, str]]:
-        return self.exif, self.xmp, self.iptc, self.icc, dict(self.text)
-
-    def __setstate__(self, state: tuple[bytes, bytes, bytes, bytes, dict[str, str]]) -> None:
-        for name, value in zip(("exif", "xmp", "iptc", "icc"), state[:4], strict=True):
-            object.__setattr__(self, name, value)
-        object.__setattr__(self, "text", MappingProxyType(state[4]))
+    text: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,194 @@
+"""Spectrum: the radial profile of fine detail, and the periodic peaks that upsampling leaves."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft, ndimage
+
+from forensics.crops import mean_over_crops, native_crops, too_small_reason
+from forensics.registry import DetectorSpec, Number, analyzer
+from forensics.residual import Plane, luminance, square_residual
+from forensics.types import ImageSample, Measured, Pixels, Signal, Skipped
+
+BANDS = 16
+JPEG_PERIOD = 8
+PERIODICITY_LIMIT = 1000.0
+
+
+def _band_name(band: int) -> str:
+    return f"spectrum_band_{band:02d}"
+
+
+SPEC = DetectorSpec(
+    name="spectrum",
+    title="Spectrum",
+    version=1,
+    numbers=(
+        *(
+            Number(
+                _band_name(band),
+                -15,
+                5,
+                f"detail between {band / BANDS / 2:.2f} and {(band + 1) / BANDS / 2:.2f} cycles/pixel (log10 share)",
+                "fine detail" if band >= BANDS // 2 else "coarse detail",
+            )
+            for band in range(BANDS)
+        ),
+        Number("spectrum_slope", -20, 20, "steepness with which detail falls off (log-log slope)", "coarse detail"),
+        Number("spectrum_axes", -10, 10, "detail along the axes against the diagonals (log ratio)", "fine detail"),
+        Number(
+            "spectrum_chroma", -10, 10, "fine colour detail against fine brightness detail (log ratio)", "fine detail"
+        ),
+        Number("spectrum_peak", 0, 100, "strongest isolated peak of the spectrum (sigmas)", "periodic peaks"),
+        Number("spectrum_peak_frequency", 0, 0.75, "frequency of that peak (cycles per pixel)", feature=False),
+        Number(
+            "spectrum_periodicity",
+            0,
+            PERIODICITY_LIMIT,
+            "periodic change of sharpness along rows or columns (peak over background)",
+            "periodic peaks",
+        ),
+        Number(
+            "spectrum_every_second",
+            -10,
+            10,
+            "sharpness that alternates every second pixel (log ratio)",
+            "periodic peaks",
+        ),
+        Number(
+            "spectrum_every_fourth", -10, 10, "sharpness that repeats every fourth pixel (log ratio)", "periodic peaks"
+        ),
+        Number("spectrum_period", 2, 64, "period of that change (pixels)", feature=False),
+    ),
+    looks_at="the Fourier spectrum of native crops, and periodic sharpness as resampling leaves it",
+    fails_when="strong compression hides the peaks; fabrics, screens and halftone print have peaks of their own",
+    source="Gallagher, Detection of Linear and Cubic Interpolation in JPEG Compressed Images, 2005; "
+    "Durall et al., Watch Your Up-Convolution, 2020",
+)
+
+
+@analyzer(SPEC)
+def analyze(sample: ImageSample) -> Signal:
+    """Radial profile, isolated peaks and periodicity over native crops."""
+    numbers = mean_over_crops(sample.pixels, _profile)
+    if numbers is None:
+        return Skipped(SPEC.name, too_small_reason())
+    crops = [square_residual(luminance(crop)) for crop in native_crops(sample.pixels)]
+    peak, frequency = _strongest_peak(crops)
+    height, width = crops[0].shape
+    numbers |= {"spectrum_peak": peak, "spectrum_peak_frequency": frequency}
+    numbers |= _periodicity(_sharpness_spectra(crops), (width, height))
+    sentence = (
+        f"The strongest isolated peak of the spectrum stands {peak:.1f} sigmas out; sharpness repeats "
+        f"every {numbers['spectrum_period']:.1f} pixels with "
+        f"{numbers['spectrum_periodicity']:.1f} times the background."
+    )
+    return Measured(SPEC.name, numbers, sentence)
+
+
+def _profile(crop: Pixels) -> dict[str, float]:
+    """Share of power per radial band (mean per frequency), slope, direction and chroma of the fine half."""
+    light = luminance(crop)
+    power = _power(light)
+    radius, angle_axes = _frequencies(light.shape)
+    inside = radius < 0.5
+    band = np.minimum((radius * 2 * BANDS).astype(np.intp), BANDS - 1)
+    sums = np.bincount(band[inside], weights=power[inside], minlength=BANDS)
+    counts = np.bincount(band[inside], minlength=BANDS)
+    profile = np.log10((sums / counts + 1e-6) / (sums.sum() / counts.sum() + 1e-6) + 1e-9)
+    fine = inside & (radius > 0.25)
+    axes, diagonals = power[fine & angle_axes].mean(), power[fine & ~angle_axes].mean()
+    chroma = _power(crop[..., 0].astype(np.float32) - crop[..., 1].astype(np.float32))[fine].mean()
+    centres = np.log10((np.arange(2, BANDS) + 0.5) / BANDS / 2)
+    slope = np.polyfit(centres, profile[2:], 1)[0]
+    return {
+        **{_band_name(i): float(value) for i, value in enumerate(profile)},
+        "spectrum_slope": float(np.clip(slope, -20, 20)),
+        "spectrum_axes": _log_ratio(float(axes), float(diagonals)),
+        "spectrum_chroma": _log_ratio(float(chroma), float(power[fine].mean())),
+    }
+
+
+def _log_ratio(first: float, second: float) -> float:
+    return float(np.clip(np.log((first + 1e-6) / (second + 1e-6)), -10, 10))
+
+
+def _power(plane: Plane) -> NDArray[np.float64]:
+    """Power per pixel of the Hann-windowed, mean-free plane (half plane of a real transform)."""
+    window = np.outer(np.hanning(plane.shape[0]), np.hanning(plane.shape[1])).astype(np.float32)
+    spectrum = fft.rfft2((plane - plane.mean()) * window)
+    return np.square(np.abs(spectrum)).astype(np.float64) / plane.size
+
+
+def _frequencies(shape: tuple[int, ...]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Radial frequency in cycles per pixel, and whether a frequency is nearer to an axis than to a diagonal."""
+    rows, columns = np.abs(np.fft.fftfreq(shape[0]))[:, None], np.fft.rfftfreq(shape[1])[None, :]
+    low, high = np.minimum(rows, columns), np.maximum(rows, columns)
+    return np.hypot(rows, columns), low < 0.4142 * high
+
+
+def _strongest_peak(crops: list[Plane]) -> tuple[float, float]:
+    """Height in sigmas over the local background, and frequency, of the strongest peak off the JPEG grid.
+
+    Crops of one shape are averaged, so that what repeats over the image stays and its content fades.
+    """
+    shape = crops[0].shape
+    logs = [np.log(_power(crop) + 1e-3) for crop in crops if crop.shape == shape]
+    mean = np.mean(logs, axis=0)
+    relief = mean - ndimage.uniform_filter(mean, 9, mode=("wrap", "nearest"))
+    radius, _ = _frequencies(shape)
+    usable = (radius > 0.1) & ~_on_jpeg_grid(shape)
+    deviation = 1.4826 * float(np.median(np.abs(relief[usable])))
+    if deviation < 1e-6:
+        return 0.0, 0.0
+    best = int(np.argmax(np.where(usable, relief, -np.inf)))
+    return float(np.clip(relief.flat[best] / deviation, 0, 100)), float(radius.flat[best])
+
+
+def _on_jpeg_grid(shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Frequencies within a bin and a half of a multiple of 1/8 on both axes: JPEG blocks peak there by themselves."""
+
+    def near(frequency: NDArray[np.floating], length: int) -> NDArray[np.bool_]:
+        steps = frequency * JPEG_PERIOD
+        return np.asarray(np.abs(steps - np.rint(steps)) <= 1.5 * JPEG_PERIOD / length)
+
+    rows, columns = np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])[None, :]
+    return np.asarray(near(rows, shape[0]) & near(columns, shape[1]))
+
+
+def _sharpness_spectra(crops: list[Plane]) -> list[NDArray[np.float64]]:
+    """Power spectrum of mean sharpness along rows and along columns, averaged over crops of one shape."""
+    same = [crop for crop in crops if crop.shape == crops[0].shape]
+    spectra = []
+    for axis in (0, 1):
+        traces = [np.log(np.abs(crop).mean(axis=axis) + 1e-3) for crop in same]
+        spectra.append(np.mean([np.square(np.abs(np.fft.rfft(t - t.mean()))) for t in traces], axis=0))
+    return spectra
+
+
+def _periodicity(spectra: list[NDArray[np.float64]], lengths: tuple[int, ...]) -> dict[str, float]:
+    """The strongest period off the JPEG grid, and the periods of 2 and 4 against what JPEG blocks explain."""
+    best, best_period = 0.0, 2.0
+    second, fourth = -10.0, -10.0
+    for power, length in zip(spectra, lengths, strict=True):
+        frequency = np.fft.rfftfreq(length)
+        steps = frequency * JPEG_PERIOD
+        usable = (frequency > 1 / 16) & (np.abs(steps - np.rint(steps)) > 1.5 * JPEG_PERIOD / length)
+        background = float(np.median(power[usable])) + 1e-6
+        index = int(np.argmax(np.where(usable, power, 0)))
+        if power[index] / background > best:
+            best, best_period = float(power[index] / background), float(1 / frequency[index])
+        blocks = max(_near(power, length, 1 / 8), _near(power, length, 3 / 8), background)
+        second = max(second, _log_ratio(_near(power, length, 1 / 2), blocks))
+        fourth = max(fourth, _log_ratio(_near(power, length, 1 / 4), blocks))
+    return {
+        "spectrum_periodicity": min(best, PERIODICITY_LIMIT),
+        "spectrum_period": best_period,
+        "spectrum_every_second": second,
+        "spectrum_every_fourth": fourth,
+    }
+
+
+def _near(power: NDArray[np.float64], length: int, frequency: float) -> float:
+    """The strongest power within one bin of a frequency."""
+    middle = round(frequency * length)
+    return float(power[max(middle - 1, 1) : middle + 2].max())

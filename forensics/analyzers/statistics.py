@@ -1,0 +1,64 @@
+"""Global statistics: entropy, colour and tone, as means over native crops."""
+
+import numpy as np
+
+from forensics.crops import mean_over_crops, too_small_reason
+from forensics.registry import DetectorSpec, Number, analyzer
+from forensics.residual import luminance
+from forensics.types import ImageSample, Measured, Pixels, Signal, Skipped
+
+SPEC = DetectorSpec(
+    name="statistics",
+    title="Global statistics",
+    version=1,
+    numbers=(
+        Number("image_entropy", 0, 8, "entropy of the brightness histogram (bits)", "tone", headline=True),
+        Number("tone_contrast", 0, 128, "spread of brightness (grey levels)", "tone"),
+        Number("tone_dark_share", 0, 1, "share of nearly black pixels", "tone"),
+        Number("tone_bright_share", 0, 1, "share of nearly white pixels", "tone"),
+        Number("colour_saturation", 0, 1, "mean colour saturation", "colour"),
+        Number("colour_saturation_spread", 0, 1, "spread of colour saturation", "colour"),
+        Number("colour_colourfulness", 0, 400, "colourfulness", "colour"),
+    ),
+    looks_at="brightness and colour histograms",
+    fails_when="always, on its own: these numbers describe a style more than an origin",
+    source="colourfulness: Hasler and Suesstrunk, Measuring Colourfulness in Natural Images, 2003",
+)
+
+
+@analyzer(SPEC)
+def analyze(sample: ImageSample) -> Signal:
+    """Entropy, tone and colour numbers."""
+    numbers = mean_over_crops(sample.pixels, _measure)
+    if numbers is None:
+        return Skipped(SPEC.name, too_small_reason())
+    sentence = (
+        f"Brightness carries {numbers['image_entropy']:.1f} of 8 bits of entropy; "
+        f"mean saturation is {numbers['colour_saturation']:.0%}."
+    )
+    return Measured(SPEC.name, numbers, sentence)
+
+
+def _measure(crop: Pixels) -> dict[str, float]:
+    light = luminance(crop)
+    share = np.bincount(light.astype(np.uint8).ravel(), minlength=256) / light.size
+    used = share[share > 0]
+    highest = crop.max(axis=2).astype(np.float32)
+    lowest = crop.min(axis=2).astype(np.float32)
+    saturation = (highest - lowest) / np.maximum(highest, 1)
+    return {
+        "image_entropy": float(abs(np.sum(used * np.log2(used)))),
+        "tone_contrast": float(light.std()),
+        "tone_dark_share": float(np.mean(light < 8)),
+        "tone_bright_share": float(np.mean(light > 247)),
+        "colour_saturation": float(saturation.mean()),
+        "colour_saturation_spread": float(saturation.std()),
+        "colour_colourfulness": _colourfulness(crop),
+    }
+
+
+def _colourfulness(crop: Pixels) -> float:
+    red, green, blue = (crop[..., i].astype(np.float32) for i in range(3))
+    red_green, yellow_blue = red - green, (red + green) / 2 - blue
+    spread = np.hypot(red_green.std(), yellow_blue.std())
+    return float(spread + 0.3 * np.hypot(red_green.mean(), yellow_blue.mean()))

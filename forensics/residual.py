@@ -1,0 +1,37 @@
+"""High-pass views of an image: what is left once the picture itself is taken away."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forensics.types import Pixels
+
+Plane = NDArray[np.float32]
+
+
+def luminance(pixels: Pixels) -> Plane:
+    """H x W luminance in 0..255 with the BT.601 weights that JPEG uses."""
+    weights = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+    return np.asarray(pixels.astype(np.float32) @ weights, dtype=np.float32)
+
+
+def square_residual(plane: Plane) -> Plane:
+    """The 3 x 3 second-order "square" residual over the inner pixels, in grey levels.
+
+    Kernel [[-1, 2, -1], [2, -4, 2], [-1, 2, -1]] / 4 (Fridrich and Kodovsky, Rich Models, 2012); it is separable
+    into two second differences, which is how it is computed here. Works on the first two axes.
+    """
+    vertical = plane[:-2] - 2 * plane[1:-1] + plane[2:]
+    both = vertical[:, :-2] - 2 * vertical[:, 1:-1] + vertical[:, 2:]
+    return np.asarray(both / -4, dtype=np.float32)
+
+
+def block_view(plane: Plane, side: int) -> NDArray[np.float32]:
+    """The plane cut into non-overlapping side x side blocks: (rows, columns, side, side); the rest is dropped."""
+    rows, columns = plane.shape[0] // side, plane.shape[1] // side
+    trimmed = plane[: rows * side, : columns * side]
+    return trimmed.reshape(rows, side, columns, side).swapaxes(1, 2)
+
+
+def robust_sigma(values: NDArray[np.float32]) -> float:
+    """Standard deviation estimated from the median absolute value (normal consistent), for zero-centred values."""
+    return float(np.median(np.abs(values))) * 1.4826

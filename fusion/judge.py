@@ -1,0 +1,93 @@
+"""The judge: samples in, verdicts out."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.special import expit
+
+from forensics.examine import Examined
+from forensics.types import Claim, Evidence, ImageSample
+from fusion.calibration import Thresholds
+from fusion.features import vector
+from fusion.model import FusionModel, fingerprint, load_model
+from fusion.reasons import reasons
+from fusion.settings import FusionSettings
+from fusion.verdict import Basis, Label, Reason, Verdict
+from img_ml.engine import Engine
+from img_ml.profiles import load_profile
+from img_ml.settings import ImgMlSettings
+
+
+class Judge:
+    """Gathers the evidence of one profile and weighs it with the model trained on it.
+
+    `analyzers` and `needs_pixels` tell a caller that examines images elsewhere what to run and what to keep.
+    """
+
+    def __init__(self, engine: Engine, model: FusionModel, thresholds: Thresholds, profile: str, mark: str) -> None:
+        self._engine = engine
+        self._model = model
+        self._thresholds = thresholds
+        self.profile = profile
+        self.fingerprint = mark
+
+    @property
+    def analyzers(self) -> tuple[str, ...]:
+        """Names of the profile's analyzers."""
+        return self._engine.analyzers
+
+    @property
+    def needs_pixels(self) -> bool:
+        """Whether `conclude` needs each item's sample."""
+        return self._engine.needs_pixels
+
+    def judge(self, samples: Sequence[ImageSample]) -> list[Verdict]:
+        """A verdict for each sample, in order."""
+        return self._weigh(self._engine.run(samples))
+
+    def conclude(self, examined: Sequence[Examined]) -> list[Verdict]:
+        """A verdict for each image whose analyzers ran already, in order."""
+        return self._weigh(self._engine.complete(examined))
+
+    def _weigh(self, evidence: Sequence[Evidence]) -> list[Verdict]:
+        if not evidence:
+            return []
+        vectors = [vector(self._model.schema, one) for one in evidence]
+        weighed = self._model.weigh(np.stack([v.values for v in vectors]))
+        verdicts = []
+        for one, values, log_odds, shares in zip(
+            evidence, vectors, weighed.log_odds, weighed.contributions, strict=True
+        ):
+            known = not np.isnan(log_odds)
+            told = reasons(self._model, values, shares) if known else ()
+            verdicts.append(self._verdict(one, float(expit(log_odds)) if known else None, told))
+        return verdicts
+
+    def _verdict(self, evidence: Evidence, probability: float | None, told: tuple[Reason, ...]) -> Verdict:
+        label, basis = _label(evidence.claims, probability, self._thresholds)
+        confidence = None
+        if basis == "pixels" and probability is not None:
+            confidence = probability if label == "AI" else 1 - probability
+            confidence = max(probability, 1 - probability) if label == "UNCERTAIN" else confidence
+        return Verdict(
+            label, basis, probability, confidence, told, evidence.claims, evidence, self.profile, self.fingerprint
+        )
+
+
+def _label(claims: Sequence[Claim], probability: float | None, thresholds: Thresholds) -> tuple[Label, Basis]:
+    if any(claim.decisive and claim.says_ai for claim in claims):
+        return "AI", "provenance"
+    if probability is None:
+        return "UNCERTAIN", "pixels"
+    return thresholds.label(probability), "pixels"
+
+
+def load_judge(detectors: ImgMlSettings, fusion: FusionSettings) -> Judge:
+    """The judge that the settings describe; ArtifactError or RegistryError where it cannot be had."""
+    profile = load_profile(detectors.profile, detectors.model_dir)
+    model = load_model(profile.artifact)
+    thresholds = model.thresholds
+    if fusion.threshold is not None:
+        thresholds = Thresholds(fusion.threshold, float(np.nextafter(fusion.threshold, 0)))
+    engine = Engine(profile, detectors.model_dir, detectors.device)
+    return Judge(engine, model, thresholds, profile.name, fingerprint(profile.artifact))

@@ -1,0 +1,49 @@
+"""Reasons: the model's own weights, told as plain sentences, strongest first."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fusion.features import Feature, FeatureVector
+from fusion.model import FusionModel, Reference
+from fusion.verdict import Reason
+
+MOST_REASONS = 5
+LEAST_WEIGHT = 0.05
+
+
+def reasons(model: FusionModel, vector: FeatureVector, contributions: NDArray[np.float64]) -> tuple[Reason, ...]:
+    """The aspects that moved the log-odds most, each told by the measured number that moved it most.
+
+    `contributions` (features,) are shares of the calibrated log-odds. Aspects under LEAST_WEIGHT are left out.
+    """
+    features = model.schema.features
+    aspects = dict.fromkeys(feature.aspect for feature in features)
+    found = []
+    for aspect in aspects:
+        members = [i for i, feature in enumerate(features) if feature.aspect == aspect]
+        weight = float(contributions[members].sum())
+        if abs(weight) < LEAST_WEIGHT:
+            continue
+        lead = max(members, key=lambda i: contributions[i] * np.sign(weight))
+        sentence = _sentence(features[lead], float(vector.values[lead]), model.references[lead], weight)
+        found.append(Reason(sentence, aspect, weight))
+    found.sort(key=lambda reason: -abs(reason.weight))
+    return tuple(found[:MOST_REASONS])
+
+
+def _sentence(feature: Feature, value: float, reference: Reference, weight: float) -> str:
+    direction = "AI" if weight > 0 else "NON-AI"
+    return f"{_told(feature, value, reference)}; speaks for {direction} ({weight:+.2f} log-odds)."
+
+
+def _told(feature: Feature, value: float, reference: Reference) -> str:
+    title = feature.aspect[:1].upper() + feature.aspect[1:]
+    if np.isnan(value):
+        return f"{title}: {feature.meaning} could not be measured"
+    if np.isnan(reference.low):
+        return f"{title}: {feature.meaning} is {value:.3g}"
+    place = "below" if value < reference.low else "above" if value > reference.high else "within"
+    return (
+        f"{title}: {feature.meaning} is {value:.3g}, {place} the usual {reference.low:.3g} to {reference.high:.3g} "
+        "of real training images"
+    )

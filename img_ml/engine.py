@@ -1,0 +1,82 @@
+"""The engine: a profile over a batch, samples in, evidence out; one failing detector or image never fails another."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from forensics.errors import ImgMlError
+from forensics.examine import Examined, checked, examine
+from forensics.registry import Detector, Registered, get
+from forensics.types import Evidence, ImageSample, Signal, Skipped
+from img_ml.device import choose_device
+from img_ml.profiles import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A learned detector of the profile: callable, or the reason why it is not."""
+
+    entry: Registered
+    detector: Detector | None
+    reason: str = ""
+
+
+class Engine:
+    """Runs the detectors of one profile.
+
+    `analyzers` names the per-image analyzers, which callers may run elsewhere (a process pool) beforehand;
+    `needs_pixels` says whether a learned detector is loaded that needs the samples afterwards.
+    """
+
+    def __init__(self, profile: Profile, model_dir: Path, device: str = "auto") -> None:
+        chosen = [get(name) for name in profile.detectors]
+        self.analyzers = tuple(entry.spec.name for entry in chosen if entry.analyze is not None)
+        learned = [entry for entry in chosen if entry.load is not None]
+        device = choose_device(device) if learned else "cpu"
+        self._learned = tuple(_load(entry, model_dir, device) for entry in learned)
+        self.needs_pixels = any(loaded.detector is not None for loaded in self._learned)
+
+    def run(self, samples: Sequence[ImageSample]) -> list[Evidence]:
+        """All signals of the profile about each sample, in order."""
+        return self.complete([Examined(examine(sample, self.analyzers), sample) for sample in samples])
+
+    def complete(self, examined: Sequence[Examined]) -> list[Evidence]:
+        """The evidence with the learned detectors' signals added; `sample` must be there when `needs_pixels`."""
+        evidence = [item.evidence for item in examined]
+        for loaded in self._learned:
+            started = time.perf_counter()
+            signals = _run(loaded, [item.sample for item in examined])
+            share = (time.perf_counter() - started) * 1000 / max(len(examined), 1)
+            name = loaded.entry.spec.name
+            evidence = [
+                replace(e, signals=(*e.signals, signal), timings_ms={**e.timings_ms, name: share})
+                for e, signal in zip(evidence, signals, strict=True)
+            ]
+        return evidence
+
+
+def _load(entry: Registered, model_dir: Path, device: str) -> _Loaded:
+    assert entry.load is not None
+    try:
+        return _Loaded(entry, entry.load(model_dir, device))
+    except ImgMlError as error:
+        return _Loaded(entry, None, str(error))
+    except Exception as error:  # noqa: BLE001 - the boundary: a broken model file may not stop the others
+        return _Loaded(entry, None, f"could not be loaded: {type(error).__name__}: {error}")
+
+
+def _run(loaded: _Loaded, samples: Sequence[ImageSample | None]) -> list[Signal]:
+    name = loaded.entry.spec.name
+    detector = loaded.detector
+    if detector is None:
+        return [Skipped(name, loaded.reason)] * len(samples)
+    present = [sample for sample in samples if sample is not None]
+    if len(present) != len(samples):
+        raise ValueError(f"{name} needs the pixels of every image of the batch")
+    try:
+        return [checked(loaded.entry, signal) for signal in detector(present)]
+    except Exception as error:  # noqa: BLE001 - the boundary: find the image at fault, spare its neighbours
+        if len(present) == 1:
+            return [Skipped(name, f"failed: {type(error).__name__}: {error}")]
+        return [signal for sample in present for signal in _run(loaded, [sample])]
