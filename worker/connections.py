@@ -10,7 +10,7 @@ CONNECT_TIMEOUT_S = 5.0
 
 def connect(url: str, *, timeout_s: float = COMMAND_TIMEOUT_S) -> Redis:
     """A client whose commands fail after `timeout_s` without a reply; nothing is sent before the first command."""
-    return Redis.from_url(  # type: ignore[no-any-return]
+    return Redis.from_url(
         url,
         protocol=2,
         retry=Retry(NoBackoff(), 0),

@@ -33,7 +33,7 @@ class Job:
 
 
 def parse_job(fields: Mapping[bytes, bytes]) -> Job:
-    """The job in an entry's fields: JSON in the field `data`, or plain fields; UnreadableMessageError without a jobId."""
+    """The job in the JSON of the field `data`, or in plain fields; UnreadableMessageError where there is no jobId."""
     content = _content(fields)
     job_id = _identifier(content.get("jobId"))
     if job_id is None:

@@ -57,9 +57,6 @@ class WorkerSettings(BaseSettings):
     worker_decode_memory_mb: int = Field(
         4096, ge=64, description="Memory one image may take while it is decoded and examined, in MiB."
     )
-    c2pa_trust_anchors: Path | None = Field(
-        None, description="PEM file of certificates whose C2PA signatures are trusted; unset: the built-in choice."
-    )
     fetch_allow: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="host:port pairs, separated by commas, that are exempt from the address rules."
     )
@@ -92,13 +89,6 @@ class WorkerSettings(BaseSettings):
     def _is_redis_url(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("it must start with redis://, rediss:// or unix://")
-        return value
-
-    @field_validator("c2pa_trust_anchors")
-    @classmethod
-    def _is_file(cls, value: Path | None) -> Path | None:
-        if value is not None and not value.is_file():
-            raise ValueError(f"there is no file {value}")
         return value
 
     @property

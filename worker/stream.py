@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from worker.connections import COMMAND_TIMEOUT_S, connect
@@ -52,8 +52,8 @@ class JobStream:
         self._lease_ms = max(1, round(lease_s * 1000))
         self._cursor = _FIRST
         # A blocked connection serves nobody else, and its timeout must lie well above the block.
-        self._reader: Redis = connect(url, timeout_s=block_ms / 1000 + COMMAND_TIMEOUT_S)
-        self._commands: Redis = connect(url)
+        self._reader: Any = connect(url, timeout_s=block_ms / 1000 + COMMAND_TIMEOUT_S)
+        self._commands: Any = connect(url)  # Any: the declared replies differ between the releases of redis-py
         self._gate = self._commands.register_script(_GATE)
         self._dead_letter = self._commands.register_script(_DEAD_LETTER)
 
@@ -65,17 +65,17 @@ class JobStream:
             if "BUSYGROUP" not in str(error):
                 raise
 
-    async def read_new(self, count: int, block_ms: int | None = None) -> list[Entry]:
-        """Up to `count` entries nobody has seen, after at most one block interval; empty when there were none."""
+    async def read_new(self, count: int, longest_ms: int) -> list[Entry]:
+        """Up to `count` entries nobody has seen, after at most one block interval or `longest_ms`."""
         names = self.names
         answer = await self._reader.xreadgroup(
             names.group,
             names.consumer,
             {names.jobs: ">"},
             count=count,
-            block=self._block_ms if block_ms is None else min(self._block_ms, max(1, block_ms)),
+            block=min(self._block_ms, longest_ms),
         )
-        return [Entry(id.decode(), fields or {}) for _, entries in answer for id, fields in entries]
+        return [Entry(key.decode(), fields or {}) for _, entries in answer for key, fields in entries]
 
     async def reclaim(self, count: int) -> tuple[list[Entry], bool]:
         """Take over up to `count` entries whose lease ran out; the flag says that the whole list has been seen."""
@@ -85,7 +85,7 @@ class JobStream:
         )
         self._cursor = answer[0].decode()
         # Redis 6.2 shows a deleted entry as nil; own_pending() clears it away.
-        claimed = {id.decode(): fields for id, fields in answer[1] if id is not None and fields}
+        claimed = {key.decode(): fields for key, fields in answer[1] if key is not None and fields}
         return await self._with_deliveries(claimed), self._cursor == _FIRST
 
     async def own_pending(self, count: int, besides: Collection[str]) -> list[Entry]:
@@ -98,11 +98,11 @@ class JobStream:
         listed = await self._commands.xpending_range(
             names.jobs, names.group, "-", "+", count + len(besides), consumername=names.consumer
         )
-        wanted = [id for row in listed if (id := row["message_id"].decode()) not in besides][:count]
+        wanted = [key for row in listed if (key := row["message_id"].decode()) not in besides][:count]
         if not wanted:
             return []
         answer = await self._commands.xclaim(names.jobs, names.group, names.consumer, 0, wanted)
-        claimed = {id.decode(): fields for id, fields in answer if id is not None and fields}
+        claimed = {key.decode(): fields for key, fields in answer if key is not None and fields}
         await self._forget_deleted(set(wanted) - set(claimed))
         return await self._with_deliveries(claimed)
 
@@ -170,20 +170,20 @@ class JobStream:
         if not claimed:
             return []
         async with self._commands.pipeline(transaction=False) as pipe:
-            for id in claimed:
-                pipe.xpending_range(self.names.jobs, self.names.group, id, id, 1)
+            for key in claimed:
+                pipe.xpending_range(self.names.jobs, self.names.group, key, key, 1)
             counts = await pipe.execute()
         return [
-            Entry(id, fields, rows[0]["times_delivered"])
-            for (id, fields), rows in zip(claimed.items(), counts, strict=True)
+            Entry(key, fields, rows[0]["times_delivered"])
+            for (key, fields), rows in zip(claimed.items(), counts, strict=True)
             if rows  # finished by somebody else in the meantime
         ]
 
     async def _forget_deleted(self, ids: Iterable[str]) -> None:
         """Acknowledge pending entries whose message is gone from the stream: there is nothing to answer."""
-        for id in ids:
-            if not await self._commands.xrange(self.names.jobs, id, id):
-                await self._commands.xack(self.names.jobs, self.names.group, id)
+        for key in ids:
+            if not await self._commands.xrange(self.names.jobs, key, key):
+                await self._commands.xack(self.names.jobs, self.names.group, key)
 
 
 def group_is_missing(error: Exception) -> bool:
