@@ -50,10 +50,10 @@ def _what(fitted: Fitted) -> str:
 
 
 def _protocol(plan: Plan) -> str:
-    return f"""- Every image is seen through random views, drawn from its bytes and the seed {plan.seed}, never from its \
-label: a crop of at most 224 px at native resolution, in 3 of 10 views scaled down to 60 to 100 %, then written as JPEG of \
-quality 70 to 95 (7 of 10), WebP of quality 70 to 95 (2 of 10) or PNG (1 of 10). All metadata is gone. Train and \
-val give {plan.views} views an image, test one.
+    return f"""- Every image is seen through random views, drawn from its bytes and the seed {plan.seed}, never from \
+its label: a crop of at most 224 px at native resolution, in 3 of 10 views scaled down to 60 to 100 %, then written \
+as JPEG of quality 70 to 95 (7 of 10), WebP of quality 70 to 95 (2 of 10) or PNG (1 of 10). All metadata is gone. \
+Train and val give {plan.views} views an image, test one.
 - Both classes weigh alike, and a source weighs as the square root of its size.
 - The candidate is the one of best AUC in {FOLDS}-fold cross-validation over train and val, folds grouped by source. \
 Calibration and thresholds come from the same out-of-fold scores: at most {plan.false_positive_rate:.0%} of the \

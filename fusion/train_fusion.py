@@ -49,7 +49,7 @@ def train(
         folder = out or Path("trained") / chosen.name
         write_artifact(folder, chosen.name, fitted, report, plan, dataset)
     except ImgMlError as error:
-        talk.print(f"[red]{error}[/red]")
+        talk.print(f"Error: {error}", soft_wrap=True, markup=False, highlight=False)
         raise typer.Exit(2) from None
     talk.print(f"Wrote {folder}")
     _show(report)

@@ -1,0 +1,55 @@
+"""What a file really is, from its first bytes; names and content types of strangers are not believed."""
+
+from forensics.errors import DecodeFailedError, NotAnImageError
+
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"mif1"}
+_AVIF_BRANDS = {b"avif", b"avis"}
+ALLOWED = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF and HEIC"
+
+
+def media_type_of(data: bytes) -> str:
+    """The media type by magic bytes; NotAnImageError for anything that is not an allowed image format."""
+    found = _media_type(data[:64])
+    if found is None:
+        raise NotAnImageError(f"These {len(data)} bytes are not an image of an allowed format ({ALLOWED}).")
+    return found
+
+
+def _media_type(head: bytes) -> str | None:
+    if head.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "image/webp"
+    if head[:6] in (b"GIF87a", b"GIF89a"):
+        return "image/gif"
+    if head[:4] in (b"II*\0", b"MM\0*"):
+        return "image/tiff"
+    if head[:2] == b"BM" and len(head) >= 26:
+        return "image/bmp"
+    return _iso_media(head)
+
+
+def _iso_media(head: bytes) -> str | None:
+    """AVIF or HEIC by the brands of an ISO base media file (ISO/IEC 14496-12, box `ftyp`)."""
+    if head[4:8] != b"ftyp":
+        return None
+    size = int.from_bytes(head[:4], "big")
+    brands = {head[8:12], *(head[i : i + 4] for i in range(16, min(size, len(head)) - 3, 4))}
+    if brands & _AVIF_BRANDS:
+        return "image/avif"
+    return "image/heic" if brands & _HEIC_BRANDS else None
+
+
+def webp_size(data: bytes) -> tuple[int, int]:
+    """Width and height of a WebP's canvas from its header alone (RFC 9649); DecodeFailedError where it has none."""
+    kind, body = data[12:16], data[20:30]
+    if len(body) == 10 and kind == b"VP8X":
+        return 1 + int.from_bytes(body[4:7], "little"), 1 + int.from_bytes(body[7:10], "little")
+    if len(body) == 10 and kind == b"VP8 ":
+        return int.from_bytes(body[6:8], "little") & 0x3FFF, int.from_bytes(body[8:10], "little") & 0x3FFF
+    if len(body) >= 5 and kind == b"VP8L":
+        packed = int.from_bytes(body[1:5], "little")
+        return 1 + (packed & 0x3FFF), 1 + (packed >> 14 & 0x3FFF)
+    raise DecodeFailedError("The image/webp file has no readable header.")

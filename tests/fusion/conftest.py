@@ -1,0 +1,51 @@
+"""A small fusion trained in seconds on images made for it, shared by the fusion tests."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+from typer.testing import CliRunner
+
+from fusion.train_fusion import app
+
+SOURCES = 6
+IMAGES = 12
+
+
+def photo_like(seed: int, *, smooth: bool) -> Image.Image:
+    """A 160 x 160 cloud of colours; `smooth` ones lack the fine grain that the others carry."""
+    random = np.random.default_rng(seed)
+    cloud = Image.fromarray(random.integers(0, 256, (10, 10, 3), dtype=np.uint8)).resize((160, 160), Image.BICUBIC)
+    pixels = np.asarray(cloud.filter(ImageFilter.GaussianBlur(2)), dtype=np.float64)
+    grain = random.normal(0, 1 if smooth else 7, (160, 160, 1))
+    return Image.fromarray(np.clip(pixels + grain, 0, 255).astype(np.uint8))
+
+
+def write_dataset(folder: Path) -> Path:
+    """A dataset of two classes that differ by grain, six sources each, one of each class in test."""
+    lines = ["filepath,label,split,source,kind"]
+    for source in range(SOURCES):
+        for label in (0, 1):
+            for index in range(IMAGES):
+                name = f"{source}-{label}-{index}.png"
+                photo_like(source * 100 + label * 50 + index, smooth=label == 1).save(folder / name)
+                split = "test" if source == 0 else "val" if source == 1 else "train"
+                lines.append(f"{name},{label},{split},s{source}-{label},{'ai' if label else 'real'}")
+    path = folder / "dataset.csv"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dataset(tmp_path_factory.mktemp("dataset"))
+
+
+@pytest.fixture(scope="session")
+def artifact(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a `light` artifact, trained by the command itself."""
+    folder = tmp_path_factory.mktemp("models") / "light"
+    result = CliRunner().invoke(app, ["--dataset", str(dataset), "--out", str(folder), "--views", "1"])
+    assert result.exit_code == 0, result.output
+    return folder

@@ -1,0 +1,48 @@
+"""Calibration and thresholds: probabilities mean what they say, and the error budgets are kept."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fusion.calibration import Calibration, Thresholds, fit_calibration, pick_thresholds
+
+
+def test_calibration_recovers_the_slope_and_intercept_that_made_the_labels() -> None:
+    random = np.random.default_rng(0)
+    margin = random.normal(0, 2, 50_000)
+    label = (random.random(50_000) < 1 / (1 + np.exp(-(0.5 * margin - 0.7)))).astype(np.int64)
+    fitted = fit_calibration(margin, label, np.ones(50_000))
+    assert fitted.slope == pytest.approx(0.5, abs=0.03)
+    assert fitted.intercept == pytest.approx(-0.7, abs=0.05)
+
+
+def test_calibration_never_turns_the_order_around() -> None:
+    margin, label = np.array([-1.0, 0.0, 1.0, 2.0]), np.array([1, 1, 0, 0])
+    assert fit_calibration(margin, label, np.ones(4)).slope > 0
+
+
+def test_probability_is_the_logistic_of_the_log_odds() -> None:
+    assert Calibration(2.0, 1.0).probability(np.array([-0.5]))[0] == pytest.approx(0.5)
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.01, 0.05, 0.3]), st.sampled_from([0.0, 0.05, 0.2]))
+def test_thresholds_keep_both_error_budgets(seed: int, false_positives: float, false_negatives: float) -> None:
+    random = np.random.default_rng(seed)
+    label = np.repeat([0, 1], 100).astype(np.int64)
+    probability = np.clip(random.normal(0.4 + 0.2 * label, 0.2), 0, 1)
+    chosen = pick_thresholds(probability, label, false_positives, false_negatives)
+    assert chosen.non_ai <= chosen.ai
+    if chosen.non_ai < chosen.ai:
+        assert np.mean(probability[label == 0] >= chosen.ai) <= false_positives
+        assert np.mean(probability[label == 1] <= chosen.non_ai) <= false_negatives
+
+
+def test_the_band_between_the_thresholds_is_uncertain() -> None:
+    thresholds = Thresholds(ai=0.8, non_ai=0.2)
+    assert [thresholds.label(p) for p in (0.2, 0.21, 0.79, 0.8)] == ["NON-AI", "UNCERTAIN", "UNCERTAIN", "AI"]
+
+
+def test_classes_that_are_apart_leave_no_uncertain_band() -> None:
+    chosen = pick_thresholds(np.array([0.1, 0.2, 0.8, 0.9]), np.array([0, 0, 1, 1]), 0.0, 0.0)
+    assert chosen.ai == chosen.non_ai

@@ -1,0 +1,41 @@
+"""Reading a dataset.csv: what is wrong with it is said in a sentence before any work starts."""
+
+from pathlib import Path
+
+import pytest
+
+from fusion.dataset import DatasetError, read_dataset
+
+
+def write(folder: Path, text: str) -> Path:
+    (folder / "a.png").write_bytes(b"x")
+    path = folder / "dataset.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_optional_columns_have_defaults(tmp_path: Path) -> None:
+    rows = read_dataset(write(tmp_path, "filepath,label,split\na.png,0,train\na.png,1,val\n"))
+    assert [(r.label, r.split, r.kind) for r in rows] == [(0, "train", "real"), (1, "val", "ai")]
+    assert rows[0].source == str(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("filepath,label\na.png,0\n", "lacks the column split"),
+        ("filepath,label,split\na.png,fake,train\n", "line 2: the label is 'fake'"),
+        ("filepath,label,split\na.png,1,holdout\n", "line 2: the split is 'holdout'"),
+        ("filepath,label,split\na.png,1,train\nb.png,0,train\n", "do not exist, the first is"),
+        ("filepath,label,split\na.png,1,train\na.png,0,test\n", "both classes"),
+        ("", "lacks the column"),
+    ],
+)
+def test_a_bad_csv_is_refused_with_what_to_do(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(DatasetError, match=told):
+        read_dataset(write(tmp_path, text))
+
+
+def test_a_missing_csv_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="cannot be read"):
+        read_dataset(tmp_path / "dataset.csv")
