@@ -14,6 +14,8 @@ from urllib.parse import quote
 
 import redis
 from filelock import FileLock
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from worker.errors import StartError
 
@@ -34,7 +36,10 @@ class EmbeddedRedis:
         self.socket = _socket_path(self.folder)
         self.url = f"unix://{quote(str(self.socket))}"
         self._lock = FileLock(self.folder / "start.lock")
-        self._anchor: Any = redis.Redis.from_url(self.url, single_connection_client=True, socket_timeout=5)
+        # One connection that stays open, and shows others that somebody is here.
+        self._anchor: Any = redis.Redis.from_url(
+            self.url, max_connections=1, retry=Retry(NoBackoff(), 0), socket_timeout=5
+        )
         with self._lock:
             if not self._answers():
                 self._start()

@@ -18,6 +18,7 @@ from worker.errors import BadJobError, BlockedUrlError, FetchFailedError, TooLar
 from worker.fetch import Fetcher, FetchLimits
 
 PUBLIC = "93.184.216.34"
+ONE_TRY = FetchLimits(attempts=1)
 
 
 class RecordingNetwork(httpcore2.AsyncNetworkBackend):
@@ -58,7 +59,7 @@ def limits(web: pages.Web, **more) -> FetchLimits:
     return FetchLimits(**{"allowed_places": frozenset({web.place}), "timeout_s": 5.0, "attempts": 1, **more})
 
 
-async def outcome(url: str, rules: FetchLimits = FetchLimits(attempts=1), **parts) -> bytes | JobError:
+async def outcome(url: str, rules: FetchLimits = ONE_TRY, **parts) -> bytes | JobError:
     fetcher = Fetcher(rules, **parts)
     try:
         return await fetcher.fetch(url)
