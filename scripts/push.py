@@ -1,0 +1,156 @@
+"""`python -m scripts.push URL ...`: put images on the job stream and print the verdicts as they come."""
+
+import json
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import redis
+import typer
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from worker.embedded import redis_at
+from worker.errors import StartError
+from worker.settings import WorkerSettings, load
+
+_AT_ONCE = 500
+_BLOCK_MS = 1000
+# After a lost reply nobody can tell whether a job was taken, and a silent retry would push it twice.
+_NO_RETRY: Retry = Retry(NoBackoff(), 0)
+
+app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
+
+
+@dataclass(slots=True)
+class Tally:
+    """The jobs that wait for an answer, and how many were answered with an error."""
+
+    waiting: set[str] = field(default_factory=set)
+    errors: int = 0
+
+
+@app.command()
+def push(
+    urls: Annotated[list[str], typer.Argument(metavar="URL...", help="Image URLs; - reads them from standard input.")],
+    client_id: Annotated[str | None, typer.Option(help="The clientId of every job.")] = None,
+    timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait for all the answers.")] = 300.0,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the answers and print them.")] = True,
+) -> None:
+    """Push image URLs as jobs; print each result as one line of JSON (with --no-wait: each job id).
+
+    Uses REDIS_URL, WORKER_STREAM and WORKER_RESULTS from the environment or .env, like the worker. Exit codes: 0 every
+    image got a verdict, 1 at least one ended in an error, 2 usage or no Redis, 3 some were not answered in time.
+    """
+    settings = load(WorkerSettings)
+    jobs = {str(uuid.uuid4()): url for url in _given(urls)}
+    if not jobs:
+        raise typer.BadParameter("There is no URL to push.")
+    try:
+        with redis_at(settings.redis_url, settings.embedded_redis_dir) as place, _client(place) as client:
+            code = _run(client, settings, jobs, client_id, timeout if wait else None)
+    except (StartError, redis.RedisError, OSError) as error:
+        print(f"Redis cannot be used: {error}", file=sys.stderr)  # noqa: T201
+        raise typer.Exit(2) from None
+    raise typer.Exit(code)
+
+
+def _given(urls: list[str]) -> Iterator[str]:
+    for url in urls:
+        if url == "-":
+            yield from (line.strip() for line in sys.stdin if line.strip())
+        else:
+            yield url
+
+
+def _client(url: str) -> "redis.Redis":
+    return redis.Redis.from_url(url, protocol=2, decode_responses=True, retry=_NO_RETRY, socket_timeout=10)
+
+
+def _run(
+    client: Any, settings: WorkerSettings, jobs: Mapping[str, str], client_id: str | None, timeout_s: float | None
+) -> int:
+    """Push, then wait unless `timeout_s` is None; the exit code."""
+    dead_letters = f"{settings.worker_stream}:dlq"
+    # Remembered before pushing: an answer may be there before the push returns.
+    seen = {name: _last_id(client, name) for name in (settings.worker_results, dead_letters)}
+    _push(client, settings.worker_stream, jobs, client_id)
+    if timeout_s is None:
+        for job_id in jobs:
+            print(job_id)  # noqa: T201 - stdout is data
+        return 0
+    tally = Tally(waiting=set(jobs))
+    with _progress() as progress:
+        bar = progress.add_task("judged", total=len(jobs))
+        for line in _answers(client, seen, tally, time.monotonic() + timeout_s):
+            print(line, flush=True)  # noqa: T201 - stdout is data
+            progress.update(bar, completed=len(jobs) - len(tally.waiting))
+    if tally.waiting:
+        print(f"{len(tally.waiting)} of {len(jobs)} jobs were not answered in time.", file=sys.stderr)  # noqa: T201
+        return 3
+    return 1 if tally.errors else 0
+
+
+def _last_id(client: Any, stream: str) -> str:
+    try:
+        return str(client.xinfo_stream(stream)["last-generated-id"])
+    except redis.ResponseError:  # there is no such stream yet
+        return "0-0"
+
+
+def _push(client: Any, stream: str, jobs: Mapping[str, str], client_id: str | None) -> None:
+    items = list(jobs.items())
+    for start in range(0, len(items), _AT_ONCE):
+        with client.pipeline(transaction=False) as pipe:
+            for job_id, url in items[start : start + _AT_ONCE]:
+                job = {"jobId": job_id, "clientId": client_id, "image_url": url}
+                pipe.xadd(stream, {"data": json.dumps(job, ensure_ascii=False)})
+            pipe.execute()
+
+
+def _answers(client: Any, seen: dict[str, str], tally: Tally, deadline: float) -> Iterator[str]:
+    """The answers to the waiting jobs, one line of JSON each, until all are there or time is up."""
+    while tally.waiting and (left := deadline - time.monotonic()) > 0:
+        block = max(1, min(_BLOCK_MS, round(left * 1000)))
+        for stream, entries in client.xread(seen, count=_AT_ONCE, block=block):
+            for entry_id, fields in entries:
+                seen[stream] = entry_id
+                answer = _parsed(fields)
+                job_id = answer.get("job_id", answer.get("jobId"))
+                if job_id not in tally.waiting:
+                    continue
+                tally.waiting.discard(job_id)
+                tally.errors += answer.get("status") != "done"
+                yield fields["data"] if "job_id" in answer else json.dumps(_dead(job_id, fields))
+
+
+def _parsed(fields: Mapping[str, str]) -> Mapping[str, Any]:
+    try:
+        answer = json.loads(fields.get("data", ""))
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _dead(job_id: str, fields: Mapping[str, str]) -> Mapping[str, str]:
+    return {"job_id": job_id, "status": "dead_letter", "reason": fields.get("reason", "")}
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,176 @@
+"""Whatever dies when: every accepted job ends in exactly one result."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.worker import web as pages
+from tests.worker.processes import DLQ, JOBS, RESULTS, ROOT, WorkerProcess, environment, push, results_of
+from tests.worker.redis_server import RedisServer, embedded_executable, wait_until
+
+
+@pytest.fixture
+def web() -> Iterator[pages.Web]:
+    with pages.running_web() as server:
+        server.pages |= {f"/{n}.jpg": pages.photo(n) for n in range(20)}
+        yield server
+
+
+@pytest.fixture
+def settings(redis_server, web) -> dict[str, str]:
+    return {"REDIS_URL": redis_server.url, "FETCH_ALLOW": web.place}
+
+
+def push_many(client, web: pages.Web, count: int) -> set[str]:
+    for n in range(count):
+        push(client, f"job {n}", f"{web.url}/{n % 20}.jpg?{n}")
+    return {f"job {n}" for n in range(count)}
+
+
+def test_a_worker_killed_half_way_loses_and_doubles_nothing(client, web, settings):
+    jobs = push_many(client, web, 120)
+    with WorkerProcess(settings, "0.05") as first, WorkerProcess(settings, "0.05") as second:
+        wait_until(lambda: client.xlen(RESULTS) >= 40, timeout=60)
+        first.kill()
+        found = results_of(client, 120)
+        assert set(found) == jobs
+        assert {result["status"] for result in found.values()} == {"done"}
+        time.sleep(1.5)  # a lease and a half: a late double would be here by now
+        assert client.xlen(RESULTS) == 120
+        assert client.xlen(DLQ) == 0
+        second.signal(signal.SIGTERM)
+        assert second.ended() == 0
+
+
+def test_a_frozen_worker_that_wakes_up_writes_nothing_twice(client, web, settings):
+    jobs = push_many(client, web, 60)
+    with WorkerProcess(settings, "0.05") as first, WorkerProcess(settings, "0.05"):
+        first.until_ready()
+        for _ in range(3):
+            before = client.xlen(RESULTS)
+            wait_until(lambda before=before: client.xlen(RESULTS) > before or client.xlen(JOBS) == 0, timeout=60)
+            first.signal(signal.SIGSTOP)
+            time.sleep(1.6)  # longer than the lease, so that its jobs are taken over
+            first.signal(signal.SIGCONT)
+        assert set(results_of(client, 60)) == jobs
+        time.sleep(1)
+        assert client.xlen(RESULTS) == 60
+
+
+def test_told_to_stop_it_finishes_what_it_holds_and_leaves_the_rest(client, web, settings):
+    push_many(client, web, 100)
+    with WorkerProcess(settings | {"WORKER_IN_FLIGHT": "8", "WORKER_BATCH_SIZE": "2"}, "0.2") as worker:
+        wait_until(lambda: client.xlen(RESULTS) >= 4, timeout=60)
+        worker.signal(signal.SIGTERM)
+        assert worker.ended() == 0
+    written = client.xlen(RESULTS)
+    assert written < 100
+    assert client.xlen(JOBS) == 100 - written
+    assert client.xpending(JOBS, "workers")["pending"] == 0
+    with WorkerProcess(settings, "0", "0.5") as second:
+        assert second.ended(60) == 0
+    results_of(client, 100)
+
+
+@pytest.mark.parametrize("how", ["grace runs out", "second signal"])
+def test_what_cannot_be_finished_in_time_is_handed_back_at_once_and_uncounted(client, web, settings, how):
+    push_many(client, web, 6)
+    grace = {"WORKER_DRAIN_S": "0.3" if how == "grace runs out" else "60", "WORKER_LEASE_S": "60"}
+    with WorkerProcess(settings | grace, "30") as worker:
+        wait_until(lambda: len(web.asked) == 6, timeout=60)
+        worker.signal(signal.SIGTERM)
+        if how == "second signal":
+            wait_until(lambda: "draining" in worker.said())
+            worker.signal(signal.SIGTERM)
+        assert worker.ended(15) == 0
+    pending = client.xpending_range(JOBS, "workers", "-", "+", 10)
+    assert [row["times_delivered"] for row in pending] == [0] * 6
+    assert min(row["time_since_delivered"] for row in pending) >= 60_000
+    with WorkerProcess(settings | {"WORKER_LEASE_S": "60", "WORKER_CONSUMER": "another"}, "0", "0.3"):
+        results_of(client, 6)
+
+
+def test_a_killed_worker_leaves_no_process_behind(client, web, settings):
+    marker = f"IMG_ML_TEST_MARK={time.monotonic_ns()}"
+    name, _, value = marker.partition("=")
+    with WorkerProcess(settings | {name: value, "WORKER_DECODE_PROCESSES": "2"}) as worker:
+        push(client, "one", f"{web.url}/1.jpg")
+        results_of(client, 1)
+        assert len(processes_with(marker)) >= 3
+        worker.kill()
+        wait_until(lambda: not processes_with(marker), timeout=15)
+
+
+def processes_with(marker: str) -> list[str]:
+    found = subprocess.run(["ps", "axeww", "-o", "pid=,stat=,command="], capture_output=True, text=True, check=True)
+    return [line for line in found.stdout.splitlines() if marker in line and " Z" not in line]
+
+
+@pytest.mark.parametrize("keeps_data", [True, False])
+def test_redis_going_away_is_waited_out(tmp_path, web, keeps_data):
+    server = RedisServer(embedded_executable(), tmp_path / "redis", appendonly=keeps_data).start()
+    settings = {"REDIS_URL": server.url, "FETCH_ALLOW": web.place}
+    try:
+        with WorkerProcess(settings, "0.3") as worker:
+            worker.until_ready()
+            with server.client() as client:
+                push_many(client, web, 8)
+            wait_until(lambda: len(web.asked) == 8, timeout=30)
+            server.stop()
+            wait_until(lambda: "redis is away" in worker.said(), timeout=30)
+            server.start()
+            with server.client() as client:
+                push(client, "afterwards", f"{web.url}/1.jpg")
+                found = results_of(client, 9 if keeps_data else 1)
+                assert "afterwards" in found
+            worker.signal(signal.SIGTERM)
+            assert worker.ended() == 0
+    finally:
+        server.stop()
+
+
+def test_it_waits_for_a_redis_that_comes_later(tmp_path, web):
+    server = RedisServer(embedded_executable(), tmp_path / "redis")
+    try:
+        with WorkerProcess({"REDIS_URL": server.url, "FETCH_ALLOW": web.place}) as worker:
+            wait_until(lambda: "redis is away" in worker.said(), timeout=30)
+            server.start()
+            with server.client() as client:
+                push(client, "patience", f"{web.url}/1.jpg")
+                assert results_of(client, 1)["patience"]["status"] == "done"
+    finally:
+        server.stop()
+
+
+def test_an_idle_worker_asks_once_per_block_interval(client, redis_server, settings):
+    quiet = {"REDIS_CHECK_RATE": "1000", "WORKER_LEASE_S": "60"}
+    with WorkerProcess(settings | quiet) as worker:
+        worker.until_ready()
+        time.sleep(0.5)
+        client.config_resetstat()
+        time.sleep(3)
+        calls = {name: told["calls"] for name, told in client.info("commandstats").items()}
+    ours = {name: count for name, count in calls.items() if "config" not in name and "info" not in name}
+    assert set(ours) == {"cmdstat_xreadgroup"}
+    assert 2 <= ours["cmdstat_xreadgroup"] <= 4
+
+
+def test_a_wrong_setting_and_a_wrong_password_end_in_a_sentence_and_exit_code_2(tmp_path, redis_server):
+    def run(**settings: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "worker"], env=environment(**settings), cwd=ROOT, capture_output=True, text=True,
+            timeout=60,
+        )  # fmt: skip
+
+    ended = run(WORKER_BATCH_SIZE="0")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.count("\n") == 1
+    assert "WORKER_BATCH_SIZE" in ended.stderr
+    ended = run(REDIS_URL=redis_server.url.replace("redis://", "redis://:wrong@"))
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "REDIS_URL" in ended.stderr.splitlines()[-1]
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,5 @@
+"""Fixtures of the worker tests."""
+
+from tests.worker.fixtures import any_server, client, newer_redis_server, redis_server
+
+__all__ = ["any_server", "client", "newer_redis_server", "redis_server"]

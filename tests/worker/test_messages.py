@@ -1,0 +1,87 @@
+"""Jobs from hostile stream fields."""
+
+import contextlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.errors import BadJobError, UnreadableMessageError
+from worker.messages import Job, parse_job
+
+
+def message(**content: object) -> dict[bytes, bytes]:
+    return {b"data": json.dumps(content).encode()}
+
+
+def test_the_existing_producers_message_is_read():
+    job = parse_job(
+        message(
+            type="IMAGE", jobId="j", clientId="c", image_url="https://a.test/x.jpg", image_hash="ab",
+            callback_url="https://b.test/done", STREAM_KEY="stream:ai:imageml:jobs", retry=0,
+        )
+    )  # fmt: skip
+    assert job == Job("j", "c", "https://a.test/x.jpg", "ab", "https://b.test/done")
+    assert job.url() == "https://a.test/x.jpg"
+
+
+def test_plain_fields_are_read():
+    job = parse_job({b"jobId": b"j", b"image_url": "https://a.test/ä.jpg".encode(), b"extra": b"ignored"})
+    assert (job.job_id, job.client_id, job.url()) == ("j", None, "https://a.test/ä.jpg")
+
+
+@pytest.mark.parametrize("url", [None, "", 17, ["x"], {"a": 1}, True, "x" * 8193, "\ud800"])
+def test_a_job_without_a_usable_url_complains_when_asked_for_it(url):
+    job = parse_job(message(jobId="j", image_url=url))
+    assert job.image_url is None
+    with pytest.raises(BadJobError, match="image_url"):
+        job.url()
+
+
+@pytest.mark.parametrize("job_id", [None, "", True, 1.5, [], {}, "x" * 513, 10**30, "\udfff"])
+def test_a_message_without_a_usable_job_id_is_unreadable(job_id):
+    with pytest.raises(UnreadableMessageError, match="jobId"):
+        parse_job(message(jobId=job_id, image_url="https://a.test/x.jpg"))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"nope", b"[1]", b'"text"', b"null", b"\xff\xfe", b"[" * 100_000, b'{"jobId": ' + b"9" * 10_000 + b"}",
+     b'{"jobId":"' + b"x" * 300_000 + b'"}'],
+)  # fmt: skip
+def test_what_is_no_json_object_of_sane_size_is_unreadable(data):
+    with pytest.raises(UnreadableMessageError):
+        parse_job({b"data": data})
+
+
+def test_no_fields_at_all_are_unreadable():
+    with pytest.raises(UnreadableMessageError):
+        parse_job({})
+
+
+def test_odd_optional_fields_are_dropped_and_the_job_goes_on():
+    job = parse_job(message(jobId="j", clientId=[1], image_url="u", image_hash=5, callback_url={"a": 1}))
+    assert (job.client_id, job.image_hash, job.callback_url, job.url()) == (None, None, None, "u")
+
+
+@given(st.dictionaries(st.binary(max_size=20), st.binary(max_size=200), max_size=5))
+def test_any_fields_give_a_job_or_are_unreadable(fields):
+    with contextlib.suppress(UnreadableMessageError):
+        assert parse_job(fields).job_id
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["jobId", "clientId", "image_url", "image_hash", "callback_url"]), _JSON))
+def test_any_json_gives_a_job_that_can_be_written_as_utf8_or_is_unreadable(content):
+    try:
+        job = parse_job({b"data": json.dumps(content).encode()})
+    except UnreadableMessageError:
+        return
+    json.dumps([job.job_id, job.client_id, job.image_url], ensure_ascii=False).encode()

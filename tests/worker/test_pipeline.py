@@ -1,0 +1,189 @@
+"""The loop against a real Redis behind a line that loses replies."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from forensics.examine import Examined
+from forensics.types import Evidence
+from tests.worker.doubles import verdict_on
+from tests.worker.processes import JOBS, RESULTS, push, results
+from tests.worker.redis_server import RedisServer
+from worker.answer import Answerer, Stations
+from worker.pipeline import Pipeline, PipelineRules
+from worker.stream import JobStream, StreamNames
+from worker.telemetry import JobAnswered
+
+
+class LossyLine:
+    """A proxy in front of Redis that drops the connection instead of passing on the reply to chosen commands."""
+
+    def __init__(self, server: RedisServer) -> None:
+        self.server = server
+        self.to_lose: list[bytes] = []
+        self.lost: list[bytes] = []
+
+    async def __aenter__(self) -> "LossyLine":
+        self.listener = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"redis://127.0.0.1:{self.listener.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.listener.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        upstream_reader, upstream_writer = await asyncio.open_connection("127.0.0.1", self.server.port)
+        dropping = asyncio.Event()
+
+        async def forth() -> None:
+            while chunk := await reader.read(1 << 20):
+                for command in list(self.to_lose):
+                    if command in chunk:
+                        self.to_lose.remove(command)
+                        self.lost.append(command)
+                        dropping.set()
+                upstream_writer.write(chunk)
+            upstream_writer.close()
+
+        async def back() -> None:
+            while chunk := await upstream_reader.read(1 << 20):
+                if dropping.is_set():
+                    break
+                writer.write(chunk)
+            writer.close()
+
+        with contextlib.suppress(ConnectionError, asyncio.CancelledError):
+            await asyncio.gather(forth(), back())
+        upstream_writer.close()
+        writer.close()
+
+
+class Worker:
+    """A pipeline in this process whose stations only count."""
+
+    def __init__(self, url: str, **rules: object) -> None:
+        self.rules = PipelineRules(**{"lease_s": 2.0, "drain_s": 1.0, **rules})
+        names = StreamNames(JOBS, RESULTS, "workers", "me")
+        self.stream = JobStream(url, names, block_ms=100, lease_s=self.rules.lease_s)
+        self.fetched: list[str] = []
+        self.events: list[JobAnswered] = []
+        self.pause_s = 0.0
+        self.stop = asyncio.Event()
+
+    async def fetch(self, url: str) -> bytes:
+        self.fetched.append(url)
+        await asyncio.sleep(self.pause_s)
+        return url.encode()
+
+    async def examine(self, data: bytes) -> Examined:
+        return Examined(Evidence("cd" * 32, "image/png", 3, 2, ()))
+
+    async def conclude(self, examined: Examined):
+        return verdict_on(examined)
+
+    async def run(self) -> bool:
+        answerer = Answerer(Stations(self.fetch, self.examine, self.conclude), 8)
+        try:
+            return await Pipeline(self.stream, answerer, self.rules, self.events.append).run(self.stop)
+        finally:
+            await self.stream.close()
+
+
+@pytest.fixture
+async def line(redis_server, client) -> AsyncIterator[LossyLine]:
+    async with LossyLine(redis_server) as opened:
+        yield opened
+
+
+async def until(condition) -> None:
+    async with asyncio.timeout(15):
+        while not condition():  # noqa: ASYNC110 - what it waits for happens in Redis
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    "command", [b"XREADGROUP", b"EVALSHA", b"XAUTOCLAIM", b"XPENDING", b"XGROUP", b"XREADGROUP EVALSHA EVALSHA"]
+)
+async def test_a_lost_reply_loses_and_doubles_nothing(line, client, command):
+    line.to_lose = command.split()
+    for n in range(10):
+        push(client, f"job {n}", f"http://a.test/{n}")
+    worker = Worker(line.url)
+    running = asyncio.create_task(worker.run())
+    await until(lambda: client.xlen(RESULTS) >= 10 and client.xlen(JOBS) == 0 and not line.to_lose)
+    worker.stop.set()
+    assert await running
+    assert sorted(result["job_id"] for result in results(client)) == sorted(f"job {n}" for n in range(10))
+    assert sorted(line.lost) == sorted(command.split())
+    assert len(worker.fetched) == 10
+
+
+async def test_no_more_jobs_than_allowed_are_in_work(line, client):
+    for n in range(12):
+        push(client, f"job {n}", f"http://a.test/{n}")
+    worker = Worker(line.url, in_flight=3)
+    worker.pause_s = 0.3
+    running = asyncio.create_task(worker.run())
+    await until(lambda: len(worker.fetched) == 3)
+    assert client.xpending(JOBS, "workers")["pending"] == 3
+    await until(lambda: client.xlen(RESULTS) == 12)
+    worker.stop.set()
+    assert await running
+
+
+async def test_a_long_job_keeps_its_lease_and_is_not_started_twice(line, client):
+    push(client, "long", "http://a.test/long")
+    worker = Worker(line.url, lease_s=0.3)
+    worker.pause_s = 1.2
+    running = asyncio.create_task(worker.run())
+    await until(lambda: client.xlen(RESULTS) == 1)
+    worker.stop.set()
+    assert await running
+    assert worker.fetched == ["http://a.test/long"]
+    assert [event.deliveries for event in worker.events] == [1]
+
+
+async def test_what_an_earlier_life_left_behind_is_done_first(line, client):
+    push(client, "old", "http://a.test/old")
+    client.xgroup_create(JOBS, "workers", "0")
+    client.xreadgroup("workers", "me", {JOBS: ">"})
+    push(client, "new", "http://a.test/new")
+    worker = Worker(line.url, in_flight=1, lease_s=60)
+    running = asyncio.create_task(worker.run())
+    await until(lambda: client.xlen(RESULTS) == 2)
+    worker.stop.set()
+    assert await running
+    assert worker.fetched == ["http://a.test/old", "http://a.test/new"]
+    assert [(event.job_id, event.deliveries) for event in worker.events] == [("old", 2), ("new", 1)]
+
+
+async def test_every_end_is_told_to_the_observer(line, client):
+    push(client, "good", "http://a.test/1")
+    push(client, "bad")
+    client.xadd(JOBS, {"data": "nonsense"})
+    worker = Worker(line.url, stop_when_idle_s=0.3)
+    assert await worker.run()
+    assert sorted(event.outcome for event in worker.events) == ["AI", "bad_job", "dead_letter"]
+
+
+async def test_a_job_that_cannot_be_finished_stays_pending_for_another_try(line, client, monkeypatch):
+    push(client, "once", "http://a.test/1")
+    worker = Worker(line.url, lease_s=0.4)
+    answering = Answerer.answer
+
+    async def broken_once(self, job):
+        if len(worker.fetched) == 0:
+            worker.fetched.append("broken")
+            raise RuntimeError("a bug outside every boundary")
+        return await answering(self, job)
+
+    monkeypatch.setattr(Answerer, "answer", broken_once)
+    running = asyncio.create_task(worker.run())
+    await until(lambda: client.xlen(RESULTS) == 1)
+    worker.stop.set()
+    await running
+    assert json.loads(client.xrange(RESULTS)[0][1]["data"])["job_id"] == "once"
+    assert [event.deliveries for event in worker.events] == [2]

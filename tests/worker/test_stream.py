@@ -1,0 +1,216 @@
+"""The stream layer against real servers, old and new."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.exceptions import ResponseError
+
+from tests.worker.redis_server import RedisServer
+from worker.stream import Entry, JobStream, StreamNames, group_is_missing
+
+JOBS, RESULTS, DLQ = "jobs", "results", "jobs:dlq"
+
+
+def opened(server: RedisServer, consumer: str = "one", *, maxlen: int = 0, lease_s: float = 60) -> JobStream:
+    return JobStream(server.url, StreamNames(JOBS, RESULTS, "workers", consumer, maxlen), block_ms=50, lease_s=lease_s)
+
+
+@pytest.fixture
+async def stream(any_server: RedisServer) -> AsyncIterator[JobStream]:
+    opening = opened(any_server)
+    await opening.ensure_group()
+    yield opening
+    await opening.close()
+
+
+@pytest.fixture
+async def other(any_server: RedisServer) -> AsyncIterator[JobStream]:
+    opening = opened(any_server, "two", lease_s=0.001)
+    yield opening
+    await opening.close()
+
+
+@pytest.fixture
+def redis_client(any_server: RedisServer):
+    with any_server.client() as connection:
+        yield connection
+
+
+async def test_jobs_queued_before_the_group_existed_are_read(any_server, redis_client):
+    redis_client.xadd(JOBS, {"data": "early"})
+    stream = opened(any_server)
+    await stream.ensure_group()
+    await stream.ensure_group()
+    assert [entry.fields for entry in await stream.read_new(5, 50)] == [{b"data": b"early"}]
+    await stream.close()
+
+
+async def test_reading_takes_no_more_than_asked_and_returns_empty_after_the_block(stream, redis_client):
+    for n in range(3):
+        redis_client.xadd(JOBS, {"data": n})
+    assert len(await stream.read_new(2, 50)) == 2
+    assert len(await stream.read_new(2, 50)) == 1
+    assert await stream.read_new(2, 50) == []
+
+
+async def test_finishing_writes_one_result_and_removes_the_job(stream, redis_client):
+    redis_client.xadd(JOBS, {"data": "x"})
+    (entry,) = await stream.read_new(1, 50)
+    assert await stream.finish([(entry.id, '{"a":1}')]) == 1
+    assert [fields for _, fields in redis_client.xrange(RESULTS)] == [{"data": '{"a":1}'}]
+    assert redis_client.xlen(JOBS) == 0
+    assert redis_client.xpending(JOBS, "workers")["pending"] == 0
+    assert await stream.is_empty()
+
+
+async def test_finishing_twice_writes_once(stream, other, redis_client):
+    redis_client.xadd(JOBS, {"data": "x"})
+    (entry,) = await stream.read_new(1, 50)
+    assert await stream.finish([(entry.id, "first")]) == 1
+    assert await stream.finish([(entry.id, "again")]) == 0
+    assert await other.finish([(entry.id, "other")]) == 0
+    assert redis_client.xlen(RESULTS) == 1
+
+
+async def test_a_batch_with_one_finished_entry_writes_the_others(stream, redis_client):
+    for n in range(3):
+        redis_client.xadd(JOBS, {"data": n})
+    entries = await stream.read_new(3, 50)
+    await stream.finish([(entries[1].id, "early")])
+    assert await stream.finish([(entry.id, entry.id) for entry in entries]) == 2
+    assert redis_client.xlen(RESULTS) == 3
+
+
+async def test_nothing_is_acknowledged_where_the_result_key_is_no_stream(stream, redis_client):
+    redis_client.set(RESULTS, "occupied")
+    redis_client.xadd(JOBS, {"data": "x"})
+    (entry,) = await stream.read_new(1, 50)
+    with pytest.raises(ResponseError, match="not a stream"):
+        await stream.finish([(entry.id, "{}")])
+    assert redis_client.xpending(JOBS, "workers")["pending"] == 1
+
+
+async def test_finishing_survives_a_flushed_script_cache(stream, redis_client):
+    for n in range(2):
+        redis_client.xadd(JOBS, {"data": n})
+    first, second = await stream.read_new(2, 50)
+    await stream.finish([(first.id, "{}")])
+    redis_client.script_flush()
+    assert await stream.finish([(second.id, "{}")]) == 1
+
+
+async def test_results_are_trimmed_only_when_asked(any_server, redis_client):
+    stream = opened(any_server, maxlen=100)
+    await stream.ensure_group()
+    for n in range(600):
+        redis_client.xadd(JOBS, {"data": n})
+    for entries in (await stream.read_new(300, 50), await stream.read_new(300, 50)):
+        await stream.finish([(entry.id, "{}") for entry in entries])
+    assert 100 <= redis_client.xlen(RESULTS) < 600
+    await stream.close()
+
+
+async def test_an_expired_lease_is_reclaimed_with_a_higher_count(stream, other, redis_client):
+    job = redis_client.xadd(JOBS, {"data": "x"})
+    await stream.read_new(1, 50)
+    redis_client.xclaim(JOBS, "workers", "one", 0, [job], idle=1000, justid=True)
+    assert await other.reclaim(10) == ([Entry(job, {b"data": b"x"}, 2)], True)
+
+
+async def test_reclaiming_walks_the_whole_list_by_its_cursor(stream, other, redis_client):
+    ids = [redis_client.xadd(JOBS, {"data": n}) for n in range(25)]
+    await stream.read_new(25, 50)
+    redis_client.xclaim(JOBS, "workers", "one", 0, ids, idle=1000, justid=True)
+    seen, complete = [], False
+    while not complete:
+        entries, complete = await other.reclaim(10)
+        assert len(entries) <= 10
+        seen += [entry.id for entry in entries]
+    assert seen == ids
+
+
+async def test_a_renewed_lease_is_not_reclaimed_and_its_count_stays(any_server, stream, redis_client):
+    job = redis_client.xadd(JOBS, {"data": "x"})
+    await stream.read_new(1, 50)
+    redis_client.xclaim(JOBS, "workers", "one", 0, [job], idle=100_000, justid=True)
+    await stream.renew([job])
+    other = opened(any_server, "two", lease_s=60)
+    assert await other.reclaim(10) == ([], True)
+    assert redis_client.xpending_range(JOBS, "workers", "-", "+", 1)[0]["times_delivered"] == 1
+    await other.close()
+
+
+async def test_own_pending_entries_are_found_again_except_those_in_work(stream, redis_client):
+    for n in range(3):
+        redis_client.xadd(JOBS, {"data": n})
+    first, second, third = await stream.read_new(3, 50)
+    found = await stream.own_pending(10, besides={second.id})
+    assert [(entry.id, entry.deliveries) for entry in found] == [(first.id, 2), (third.id, 2)]
+    counts = redis_client.xpending_range(JOBS, "workers", second.id, second.id, 1)
+    assert counts[0]["times_delivered"] == 1
+
+
+async def test_pending_entries_whose_message_is_gone_are_cleared_away(stream, other, redis_client):
+    ids = [redis_client.xadd(JOBS, {"data": n}) for n in range(2)]
+    await stream.read_new(2, 50)
+    redis_client.xdel(JOBS, ids[0])
+    redis_client.xclaim(JOBS, "workers", "one", 0, ids, idle=1000, justid=True)
+    entries, _ = await other.reclaim(10)
+    assert [entry.id for entry in entries] == [ids[1]]
+    assert await other.own_pending(10, besides={ids[1]}) == []
+    assert redis_client.xpending(JOBS, "workers")["pending"] == 1
+
+
+async def test_a_dead_letter_keeps_the_message_and_says_why(stream, redis_client):
+    redis_client.xadd(JOBS, {"data": "not json", "more": "kept"})
+    (entry,) = await stream.read_new(1, 50)
+    assert await stream.bury(entry, "because")
+    ((_, letter),) = redis_client.xrange(DLQ)
+    assert letter == {
+        "data": "not json", "more": "kept", "entry_id": entry.id, "reason": "because", "deliveries": "1",
+    }  # fmt: skip
+    assert redis_client.xlen(JOBS) == 0
+    assert redis_client.xpending(JOBS, "workers")["pending"] == 0
+
+
+async def test_burying_twice_or_after_finishing_writes_nothing(stream, redis_client):
+    for n in range(2):
+        redis_client.xadd(JOBS, {"data": n})
+    first, second = await stream.read_new(2, 50)
+    await stream.finish([(first.id, "{}")])
+    assert not await stream.bury(first, "late")
+    assert await stream.bury(second, "once")
+    assert not await stream.bury(second, "twice")
+    assert redis_client.xlen(DLQ) == 1
+
+
+async def test_a_message_of_ten_thousand_fields_can_still_be_buried(stream, redis_client):
+    redis_client.xadd(JOBS, {f"field{n}": "x" for n in range(10_000)})
+    (entry,) = await stream.read_new(1, 50)
+    assert await stream.bury(entry, "absurd")
+    assert redis_client.xrange(DLQ)[0][1]["reason"] == "absurd"
+
+
+async def test_what_is_handed_back_can_be_taken_at_once_and_did_not_count(any_server, stream, redis_client):
+    ids = [redis_client.xadd(JOBS, {"data": n}) for n in range(3)]
+    await stream.read_new(3, 50)
+    assert await stream.hand_back() == 3
+    other = opened(any_server, "two", lease_s=60)
+    entries, _ = await other.reclaim(10)
+    assert [(entry.id, entry.deliveries) for entry in entries] == [(job, 1) for job in ids]
+    await other.close()
+
+
+@pytest.mark.parametrize("catastrophe", ["flushall", "destroy"])
+async def test_a_vanished_group_is_told_apart_and_can_be_made_again(stream, redis_client, catastrophe):
+    redis_client.xadd(JOBS, {"data": "lost or kept"})
+    if catastrophe == "flushall":
+        redis_client.flushall()
+    else:
+        redis_client.xgroup_destroy(JOBS, "workers")
+    with pytest.raises(ResponseError) as caught:
+        await stream.read_new(1, 50)
+    assert group_is_missing(caught.value)
+    await stream.ensure_group()
+    redis_client.xadd(JOBS, {"data": "new"})
+    assert (await stream.read_new(5, 50))[-1].fields == {b"data": b"new"}

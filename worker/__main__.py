@@ -1,0 +1,55 @@
+"""`python -m worker`: judge the images that jobs on a Redis stream name, until told to stop."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from worker.settings import WorkerSettings, load
+
+app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
+
+
+@app.callback(invoke_without_command=True)
+def work(
+    context: typer.Context,
+    stop_when_idle: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", min=0, help="End once the stream has been empty for so long."),
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
+) -> None:
+    """Take image jobs from a Redis stream, judge them, put verdicts on the result stream.
+
+    Settings come from the environment or .env (docs/settings.md); without REDIS_URL a private Redis is started.
+    SIGTERM or Ctrl-C finishes the jobs in work and hands back the rest. Exit codes: 0 told to stop or idle,
+    2 a setting, a model file or Redis makes it impossible to start.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    settings = load(WorkerSettings)
+    # Imported late, so that --help and a wrong setting answer at once.
+    from forensics.errors import ImgMlError
+    from fusion.judge import load_judge
+    from fusion.settings import FusionSettings
+    from img_ml.settings import ImgMlSettings
+    from worker.launch import run_worker
+    from worker.telemetry import configure_logging
+
+    detectors, fusion = load(ImgMlSettings), load(FusionSettings)
+    configure_logging(verbose=verbose)
+    try:
+        anchors = detectors.c2pa_trust_anchors
+        run_worker(
+            settings,
+            lambda: load_judge(detectors, fusion),
+            stop_when_idle_s=stop_when_idle,
+            trust_anchors=None if anchors is None else anchors.read_text(encoding="ascii"),
+        )
+    except (ImgMlError, OSError, UnicodeDecodeError) as error:
+        print(f"The worker cannot start: {error}", file=sys.stderr)  # noqa: T201
+        raise typer.Exit(2) from None
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,95 @@
+"""From one job to its answer: fetch, examine, conclude; whatever goes wrong becomes an error result of this job."""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from forensics.errors import JobError
+from forensics.examine import Examined
+from fusion.result import result_document
+from fusion.verdict import Verdict
+from worker.errors import InternalError
+from worker.messages import Job
+
+_log = structlog.get_logger("worker")
+
+
+@dataclass(frozen=True, slots=True)
+class Stations:
+    """The three stations an image passes; each raises a JobError where its road ends there."""
+
+    fetch: Callable[[str], Awaitable[bytes]]
+    examine: Callable[[bytes], Awaitable[Examined]]
+    conclude: Callable[[Examined], Awaitable[Verdict]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The result JSON of one job; `outcome` is its label or its error code."""
+
+    result: str
+    outcome: str
+    timings_ms: Mapping[str, float]
+
+
+class Answerer:
+    """Answers jobs; at most `benches` decoded images are held at once, whatever their number in work."""
+
+    def __init__(self, stations: Stations, benches: int) -> None:
+        self._stations = stations
+        self._benches = asyncio.Semaphore(benches)
+
+    async def answer(self, job: Job) -> Answer:
+        """The answer to one job; never raises over an image."""
+        timings: dict[str, float] = {}
+        outcome: Verdict | JobError
+        try:
+            with _clocked(timings, "total"):
+                outcome = await self._verdict(job, timings)
+        except JobError as error:
+            outcome = error
+        except Exception as error:  # noqa: BLE001 - the boundary: a job always gets its answer
+            _log.exception("worker failed on a job", job_id=job.job_id)
+            outcome = InternalError(f"The worker failed on this image ({type(error).__name__}).", retryable=True)
+        name = outcome.code if isinstance(outcome, JobError) else outcome.label
+        return Answer(_document(outcome, job, timings), name, timings)
+
+    async def _verdict(self, job: Job, timings: dict[str, float]) -> Verdict:
+        url = job.url()
+        with _clocked(timings, "fetch"):
+            data = await self._stations.fetch(url)
+        async with self._benches:
+            with _clocked(timings, "examine"):
+                examined = await self._stations.examine(data)
+            del data
+            with _clocked(timings, "conclude"):
+                return await self._stations.conclude(examined)
+
+
+def _document(outcome: Verdict | JobError, job: Job, timings: Mapping[str, float]) -> str:
+    about: dict[str, Any] = {"job_id": job.job_id, "client_id": job.client_id, "image_url": job.image_url}
+    try:
+        return _as_json(result_document(outcome, **about, timings_ms=timings))
+    except Exception as error:  # noqa: BLE001 - the boundary: a job always gets its answer
+        _log.exception("verdict cannot be written down", job_id=job.job_id)
+        replacement = InternalError(f"The verdict cannot be written down ({type(error).__name__}).")
+        return _as_json(result_document(replacement, **about, timings_ms=timings))
+
+
+def _as_json(document: Mapping[str, object]) -> str:
+    return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+@contextlib.contextmanager
+def _clocked(timings: dict[str, float], name: str) -> Iterator[None]:
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        timings[name] = (time.perf_counter() - started) * 1000

@@ -1,0 +1,44 @@
+"""The worker's leaves of the error tree (drawn in forensics/errors.py)."""
+
+from typing import ClassVar
+
+from forensics.errors import ImgMlError, JobError
+from forensics.types import ErrorCode
+
+
+class BadJobError(JobError):
+    """The job names no image that could be fetched."""
+
+    code: ClassVar[ErrorCode] = "bad_job"
+
+
+class BlockedUrlError(JobError):
+    """The URL, or a redirect from it, leads where the worker does not go."""
+
+    code: ClassVar[ErrorCode] = "blocked_url"
+
+
+class FetchFailedError(JobError):
+    """The server did not deliver the image; `retryable` where it may do so later."""
+
+    code: ClassVar[ErrorCode] = "fetch_failed"
+
+
+class TooLargeError(JobError):
+    """The file is larger than the limit."""
+
+    code: ClassVar[ErrorCode] = "too_large"
+
+
+class InternalError(JobError):
+    """The worker itself failed on this image; the fault is not the image's."""
+
+    code: ClassVar[ErrorCode] = "internal"
+
+
+class UnreadableMessageError(ImgMlError):
+    """A stream entry that no answer could be addressed to; it becomes a dead letter."""
+
+
+class StartError(ImgMlError):
+    """The worker cannot start; the text says why in one sentence."""

@@ -1,0 +1,22 @@
+-- Finish a batch: an entry's result is written, and its job deleted, only if it was still pending in the group.
+-- KEYS: jobs, results. ARGV: group, maxlen of results (0 = never trim), then pairs of entry id and result JSON.
+-- Returns how many results were written; entries already finished by somebody else count for nothing.
+local kind = redis.call('TYPE', KEYS[2])['ok']
+if kind ~= 'stream' and kind ~= 'none' then
+  -- Found out before anything is acknowledged: an acknowledged job without a result would be lost.
+  return redis.error_reply('WRONGTYPE ' .. KEYS[2] .. ' is not a stream')
+end
+local maxlen = tonumber(ARGV[2])
+local written = 0
+for i = 3, #ARGV, 2 do
+  if redis.call('XACK', KEYS[1], ARGV[1], ARGV[i]) == 1 then
+    if maxlen > 0 then
+      redis.call('XADD', KEYS[2], 'MAXLEN', '~', maxlen, '*', 'data', ARGV[i + 1])
+    else
+      redis.call('XADD', KEYS[2], '*', 'data', ARGV[i + 1])
+    end
+    redis.call('XDEL', KEYS[1], ARGV[i])
+    written = written + 1
+  end
+end
+return written

@@ -1,0 +1,90 @@
+"""Launching a worker in this process: the private Redis, the consumer's name, signals, and the event loop."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import structlog
+from redis.exceptions import AuthenticationError, RedisError
+
+from worker.connections import connect
+from worker.consumer import ConsumerName
+from worker.embedded import redis_at
+from worker.errors import StartError
+from worker.service import JudgeLike, Surroundings, serve
+from worker.settings import WorkerSettings
+
+_log = structlog.get_logger("worker")
+
+
+def run_worker(
+    settings: WorkerSettings,
+    judge: Callable[[], JudgeLike],
+    *,
+    stop_when_idle_s: float | None = None,
+    trust_anchors: str | None = None,
+) -> None:
+    """Run until SIGTERM, SIGINT or idleness; a second signal cuts the draining short. StartError where it cannot start.
+
+    `judge` is called once Redis is known to be usable. Installs signal handlers, so only an entry point calls this.
+    """
+    with redis_at(settings.redis_url, settings.embedded_redis_dir) as url:
+        _log.info("redis", place=_without_password(url), private=settings.redis_url is None)
+        consumer = ConsumerName(f"{url} {settings.worker_stream} {settings.worker_group}", settings.worker_consumer)
+        try:
+            clean = asyncio.run(_run(settings, judge, url, consumer.name, stop_when_idle_s, trust_anchors))
+        finally:
+            consumer.release()
+    if not clean:
+        # A thread may still be inside a network that will not return; everything else is put in order by now.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+
+
+async def _run(
+    settings: WorkerSettings,
+    judge: Callable[[], JudgeLike],
+    url: str,
+    consumer: str,
+    stop_when_idle_s: float | None,
+    trust_anchors: str | None,
+) -> bool:
+    stop, hurry = asyncio.Event(), asyncio.Event()
+    _listen_for_signals(stop, hurry)
+    await _check_access(url)
+    loaded = judge()
+    return await serve(settings, loaded, Surroundings(url, consumer, stop, hurry, stop_when_idle_s, trust_anchors))
+
+
+def _listen_for_signals(stop: asyncio.Event, hurry: asyncio.Event) -> None:
+    def heard() -> None:
+        (hurry if stop.is_set() else stop).set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, heard)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(heard))
+
+
+async def _check_access(url: str) -> None:
+    """StartError where Redis turns us away for good; a Redis that is merely not there yet is waited for later."""
+    client = connect(url)
+    try:
+        await client.ping()
+    except AuthenticationError as error:
+        raise StartError(f"Redis refuses the user or password of REDIS_URL: {error}.") from None
+    except (RedisError, OSError) as error:
+        _log.warning("redis does not answer yet", error=str(error))
+    finally:
+        await client.aclose()
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()

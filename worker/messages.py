@@ -1,0 +1,87 @@
+"""From the fields of a stream entry to a Job; producers are strangers, so every size and type is checked."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from worker.errors import BadJobError, UnreadableMessageError
+
+_LARGEST_MESSAGE = 256 * 1024
+_LONGEST_ID = 512
+_LONGEST_URL = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One request for a verdict; `complaint` says why `image_url` cannot be used, where it cannot.
+
+    `image_hash` and `callback_url` are kept as the producer wrote them and trusted by nobody.
+    """
+
+    job_id: str
+    client_id: str | None = None
+    image_url: str | None = None
+    image_hash: str | None = None
+    callback_url: str | None = None
+    complaint: str = ""
+
+    def url(self) -> str:
+        """The image's URL; BadJobError where the job names none."""
+        if self.complaint or self.image_url is None:
+            raise BadJobError(self.complaint or "The job names no image_url.")
+        return self.image_url
+
+
+def parse_job(fields: Mapping[bytes, bytes]) -> Job:
+    """The job in the JSON of the field `data`, or in plain fields; UnreadableMessageError where there is no jobId."""
+    content = _content(fields)
+    job_id = _identifier(content.get("jobId"))
+    if job_id is None:
+        raise UnreadableMessageError(f"The job has no jobId that is a text of 1 to {_LONGEST_ID} characters.")
+    url, complaint = _url(content.get("image_url"))
+    return Job(
+        job_id=job_id,
+        client_id=_identifier(content.get("clientId")),
+        image_url=url,
+        image_hash=_text(content.get("image_hash"), _LONGEST_ID),
+        callback_url=_text(content.get("callback_url"), _LONGEST_URL),
+        complaint=complaint,
+    )
+
+
+def _content(fields: Mapping[bytes, bytes]) -> Mapping[str, object]:
+    if sum(len(name) + len(value) for name, value in fields.items()) > _LARGEST_MESSAGE:
+        raise UnreadableMessageError(f"The message is larger than {_LARGEST_MESSAGE} bytes.")
+    try:
+        if b"data" not in fields:
+            return {name.decode(): value.decode() for name, value in fields.items()}
+        content = json.loads(fields[b"data"].decode())
+    except UnicodeDecodeError:
+        raise UnreadableMessageError("The message is not UTF-8.") from None
+    except (ValueError, RecursionError):
+        raise UnreadableMessageError("The field data is not JSON.") from None
+    if not isinstance(content, dict):
+        raise UnreadableMessageError("The field data is not a JSON object.")
+    return content
+
+
+def _identifier(value: object) -> str | None:
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**18:
+        return str(value)  # producers with numeric ids are served, and get them back as text
+    return _text(value, _LONGEST_ID)
+
+
+def _url(value: object) -> tuple[str | None, str]:
+    if value is None or value == "":
+        return None, "The job names no image_url."
+    url = _text(value, _LONGEST_URL)
+    if url is None:
+        return None, f"The image_url is not a text of at most {_LONGEST_URL} characters."
+    return url, ""
+
+
+def _text(value: object, longest: int) -> str | None:
+    """The value if it is a non-empty text that fits and can be written as UTF-8 (no lone surrogates)."""
+    if not isinstance(value, str) or not 0 < len(value) <= longest:
+        return None
+    return None if any("\ud800" <= character <= "\udfff" for character in value) else value

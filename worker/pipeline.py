@@ -1,0 +1,207 @@
+"""The worker's loop: reclaim, read as many jobs as there is room for, work, finish behind the gate, renew leases."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import structlog
+
+from worker.answer import Answerer
+from worker.errors import UnreadableMessageError
+from worker.finisher import Finisher
+from worker.messages import parse_job
+from worker.patience import REDIS_IS_AWAY, Patience, insist
+from worker.stream import Entry, JobStream, group_is_missing
+from worker.telemetry import JobAnswered, Observer, one_line
+
+_log = structlog.get_logger("worker")
+_LAST_WORDS_S = 3.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineRules:
+    """How much at once and for how long; `stop_when_idle_s` ends the run after the stream was empty that long."""
+
+    in_flight: int = 32
+    lease_s: float = 15.0
+    max_deliveries: int = 5
+    drain_s: float = 25.0
+    stop_when_idle_s: float | None = None
+
+
+class Pipeline:
+    """One worker's jobs, from the stream to the finished result; every job in work is one task."""
+
+    def __init__(self, stream: JobStream, answerer: Answerer, rules: PipelineRules, observe: Observer) -> None:
+        self._stream = stream
+        self._answerer = answerer
+        self._rules = rules
+        self._observe = observe
+        self._finisher = Finisher(stream.finish)
+        self._patience = Patience("reading jobs")
+        self._in_work: dict[str, asyncio.Task[None]] = {}
+        self._own_unseen = True  # entries delivered to us that we do not know of: from an earlier life, or a lost reply
+        self._next_reclaim = 0.0
+        self._busy_until = time.monotonic()
+
+    async def run(self, stop: asyncio.Event, hurry: asyncio.Event | None = None) -> bool:
+        """Work until `stop` is set (or the stream stays empty), then drain; False where jobs had to be handed back.
+
+        `hurry`, when set, cuts the draining short.
+        """
+        renewing = asyncio.create_task(self._renew_leases())
+        try:
+            await _unless(stop, insist("making the group", self._stream.ensure_group))
+            while not stop.is_set() and not await self._idle_long_enough():
+                await _unless(stop, self._wait_for_room())
+                if stop.is_set():
+                    break
+                for entry in await _unless(stop, self._take()) or ():
+                    self._start(entry)
+            return await self._drain(hurry or asyncio.Event())
+        finally:
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
+            await self._finisher.close()
+
+    async def _wait_for_room(self) -> None:
+        while len(self._in_work) >= self._rules.in_flight:
+            await asyncio.wait(self._in_work.values(), return_when=asyncio.FIRST_COMPLETED)
+
+    async def _take(self) -> list[Entry]:
+        """The next entries to work on: our own unknown ones, then abandoned ones, then new ones."""
+        room = self._rules.in_flight - len(self._in_work)
+        try:
+            entries = await self._take_own(room) or await self._take_abandoned(room)
+            if not entries:
+                entries = await self._stream.read_new(room, self._longest_wait_ms())
+        except REDIS_IS_AWAY as error:
+            self._own_unseen = True  # a read whose reply was lost has delivered its entries all the same
+            if group_is_missing(error):
+                _log.warning("the group went away and is made again", error=one_line(error))
+                await insist("making the group", self._stream.ensure_group)
+            else:
+                await self._patience.pause(error)
+            return []
+        self._patience.relax()
+        return entries
+
+    async def _take_own(self, room: int) -> list[Entry]:
+        if not self._own_unseen:
+            return []
+        entries = await self._stream.own_pending(room, besides=self._in_work.keys())
+        self._own_unseen = bool(entries)
+        return entries
+
+    async def _take_abandoned(self, room: int) -> list[Entry]:
+        if time.monotonic() < self._next_reclaim:
+            return []
+        entries, complete = await self._stream.reclaim(room)
+        if complete:
+            self._next_reclaim = time.monotonic() + self._rules.lease_s / 2
+        return entries
+
+    def _longest_wait_ms(self) -> int:
+        """How long a read may block: half a lease, so that abandoned jobs are found, and only until idle too long."""
+        longest = self._rules.lease_s / 2
+        if self._rules.stop_when_idle_s is not None:
+            longest = min(longest, self._busy_until + self._rules.stop_when_idle_s - time.monotonic())
+        return max(1, round(longest * 1000))
+
+    async def _idle_long_enough(self) -> bool:
+        limit = self._rules.stop_when_idle_s
+        if limit is None or self._in_work or time.monotonic() - self._busy_until < limit:
+            return False
+        try:
+            empty = await self._stream.is_empty()
+        except REDIS_IS_AWAY:
+            empty = False
+        if not empty:
+            self._busy_until = time.monotonic()
+        return empty
+
+    def _start(self, entry: Entry) -> None:
+        """Begin to work on an entry, unless it is in work here already (a second delivery of our own)."""
+        if entry.id in self._in_work:
+            return
+        task = asyncio.create_task(self._work(entry))
+        self._in_work[entry.id] = task
+        task.add_done_callback(lambda done: self._ended(entry.id, done))
+
+    def _ended(self, entry_id: str, task: "asyncio.Task[None]") -> None:
+        del self._in_work[entry_id]
+        self._busy_until = time.monotonic()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # It stays pending: delivered again when its lease runs out, a dead letter when that happens too often.
+            _log.error("a job could not be finished", entry=entry_id, error=one_line(error))
+
+    async def _work(self, entry: Entry) -> None:
+        if entry.deliveries > self._rules.max_deliveries:
+            await self._bury(entry, f"Delivered {entry.deliveries - 1} times and never finished.")
+            return
+        try:
+            job = parse_job(entry.fields)
+        except UnreadableMessageError as error:
+            await self._bury(entry, str(error))
+            return
+        answer = await self._answerer.answer(job)
+        await self._finisher.finish(entry.id, answer.result)
+        self._observe(JobAnswered(job.job_id, entry.id, answer.outcome, entry.deliveries, answer.timings_ms))
+
+    async def _bury(self, entry: Entry, reason: str) -> None:
+        if await insist("burying a message", lambda: self._stream.bury(entry, reason)):
+            _log.warning("dead letter", entry=entry.id, reason=reason)
+            self._observe(JobAnswered("", entry.id, "dead_letter", entry.deliveries))
+
+    async def _renew_leases(self) -> None:
+        patience = Patience("renewing leases")
+        while True:
+            await asyncio.sleep(self._rules.lease_s / 3)
+            try:
+                await self._stream.renew(list(self._in_work))
+                patience.relax()
+            except REDIS_IS_AWAY as error:
+                await patience.pause(error)
+
+    async def _drain(self, hurry: asyncio.Event) -> bool:
+        """Finish what is in work within the grace time, hand the rest back; False where there was a rest."""
+        await _quietly(self._stream.drop_reader)
+        if self._in_work:
+            _log.info("draining", jobs=len(self._in_work), seconds=self._rules.drain_s)
+            await _unless(hurry, asyncio.wait(self._in_work.values(), timeout=self._rules.drain_s))
+        left = list(self._in_work.values())
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        given = await _quietly(self._stream.hand_back)
+        if given:
+            _log.warning("handed back unfinished", jobs=given)
+        return not left
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """The outcome of `work`; None where `stop` was set first and the work cancelled."""
+    working = asyncio.ensure_future(work)
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        if not working.done():
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+    return None if working.cancelled() else working.result()
+
+
+async def _quietly(command: Callable[[], Awaitable[T]]) -> T | None:
+    """The outcome of a last command at the end; None where Redis does not answer soon."""
+    try:
+        async with asyncio.timeout(_LAST_WORDS_S):
+            return await command()
+    except (TimeoutError, *REDIS_IS_AWAY) as error:
+        _log.warning("redis is away at the end; leases will run out instead", error=one_line(error))
+        return None

@@ -1,0 +1,115 @@
+"""The worker's settings, from the environment or `.env`; a bad one ends in one sentence and exit code 2."""
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+_HOST_AND_PORT = re.compile(r"(?:\[[0-9a-f:.]+\]|[^\s:/@\[\]]+):\d{1,5}")
+_MEGABYTE = 1024 * 1024
+
+
+class WorkerSettings(BaseSettings):
+    """Everything the worker can be told; each field is read from the variable of the same name in capitals."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+
+    redis_url: str | None = Field(
+        None, description="Where Redis is (redis://, rediss:// or unix://); unset: a private one is started."
+    )
+    redis_check_rate: int = Field(
+        5000, ge=10, le=600_000, description="How long one read waits for new jobs, in milliseconds."
+    )
+    embedded_redis_dir: Path | None = Field(
+        None, description="Folder of the private Redis; unset: img_ml/redis in the user's state folder."
+    )
+    worker_stream: str = Field("stream:ai:imageml:jobs", min_length=1, description="Stream the jobs come from.")
+    worker_results: str = Field("stream:ai:imageml:results", min_length=1, description="Stream the verdicts go to.")
+    worker_group: str = Field("workers", min_length=1, description="Consumer group all workers share.")
+    worker_consumer: str | None = Field(
+        None, description="Name of this worker in the group; unset: the host name and the first free slot on it."
+    )
+    worker_batch_size: int = Field(8, ge=1, le=1024, description="Most images the networks see at once.")
+    worker_batch_wait_ms: float = Field(
+        20, ge=0, le=60_000, description="How long a batch waits to fill up, in milliseconds."
+    )
+    worker_in_flight: int = Field(32, ge=1, le=10_000, description="Most jobs in work at once.")
+    worker_lease_s: float = Field(
+        15, ge=0.2, le=3600, description="Seconds without a sign of life after which others take over a job."
+    )
+    worker_max_deliveries: int = Field(
+        5, ge=1, le=1000, description="Deliveries after which an unfinished job becomes a dead letter."
+    )
+    worker_drain_s: float = Field(25, ge=0, le=3600, description="Seconds to finish jobs in work when told to stop.")
+    worker_results_maxlen: int = Field(
+        0, ge=0, description="Trim the result stream to about this many entries; 0: never trim."
+    )
+    worker_decode_processes: int = Field(
+        0, ge=0, le=256, description="Processes that decode and examine images; 0: one per core, at most 8."
+    )
+    worker_decode_timeout_s: float = Field(
+        20, gt=0, le=3600, description="Seconds after which the decoding of one image is killed."
+    )
+    worker_decode_memory_mb: int = Field(
+        4096, ge=64, description="Memory one image may take while it is decoded and examined, in MiB."
+    )
+    fetch_allow: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="host:port pairs, separated by commas, that are exempt from the address rules."
+    )
+    fetch_max_bytes: int = Field(20 * _MEGABYTE, ge=1, description="Largest image file that is fetched, in bytes.")
+    fetch_max_pixels: int = Field(
+        50_000_000, ge=1, description="Most pixels (width x height) an image may announce before it is decoded."
+    )
+    fetch_timeout_s: float = Field(
+        15, gt=0, le=3600, description="Seconds one fetch may take in all, redirects and retries included."
+    )
+    fetch_attempts: int = Field(
+        2, ge=1, le=10, description="How often a fetch is tried while the failure may be temporary."
+    )
+
+    @field_validator("fetch_allow", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part for part in re.split(r"[,\s]+", value.lower()) if part) if isinstance(value, str) else value
+
+    @field_validator("fetch_allow")
+    @classmethod
+    def _are_pairs(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for pair in value:
+            if not _HOST_AND_PORT.fullmatch(pair) or int(pair.rpartition(":")[2]) > 65535:
+                raise ValueError(f"{pair!r} is not host:port")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis_url(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("it must start with redis://, rediss:// or unix://")
+        return value
+
+    @property
+    def decode_processes(self) -> int:
+        """The number of decoding processes, with 0 resolved to this machine's cores (at most 8)."""
+        if self.worker_decode_processes:
+            return self.worker_decode_processes
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        return min(8, cores or 1)
+
+
+Settings = TypeVar("Settings", bound=BaseSettings)
+
+
+def load(kind: type[Settings]) -> Settings:
+    """The settings of that kind; where one is bad, a sentence for each on stderr and exit code 2."""
+    try:
+        return kind()
+    except ValidationError as error:
+        for problem in error.errors(include_url=False):
+            name = ".".join(str(part) for part in problem["loc"][:1]).upper()
+            reason = problem["msg"].removeprefix("Value error, ")
+            print(f"The setting {name} is wrong: {reason} (it is {problem['input']!r}).", file=sys.stderr)  # noqa: T201
+        raise SystemExit(2) from None

@@ -1,0 +1,191 @@
+"""The job stream: read, reclaim, renew, finish behind the gate, dead-letter, hand back. Redis 6.2 commands and Lua."""
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from redis.exceptions import ResponseError
+
+from worker.connections import COMMAND_TIMEOUT_S, connect
+
+_HERE = Path(__file__).parent
+_GATE = (_HERE / "gate.lua").read_text(encoding="utf-8")
+_DEAD_LETTER = (_HERE / "dead_letter.lua").read_text(encoding="utf-8")
+_FIRST = "0-0"
+
+Fields = Mapping[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamNames:
+    """The keys and names of one queue; `results_maxlen` 0 means that results are never trimmed."""
+
+    jobs: str
+    results: str
+    group: str
+    consumer: str
+    results_maxlen: int = 0
+
+    @property
+    def dead_letters(self) -> str:
+        """The stream of dead letters."""
+        return f"{self.jobs}:dlq"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One delivered entry; `deliveries` counts this delivery too."""
+
+    id: str
+    fields: Fields
+    deliveries: int = 1
+
+
+class JobStream:
+    """One consumer's hands on the stream; errors of Redis pass through to the caller, who decides about retries."""
+
+    def __init__(self, url: str, names: StreamNames, *, block_ms: int, lease_s: float) -> None:
+        self.names = names
+        self._block_ms = block_ms
+        self._lease_ms = max(1, round(lease_s * 1000))
+        self._cursor = _FIRST
+        # A blocked connection serves nobody else, and its timeout must lie well above the block.
+        self._reader: Any = connect(url, timeout_s=block_ms / 1000 + COMMAND_TIMEOUT_S)
+        self._commands: Any = connect(url)  # Any: the declared replies differ between the releases of redis-py
+        self._gate = self._commands.register_script(_GATE)
+        self._dead_letter = self._commands.register_script(_DEAD_LETTER)
+
+    async def ensure_group(self) -> None:
+        """Create the group where it is missing, at id 0: jobs queued before the first start count too."""
+        try:
+            await self._commands.xgroup_create(self.names.jobs, self.names.group, id="0", mkstream=True)
+        except ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+
+    async def read_new(self, count: int, longest_ms: int) -> list[Entry]:
+        """Up to `count` entries nobody has seen, after at most one block interval or `longest_ms`."""
+        names = self.names
+        answer = await self._reader.xreadgroup(
+            names.group,
+            names.consumer,
+            {names.jobs: ">"},
+            count=count,
+            block=min(self._block_ms, longest_ms),
+        )
+        return [Entry(key.decode(), fields or {}) for _, entries in answer for key, fields in entries]
+
+    async def reclaim(self, count: int) -> tuple[list[Entry], bool]:
+        """Take over up to `count` entries whose lease ran out; the flag says that the whole list has been seen."""
+        names = self.names
+        answer = await self._commands.xautoclaim(
+            names.jobs, names.group, names.consumer, self._lease_ms, self._cursor, count=count
+        )
+        self._cursor = answer[0].decode()
+        # Redis 6.2 shows a deleted entry as nil; own_pending() clears it away.
+        claimed = {key.decode(): fields for key, fields in answer[1] if key is not None and fields}
+        return await self._with_deliveries(claimed), self._cursor == _FIRST
+
+    async def own_pending(self, count: int, besides: Collection[str]) -> list[Entry]:
+        """Up to `count` entries delivered to this consumer that nobody works on: those not named in `besides`.
+
+        Found by XPENDING and taken by XCLAIM, because reading id 0 would raise the delivery counter of entries that
+        are in work, too.
+        """
+        names = self.names
+        listed = await self._commands.xpending_range(
+            names.jobs, names.group, "-", "+", count + len(besides), consumername=names.consumer
+        )
+        wanted = [key for row in listed if (key := row["message_id"].decode()) not in besides][:count]
+        if not wanted:
+            return []
+        answer = await self._commands.xclaim(names.jobs, names.group, names.consumer, 0, wanted)
+        claimed = {key.decode(): fields for key, fields in answer if key is not None and fields}
+        await self._forget_deleted(set(wanted) - set(claimed))
+        return await self._with_deliveries(claimed)
+
+    async def renew(self, ids: Iterable[str]) -> None:
+        """Show a sign of life for the entries in work; their delivery counters stay as they are."""
+        names, held = self.names, list(ids)
+        if held:
+            await self._commands.xclaim(names.jobs, names.group, names.consumer, 0, held, justid=True)
+
+    async def finish(self, results: Sequence[tuple[str, str]]) -> int:
+        """Write the result of each (entry id, JSON) that is still pending, delete its job; how many were written.
+
+        Safe to repeat: whoever comes second writes nothing.
+        """
+        names = self.names
+        flat = [part for pair in results for part in pair]
+        written = await self._gate(keys=[names.jobs, names.results], args=[names.group, names.results_maxlen, *flat])
+        return int(written)
+
+    async def bury(self, entry: Entry, reason: str) -> bool:
+        """Move the entry to the dead letters with its reason; False where somebody else had finished it."""
+        names = self.names
+        moved = await self._dead_letter(
+            keys=[names.jobs, names.dead_letters], args=[names.group, entry.id, reason, entry.deliveries]
+        )
+        return bool(moved)
+
+    async def hand_back(self) -> int:
+        """Give up all that is pending for this consumer: others may take it at once, and the delivery did not count."""
+        names, given = self.names, 0
+        start = "-"
+        while listed := await self._commands.xpending_range(
+            names.jobs, names.group, start, "+", 500, consumername=names.consumer
+        ):
+            async with self._commands.pipeline(transaction=False) as pipe:
+                for row in listed:
+                    pipe.xclaim(
+                        names.jobs,
+                        names.group,
+                        names.consumer,
+                        0,
+                        [row["message_id"]],
+                        idle=self._lease_ms * 2,
+                        retrycount=max(0, row["times_delivered"] - 1),
+                        justid=True,
+                    )
+                await pipe.execute()
+            given += len(listed)
+            start = f"({listed[-1]['message_id'].decode()}"
+        return given
+
+    async def is_empty(self) -> bool:
+        """Whether no job is waiting or in work anywhere."""
+        return int(await self._commands.xlen(self.names.jobs)) == 0
+
+    async def drop_reader(self) -> None:
+        """Close the reading connection, so that no further entry can be delivered to it."""
+        await self._reader.aclose()
+
+    async def close(self) -> None:
+        """Close both connections."""
+        await asyncio.gather(self._reader.aclose(), self._commands.aclose())
+
+    async def _with_deliveries(self, claimed: Mapping[str, Fields]) -> list[Entry]:
+        if not claimed:
+            return []
+        async with self._commands.pipeline(transaction=False) as pipe:
+            for key in claimed:
+                pipe.xpending_range(self.names.jobs, self.names.group, key, key, 1)
+            counts = await pipe.execute()
+        return [
+            Entry(key, fields, rows[0]["times_delivered"])
+            for (key, fields), rows in zip(claimed.items(), counts, strict=True)
+            if rows  # finished by somebody else in the meantime
+        ]
+
+    async def _forget_deleted(self, ids: Iterable[str]) -> None:
+        """Acknowledge pending entries whose message is gone from the stream: there is nothing to answer."""
+        for key in ids:
+            if not await self._commands.xrange(self.names.jobs, key, key):
+                await self._commands.xack(self.names.jobs, self.names.group, key)
+
+
+def group_is_missing(error: Exception) -> bool:
+    """Whether Redis says that the group or the stream went away (FLUSHALL, failover, XGROUP DESTROY)."""
+    return isinstance(error, ResponseError) and ("NOGROUP" in str(error) or "UNBLOCKED" in str(error))

@@ -1,0 +1,65 @@
+"""What the worker tells about itself: log lines on stderr, and one event per answered job for whoever listens."""
+
+import logging
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+
+
+@dataclass(frozen=True, slots=True)
+class JobAnswered:
+    """One job came to its end: `outcome` is a label, an error code, or `dead_letter`."""
+
+    job_id: str
+    entry_id: str
+    outcome: str
+    deliveries: int
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+
+
+class Observer(Protocol):
+    """Whoever wants to know of every answered job; must return quickly and not raise."""
+
+    def __call__(self, event: JobAnswered) -> None:
+        """Take note of the event."""
+        ...
+
+
+def log_answer(event: JobAnswered) -> None:
+    """The observer that writes one log line per answered job."""
+    structlog.get_logger("worker").info(
+        "job answered",
+        job_id=event.job_id,
+        entry=event.entry_id,
+        outcome=event.outcome,
+        deliveries=event.deliveries,
+        **{f"{name}_ms": round(value, 1) for name, value in event.timings_ms.items()},
+    )
+
+
+def configure_logging(*, verbose: bool = False) -> None:
+    """Log to stderr: readable on a terminal, one JSON object per line elsewhere."""
+    on_terminal = sys.stderr.isatty()
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer() if on_terminal else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *([] if on_terminal else [structlog.processors.dict_tracebacks]),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def one_line(error: BaseException) -> str:
+    """An exception as one short line for a log."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
