@@ -16,11 +16,11 @@ def _bits(message: bytes) -> NDArray[np.uint8]:
     return np.unpackbits(np.frombuffer(message, dtype=np.uint8))
 
 
-# Message, and how many of its bits may be read wrongly. A natural image matches one bit with probability one half, so
-# it matches 48 bits but 3 with 18,473 / 2^48 < 1e-10, and 136 bits but 20 with less than 1e-16.
+# Message, and how many of its bits may be read wrongly (saturated colours cost bits). An image without it matches each
+# bit with probability one half, so 48 bits but 5 with 7e-9, and 136 bits but 30 with 2e-11.
 MESSAGES = {
-    "Stable Diffusion XL": (_bits(bytes.fromhex("B3EC907BB19E")), 3),
-    "Stable Diffusion": (_bits(b"StableDiffusionV1"), 20),
+    "Stable Diffusion XL": (_bits(bytes.fromhex("B3EC907BB19E")), 5),
+    "Stable Diffusion": (_bits(b"StableDiffusionV1"), 30),
 }
 
 
