@@ -75,7 +75,9 @@ def compression_level(table: NDArray[np.float64]) -> float:
 
     Foreign tables are placed on libjpeg's scale by their mean ratio to the standard table.
     """
-    scale = float(np.mean(table / STANDARD_LUMINANCE)) * 100
+    # Baseline tables stop at 255, so entries that reached it say too little.
+    kept = table < 255 if np.any(table < 255) else np.ones_like(table, dtype=bool)
+    scale = float(np.mean(table[kept] / STANDARD_LUMINANCE[kept])) * 100
     quality = 100 - scale / 2 if scale <= 100 else 5000 / scale
     return float(np.clip(1 - quality / 100, 0, 1))
 

@@ -72,11 +72,10 @@ def analyze(sample: ImageSample) -> Signal:
     numbers = mean_over_crops(sample.pixels, _profile)
     if numbers is None:
         return Skipped(SPEC.name, too_small_reason())
-    crops = [square_residual(luminance(crop)) for crop in native_crops(sample.pixels)]
-    peak, frequency = _strongest_peak(crops)
-    height, width = crops[0].shape
+    lights = [luminance(crop) for crop in native_crops(sample.pixels)]
+    peak, frequency = _strongest_peak([_detail(light) for light in lights])
     numbers |= {"spectrum_peak": peak, "spectrum_peak_frequency": frequency}
-    numbers |= _periodicity(_sharpness_spectra(crops), (width, height))
+    numbers |= _periodicity(lights) | _doubling(lights)
     sentence = (
         f"The strongest isolated peak of the spectrum stands {peak:.1f} sigmas out; sharpness repeats "
         f"every {numbers['spectrum_period']:.1f} pixels with "
@@ -126,6 +125,11 @@ def _frequencies(shape: tuple[int, ...]) -> tuple[NDArray[np.float64], NDArray[n
     return np.hypot(rows, columns), low < 0.4142 * high
 
 
+def _detail(light: Plane) -> Plane:
+    """What a 3 x 3 mean leaves; unlike the square residual it keeps waves along the axes."""
+    return np.asarray(light - ndimage.uniform_filter(light, 3), dtype=np.float32)
+
+
 def _strongest_peak(crops: list[Plane]) -> tuple[float, float]:
     """Height in sigmas over the local background, and frequency, of the strongest peak off the JPEG grid.
 
@@ -155,40 +159,56 @@ def _on_jpeg_grid(shape: tuple[int, ...]) -> NDArray[np.bool_]:
     return np.asarray(near(rows, shape[0]) & near(columns, shape[1]))
 
 
-def _sharpness_spectra(crops: list[Plane]) -> list[NDArray[np.float64]]:
-    """Power spectrum of mean sharpness along rows and along columns, averaged over crops of one shape."""
-    same = [crop for crop in crops if crop.shape == crops[0].shape]
+def _mean_spectra(crops: list[Plane]) -> list[NDArray[np.float64]]:
+    """Power spectra of log mean magnitude along the columns and along the rows, averaged over crops of one shape."""
+    same = [np.abs(crop) for crop in crops if crop.shape == crops[0].shape]
     spectra = []
     for axis in (0, 1):
-        traces = [np.log(np.abs(crop).mean(axis=axis) + 1e-3) for crop in same]
+        # An even length, so that the number of bins tells it.
+        traces = [np.log(crop.mean(axis=axis) + 1e-3) for crop in same]
+        traces = [trace[: len(trace) // 2 * 2] for trace in traces]
         spectra.append(np.mean([np.square(np.abs(np.fft.rfft(t - t.mean()))) for t in traces], axis=0))
     return spectra
 
 
-def _periodicity(spectra: list[NDArray[np.float64]], lengths: tuple[int, ...]) -> dict[str, float]:
-    """The strongest period off the JPEG grid, and the periods of 2 and 4 against what JPEG blocks explain."""
+def _periodicity(lights: list[Plane]) -> dict[str, float]:
+    """The strongest period of sharpness off the JPEG grid (second differences; Gallagher, 2005)."""
     best, best_period = 0.0, 2.0
-    second, fourth = -10.0, -10.0
-    for power, length in zip(spectra, lengths, strict=True):
-        frequency = np.fft.rfftfreq(length)
-        steps = frequency * JPEG_PERIOD
-        usable = (frequency > 1 / 16) & (np.abs(steps - np.rint(steps)) > 1.5 * JPEG_PERIOD / length)
-        background = float(np.median(power[usable])) + 1e-6
+    for power in _mean_spectra([square_residual(light) for light in lights]):
+        frequency, usable = _off_grid(len(power))
         index = int(np.argmax(np.where(usable, power, 0)))
-        if power[index] / background > best:
-            best, best_period = float(power[index] / background), float(1 / frequency[index])
-        blocks = max(_near(power, length, 1 / 8), _near(power, length, 3 / 8), background)
-        second = max(second, _log_ratio(_near(power, length, 1 / 2), blocks))
-        fourth = max(fourth, _log_ratio(_near(power, length, 1 / 4), blocks))
-    return {
-        "spectrum_periodicity": min(best, PERIODICITY_LIMIT),
-        "spectrum_period": best_period,
-        "spectrum_every_second": second,
-        "spectrum_every_fourth": fourth,
-    }
+        height = float(power[index] / (np.median(power[usable]) + 1e-6))
+        if height > best:
+            best, best_period = height, float(1 / frequency[index])
+    return {"spectrum_periodicity": min(best, PERIODICITY_LIMIT), "spectrum_period": best_period}
 
 
-def _near(power: NDArray[np.float64], length: int, frequency: float) -> float:
+def _doubling(lights: list[Plane]) -> dict[str, float]:
+    """Periods of 2 and 4 in the steps between neighbours, against what JPEG blocks and chance explain.
+
+    Doubling leaves second differences even, but steps within an old pixel differ from steps between two.
+    """
+    found = []
+    for axis in (1, 0):
+        power = _mean_spectra([np.diff(light, axis=axis) for light in lights])[1 - axis]
+        _, usable = _off_grid(len(power))
+        background = float(np.median(power[usable])) + 1e-6
+        blocks = max(_near(power, 1 / 8), _near(power, 3 / 8), background)
+        found.append([_log_ratio(_near(power, 1 / 2), blocks), _log_ratio(_near(power, 1 / 4), blocks)])
+    second, fourth = np.max(found, axis=0)
+    return {"spectrum_every_second": float(second), "spectrum_every_fourth": float(fourth)}
+
+
+def _off_grid(bins: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Frequencies of a real spectrum of that many bins, and which are neither low nor multiples of 1/8."""
+    length = 2 * (bins - 1)
+    frequency = np.arange(bins) / length
+    steps = frequency * JPEG_PERIOD
+    usable = (frequency > 1 / 16) & (np.abs(steps - np.rint(steps)) > 1.5 * JPEG_PERIOD / length)
+    return frequency, usable
+
+
+def _near(power: NDArray[np.float64], frequency: float) -> float:
     """The strongest power within one bin of a frequency."""
-    middle = round(frequency * length)
+    middle = round(frequency * 2 * (len(power) - 1))
     return float(power[max(middle - 1, 1) : middle + 2].max())
