@@ -22,8 +22,9 @@ def work(
     """Take image jobs from a Redis stream, judge them, put verdicts on the result stream.
 
     Settings come from the environment or .env (docs/settings.md); without REDIS_URL a private Redis is started.
-    SIGTERM or Ctrl-C finishes the jobs in work and hands back the rest. Exit codes: 0 told to stop or idle,
-    2 a setting, a model file or Redis makes it impossible to start.
+    SIGTERM or Ctrl-C finishes the jobs in work and hands back the rest; a second one hands back everything at once.
+
+    Exit codes: 0 told to stop, or idle; 2 a setting, a model file or Redis makes it impossible to start.
     """
     if context.invoked_subcommand is not None:
         return
