@@ -1,0 +1,68 @@
+"""Walking the parts of JPEG, PNG and WebP files: bounds checked, never past the end, damaged tails ignored."""
+
+import zlib
+from collections.abc import Iterator
+
+MOST_PARTS = 20_000
+INFLATE_LIMIT = 8 * 2**20
+_STANDALONE = {0x01, *range(0xD0, 0xD9)}
+_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
+
+
+def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """(marker, payload) of each segment before the first scan (ITU-T T.81, annex B)."""
+    at = 2
+    for _ in range(MOST_PARTS):
+        while at < len(data) and data[at] != 0xFF:
+            at += 1
+        while at < len(data) and data[at] == 0xFF:
+            at += 1
+        if at + 3 > len(data):
+            return
+        marker = data[at]
+        if marker in (_START_OF_SCAN, _END_OF_IMAGE):
+            return
+        if marker in _STANDALONE:
+            at += 1
+            continue
+        size = int.from_bytes(data[at + 1 : at + 3], "big")
+        if size < 2 or at + 1 + size > len(data):
+            return
+        yield marker, data[at + 3 : at + 1 + size]
+        at += 1 + size
+
+
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """(type, payload) of each chunk, those after the pixel data included (W3C PNG); checksums are not looked at."""
+    at = 8
+    for _ in range(MOST_PARTS):
+        if at + 12 > len(data):
+            return
+        size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        if at + 12 + size > len(data):
+            return
+        yield kind, data[at + 8 : at + 8 + size]
+        at += 12 + size
+        if kind == b"IEND":
+            return
+
+
+def webp_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """(type, payload) of each RIFF chunk (RFC 9649)."""
+    at = 12
+    for _ in range(MOST_PARTS):
+        if at + 8 > len(data):
+            return
+        kind, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
+        if at + 8 + size > len(data):
+            return
+        yield kind, data[at + 8 : at + 8 + size]
+        at += 8 + size + (size & 1)
+
+
+def inflate(data: bytes, limit: int = INFLATE_LIMIT) -> bytes:
+    """At most `limit` bytes of a zlib stream; empty where it is not one. A bomb costs no more than the limit."""
+    try:
+        return zlib.decompressobj().decompress(data, limit)
+    except zlib.error:
+        return b""
