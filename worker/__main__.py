@@ -1,6 +1,7 @@
 """`python -m worker`: judge the images that jobs on a Redis stream name, until told to stop."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -40,16 +41,30 @@ def work(
     detectors, fusion = load(ImgMlSettings), load(FusionSettings)
     configure_logging(verbose=verbose)
     try:
-        anchors = detectors.c2pa_trust_anchors
         run_worker(
             settings,
             lambda: load_judge(detectors, fusion),
             stop_when_idle_s=stop_when_idle,
-            trust_anchors=None if anchors is None else anchors.read_text(encoding="ascii"),
+            trust_anchors=_trust_anchors(detectors.c2pa_trust_anchors),
         )
-    except (ImgMlError, OSError, UnicodeDecodeError) as error:
+    except ImgMlError as error:
         print(f"The worker cannot start: {error}", file=sys.stderr)  # noqa: T201
         raise typer.Exit(2) from None
+
+
+def _trust_anchors(path: Path | None) -> str | None:
+    """The certificates in the file; tried out here, where a wrong file can still be answered with a sentence."""
+    if path is None:
+        return None
+    from forensics.provenance.trust import install_trust_anchors
+    from worker.errors import StartError
+
+    try:
+        anchors = path.read_text(encoding="ascii")
+        install_trust_anchors(anchors)
+    except (OSError, ValueError) as error:
+        raise StartError(f"C2PA_TRUST_ANCHORS cannot be used: {error}.") from None
+    return anchors
 
 
 if __name__ == "__main__":
