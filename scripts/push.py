@@ -54,12 +54,20 @@ def push(
     if not jobs:
         raise typer.BadParameter("There is no URL to push.")
     try:
-        with redis_at(settings.redis_url, settings.embedded_redis_dir) as place, _client(place) as client:
-            code = _run(client, settings, jobs, client_id, timeout if wait else None)
+        with redis_at(settings.redis_url, settings.embedded_redis_dir) as place:
+            code = send(place, settings, jobs, client_id=client_id, timeout_s=timeout if wait else None)
     except (StartError, redis.RedisError, OSError) as error:
         print(f"Redis cannot be used: {error}", file=sys.stderr)  # noqa: T201
         raise typer.Exit(2) from None
     raise typer.Exit(code)
+
+
+def send(
+    redis_url: str, settings: WorkerSettings, jobs: Mapping[str, str], *, client_id: str | None, timeout_s: float | None
+) -> int:
+    """Push the jobs (id to URL) and print each answer as it comes, or with `timeout_s` None each id; the exit code."""
+    with _client(redis_url) as client:
+        return _run(client, settings, jobs, client_id, timeout_s)
 
 
 def _given(urls: list[str]) -> Iterator[str]:

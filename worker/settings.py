@@ -111,5 +111,6 @@ def load(kind: type[Settings]) -> Settings:
         for problem in error.errors(include_url=False):
             name = ".".join(str(part) for part in problem["loc"][:1]).upper()
             reason = problem["msg"].removeprefix("Value error, ")
-            print(f"The setting {name} is wrong: {reason} (it is {problem['input']!r}).", file=sys.stderr)  # noqa: T201
+            # The value itself stays out of the message: it may hold a password.
+            print(f"The setting {name} is wrong: {reason}.", file=sys.stderr)  # noqa: T201
         raise SystemExit(2) from None

@@ -1,0 +1,55 @@
+"""`python -m img_ml detectors`: every registered detector, and whether it can run here."""
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from forensics.registry import Registered, entries
+from img_ml import profiles as _profiles  # noqa: F401 - importing it registers every detector
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="The detectors of img_ml.")
+
+
+@app.callback()
+def main() -> None:
+    """The detectors of img_ml."""
+
+
+@app.command()
+def detectors(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array instead of a table.")] = False,
+) -> None:
+    """List every registered detector: profile, version, weights, and what it measures."""
+    described = [_described(entry) for entry in entries()]
+    if as_json:
+        sys.stdout.write(json.dumps(described, indent=2) + "\n")
+        return
+    table = Table("Detector", "Profile", "Version", "Weights", "Numbers", "Looks at")
+    for one in described:
+        table.add_row(
+            one["name"], one["profile"], str(one["version"]), one["weights"], str(len(one["numbers"])), one["looks_at"]
+        )
+    Console().print(table)
+
+
+def _described(entry: Registered) -> dict[str, Any]:
+    spec = entry.spec
+    return {
+        "name": spec.name,
+        "title": spec.title,
+        "profile": spec.tier,
+        "version": spec.version,
+        "weights": "none needed" if entry.load is None else "own files",
+        "looks_at": spec.looks_at,
+        "fails_when": spec.fails_when,
+        "source": spec.source,
+        "numbers": [{"name": n.name, "low": n.low, "high": n.high, "meaning": n.meaning} for n in spec.numbers],
+    }
+
+
+if __name__ == "__main__":
+    app()

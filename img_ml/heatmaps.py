@@ -1,0 +1,43 @@
+"""Heatmaps as pictures: a detector's map laid over the image, and the map alone."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from forensics.types import Heatmap, ImageSample, Measured, Pixels, Signal
+
+# Dark blue, magenta, orange, pale yellow: rising brightness, so that it reads in greyscale and to the colour-blind.
+_STOPS = np.array([[12, 8, 60], [140, 30, 120], [245, 125, 50], [252, 250, 190]], dtype=np.float64)
+_PICTURE_SHARE = 0.35
+
+
+def save_heatmaps(sample: ImageSample, signals: tuple[Signal, ...], folder: Path, stem: str) -> list[Path]:
+    """Write `<stem>.<detector>.png` (over the greyed image) and `<stem>.<detector>.map.png` for each heatmap."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for signal in signals:
+        if isinstance(signal, Measured) and signal.heatmap is not None:
+            base = folder / f"{stem}.{signal.detector}"
+            over, alone = base.with_name(base.name + ".png"), base.with_name(base.name + ".map.png")
+            Image.fromarray(overlay(sample.pixels, signal.heatmap)).save(over)
+            Image.fromarray(coloured(signal.heatmap)).save(alone)
+            written += [over, alone]
+    return written
+
+
+def coloured(heatmap: Heatmap) -> Pixels:
+    """The map (values in [0, 1]) in colour, H x W x 3 uint8."""
+    place = np.clip(heatmap, 0, 1) * (len(_STOPS) - 1)
+    channels = [np.interp(place, np.arange(len(_STOPS)), _STOPS[:, channel]) for channel in range(3)]
+    return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
+
+
+def overlay(pixels: Pixels, heatmap: Heatmap) -> Pixels:
+    """The map in colour over the greyed image, in the image's size."""
+    height, width = pixels.shape[:2]
+    stretched = Image.fromarray(coloured(heatmap)).resize((width, height), Image.Resampling.NEAREST)
+    grey: NDArray[np.float64] = pixels.mean(axis=2, keepdims=True)
+    mixed = _PICTURE_SHARE * grey + (1 - _PICTURE_SHARE) * np.asarray(stretched, dtype=np.float64)
+    return np.rint(mixed).astype(np.uint8)
