@@ -37,15 +37,17 @@ class Tally:
 
 @app.command()
 def push(
-    urls: Annotated[list[str], typer.Argument(metavar="URL...", help="Image URLs; - reads them from standard input.")],
+    urls: Annotated[list[str], typer.Argument(metavar="URL", help="Image URLs; - reads them from standard input.")],
     client_id: Annotated[str | None, typer.Option(help="The clientId of every job.")] = None,
     timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait for all the answers.")] = 300.0,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the answers and print them.")] = True,
 ) -> None:
     """Push image URLs as jobs; print each result as one line of JSON (with --no-wait: each job id).
 
-    Uses REDIS_URL, WORKER_STREAM and WORKER_RESULTS from the environment or .env, like the worker. Exit codes: 0 every
-    image got a verdict, 1 at least one ended in an error, 2 usage or no Redis, 3 some were not answered in time.
+    Uses REDIS_URL, WORKER_STREAM and WORKER_RESULTS from the environment or .env, like the worker.
+
+    Exit codes: 0 every image got a verdict, 1 at least one ended in an error, 2 usage or no Redis, 3 some were not
+    answered in time.
     """
     settings = load(WorkerSettings)
     jobs = {str(uuid.uuid4()): url for url in _given(urls)}

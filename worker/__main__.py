@@ -1,6 +1,8 @@
 """`python -m worker`: judge the images that jobs on a Redis stream name, until told to stop."""
 
+import ssl
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,8 +24,9 @@ def work(
     """Take image jobs from a Redis stream, judge them, put verdicts on the result stream.
 
     Settings come from the environment or .env (docs/settings.md); without REDIS_URL a private Redis is started.
-    SIGTERM or Ctrl-C finishes the jobs in work and hands back the rest. Exit codes: 0 told to stop or idle,
-    2 a setting, a model file or Redis makes it impossible to start.
+    SIGTERM or Ctrl-C finishes the jobs in work and hands back the rest; a second one hands back everything at once.
+
+    Exit codes: 0 told to stop, or idle; 2 a setting, a model file or Redis makes it impossible to start.
     """
     if context.invoked_subcommand is not None:
         return
@@ -39,16 +42,29 @@ def work(
     detectors, fusion = load(ImgMlSettings), load(FusionSettings)
     configure_logging(verbose=verbose)
     try:
-        anchors = detectors.c2pa_trust_anchors
         run_worker(
             settings,
             lambda: load_judge(detectors, fusion),
             stop_when_idle_s=stop_when_idle,
-            trust_anchors=None if anchors is None else anchors.read_text(encoding="ascii"),
+            trust_anchors=_trust_anchors(detectors.c2pa_trust_anchors),
         )
-    except (ImgMlError, OSError, UnicodeDecodeError) as error:
+    except ImgMlError as error:
         print(f"The worker cannot start: {error}", file=sys.stderr)  # noqa: T201
         raise typer.Exit(2) from None
+
+
+def _trust_anchors(path: Path | None) -> str | None:
+    """The certificates in the file; read here, where a wrong file can still be answered with a sentence."""
+    if path is None:
+        return None
+    from worker.errors import StartError
+
+    try:
+        anchors = path.read_text(encoding="ascii")
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=anchors)
+    except (OSError, ValueError) as error:
+        raise StartError(f"C2PA_TRUST_ANCHORS names no file of PEM certificates: {error}.") from None
+    return anchors
 
 
 if __name__ == "__main__":

@@ -45,6 +45,7 @@ class WorkerProcess:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],
                 env=environment(**settings), stdout=target, stderr=target, cwd=cwd,
+                start_new_session=True,
             )  # fmt: skip
 
     def __enter__(self) -> "WorkerProcess":
@@ -67,6 +68,10 @@ class WorkerProcess:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
+
+    def signal_group(self, number: signal.Signals) -> None:
+        """Signal the worker and its decoding processes, as terminals and service managers do."""
+        os.killpg(self.process.pid, number)
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)

@@ -111,7 +111,7 @@ async def test_a_lost_reply_loses_and_doubles_nothing(line, client, command):
     line.to_lose = command.split()
     for n in range(10):
         push(client, f"job {n}", f"http://a.test/{n}")
-    worker = Worker(line.url)
+    worker = Worker(line.url, lease_s=60)  # so long that nothing is found again by its lease running out
     running = asyncio.create_task(worker.run())
     await until(lambda: client.xlen(RESULTS) >= 10 and client.xlen(JOBS) == 0 and not line.to_lose)
     worker.stop.set()
@@ -134,16 +134,37 @@ async def test_no_more_jobs_than_allowed_are_in_work(line, client):
     assert await running
 
 
-async def test_a_long_job_keeps_its_lease_and_is_not_started_twice(line, client):
-    push(client, "long", "http://a.test/long")
+async def test_a_long_job_keeps_its_lease(line, client):
+    entry = push(client, "long", "http://a.test/long")
     worker = Worker(line.url, lease_s=0.3)
-    worker.pause_s = 1.2
+    worker.pause_s = 1.5
     running = asyncio.create_task(worker.run())
+    await until(lambda: worker.fetched)
+    await asyncio.sleep(1.0)  # three leases
+    (pending,) = client.xpending_range(JOBS, "workers", entry, entry, 1)
+    assert pending["times_delivered"] == 1
+    assert pending["time_since_delivered"] < 300
     await until(lambda: client.xlen(RESULTS) == 1)
     worker.stop.set()
     assert await running
-    assert worker.fetched == ["http://a.test/long"]
-    assert [event.deliveries for event in worker.events] == [1]
+
+
+async def test_a_job_in_work_that_is_delivered_again_is_not_started_again(line, client):
+    entry = push(client, "once", "http://a.test/once")
+    worker = Worker(line.url, lease_s=0.6)
+    worker.pause_s = 2.0
+    running = asyncio.create_task(worker.run())
+    await until(lambda: worker.fetched)
+
+    def delivered_again() -> bool:
+        client.xclaim(JOBS, "workers", "me", 0, [entry], idle=60_000, justid=True)
+        return client.xpending_range(JOBS, "workers", entry, entry, 1)[0]["times_delivered"] > 1
+
+    await until(delivered_again)
+    await until(lambda: client.xlen(RESULTS) == 1)
+    worker.stop.set()
+    assert await running
+    assert worker.fetched == ["http://a.test/once"]
 
 
 async def test_what_an_earlier_life_left_behind_is_done_first(line, client):

@@ -40,6 +40,13 @@ def png_bomb(side: int = 30_000) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
+class _QuietServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients that hang up are what these tests are about."""
+
+
 class Web:
     """A server on 127.0.0.1; `pages` maps a path to bytes or to a function of the handler; `asked` lists paths."""
 
@@ -68,8 +75,7 @@ class Web:
             def log_message(self, *arguments: object) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = _QuietServer(("127.0.0.1", 0), Handler)
         self.place = f"127.0.0.1:{self.server.server_port}"
         self.url = f"http://{self.place}"
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
