@@ -31,8 +31,8 @@ SPEC = DetectorSpec(
     title="Noise residual",
     version=1,
     numbers=(
-        Number("noise_sigma", 0, 256, "strength of the finest grain (grey levels)", "grain strength"),
-        Number("noise_flat_sigma", 0, 256, "grain in the smoothest parts (grey levels)", "grain strength"),
+        Number("noise_sigma", 0, 1000, "strength of the finest grain (grey levels)", "grain strength"),
+        Number("noise_flat_sigma", 0, 1000, "grain in the smoothest parts (grey levels)", "grain strength"),
         Number("noise_spread", 0, 10, "unevenness of the grain over the image", "grain strength"),
         Number("noise_tails", 0, 20, "heaviness of the grain's tails (log kurtosis)", "grain distribution"),
         Number("noise_gain", -10, 10, "growth of grain with brightness (slope)", "grain distribution"),
@@ -63,11 +63,17 @@ def analyze(sample: ImageSample) -> Signal:
     numbers = mean_over_crops(sample.pixels, _measure)
     if numbers is None:
         return Skipped(SPEC.name, too_small_reason())
-    sentence = (
-        f"The finest grain has a strength of {numbers['noise_sigma']:.2f} grey levels; between red and green "
-        f"it agrees by {numbers['noise_red_green']:.2f} (1 is identical)."
+    return Measured(SPEC.name, numbers, _sentence(numbers))
+
+
+def _sentence(numbers: dict[str, float]) -> str:
+    strength, agreement = numbers["noise_sigma"], numbers["noise_red_green"]
+    if np.isnan(agreement):
+        return "The image is flat: there is no grain to look at."
+    return (
+        f"The finest grain has a strength of {strength:.2f} grey levels; between red and green it agrees by "
+        f"{agreement:.2f} (1 is identical)."
     )
-    return Measured(SPEC.name, numbers, sentence)
 
 
 def _measure(crop: Pixels) -> dict[str, float]:

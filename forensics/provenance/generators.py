@@ -30,14 +30,12 @@ _NOVELAI_KEYS = {"prompt", "steps", "sampler", "seed", "scale", "uc", "strength"
 
 def read_generators(metadata: Metadata, stealth: str | None = None) -> tuple[Claim, ...]:
     """A claim for each generator whose own metadata is found; `stealth` is text hidden in the alpha channel."""
-    found = dict.fromkeys(
-        (
-            *_in_texts(metadata.text),
-            *_in_exif(exif_texts(metadata)),
-            *_in_stealth(stealth),
-        )
-    )
-    return tuple(_claim(generator, carrier) for generator, carrier in found)
+    found: dict[str, list[str]] = {}
+    for generator, carrier in (*_in_texts(metadata.text), *_in_exif(exif_texts(metadata)), *_in_stealth(stealth)):
+        carriers = found.setdefault(generator, [])
+        if carrier not in carriers:
+            carriers.append(carrier)
+    return tuple(_claim(generator, ", ".join(carriers)) for generator, carriers in found.items())
 
 
 def _in_texts(text: Mapping[str, str]) -> Iterator[tuple[str, str]]:

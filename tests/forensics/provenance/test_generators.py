@@ -71,6 +71,11 @@ def test_a_generators_metadata_is_found(name: str) -> None:
     assert "unsigned" in claim.statement
 
 
+def test_one_generator_in_several_places_is_one_claim() -> None:
+    (claim,) = read_generators(sample(png({"prompt": COMFY, "workflow": COMFY_WORKFLOW})).metadata)
+    assert claim.carrier == "PNG text 'prompt', PNG text 'workflow'"
+
+
 @pytest.mark.parametrize("name", INNOCENT)
 def test_other_metadata_is_not_mistaken_for_a_generators(name: str) -> None:
     assert read_generators(sample(INNOCENT[name]).metadata) == ()

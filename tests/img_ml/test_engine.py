@@ -1,0 +1,110 @@
+"""The engine: learned detectors over a batch; one that cannot load or fails spares everything else."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from forensics import registry
+from forensics.errors import ArtifactError
+from forensics.examine import Examined, examine
+from forensics.registry import Detector, DetectorSpec, Number, detector
+from forensics.types import ImageSample, Measured, Signal, Skipped
+from img_ml.engine import Engine
+from img_ml.profiles import Profile
+from tests.forensics.pictures import photo, sample_of
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+
+
+def spec(name: str) -> DetectorSpec:
+    return DetectorSpec(name, name, 1, (Number(f"{name}_mean", 0, 255, "mean"),), "pixels", "never", tier="full")
+
+
+class Mean:
+    """A detector that fails on black images, and counts its calls."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.sizes: list[int] = []
+
+    def __call__(self, samples: Sequence[ImageSample]) -> list[Signal]:
+        self.sizes.append(len(samples))
+        means = [float(sample.pixels.mean()) for sample in samples]
+        if 0.0 in means:
+            raise RuntimeError("black")
+        return [Measured(self._name, {f"{self._name}_mean": mean}, "s") for mean in means]
+
+
+def engine_with(load: object, name: str = "mean") -> Engine:
+    detector(spec(name))(load)
+    return Engine(Profile("test", ("ela", name), Path()), Path("models"), "cpu")
+
+
+def grey(level: int) -> ImageSample:
+    return sample_of(np.full((32, 32, 3), level, dtype=np.uint8))
+
+
+def test_a_batch_goes_through_at_once_and_joins_the_analyzers() -> None:
+    loaded = Mean("mean")
+    engine = engine_with(lambda folder, device: loaded)
+    evidence = engine.run([grey(10), grey(20), grey(30)])
+    assert loaded.sizes == [3]
+    assert engine.analyzers == ("ela",)
+    assert engine.needs_pixels
+    values = [signal.numbers["mean_mean"] for e in evidence for signal in e.signals if signal.detector == "mean"]
+    assert values == [10, 20, 30]
+    assert "mean" in evidence[0].timings_ms
+
+
+def test_an_image_that_fails_its_batch_fails_alone() -> None:
+    engine = engine_with(lambda folder, device: Mean("mean"))
+    signals = [e.signals[-1] for e in engine.run([grey(10), grey(0), grey(30)])]
+    assert [isinstance(signal, Measured) for signal in signals] == [True, False, True]
+    assert signals[1] == Skipped("mean", "failed: RuntimeError: black")
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ArtifactError("There are no weights: pull them."), "There are no weights: pull them."),
+        (OSError("disk"), "could not be loaded: OSError: disk"),
+    ],
+)
+def test_a_detector_without_weights_is_skipped_with_the_reason(error: Exception, reason: str) -> None:
+    def load(folder: Path, device: str) -> Detector:
+        raise error
+
+    engine = engine_with(load)
+    assert not engine.needs_pixels
+    (evidence,) = engine.run([grey(10)])
+    assert evidence.signals[-1] == Skipped("mean", reason)
+    assert isinstance(evidence.signals[0], Measured)
+
+
+def test_weights_are_looked_for_where_the_settings_say() -> None:
+    seen: list[tuple[Path, str]] = []
+
+    def load(folder: Path, device: str) -> Detector:
+        seen.append((folder, device))
+        return Mean("mean")
+
+    engine_with(load)
+    assert seen == [(Path("models"), "cpu")]
+
+
+def test_pixels_that_a_detector_needs_must_be_there() -> None:
+    engine = engine_with(lambda folder, device: Mean("mean"))
+    sample = sample_of(photo()[:64, :64])
+    with pytest.raises(ValueError, match="needs the pixels"):
+        engine.complete([Examined(examine(sample, ["ela"]))])
+
+
+def test_the_light_profile_needs_no_pixels_after_the_analyzers() -> None:
+    engine = Engine(Profile("light", ("ela", "noise"), Path()), Path("models"))
+    assert not engine.needs_pixels
+    assert engine.analyzers == ("ela", "noise")

@@ -1,0 +1,37 @@
+"""Heatmaps as pictures: in the image's size, brighter where the map is higher."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from forensics.types import Measured, Skipped
+from img_ml.heatmaps import coloured, overlay, save_heatmaps
+from tests.forensics.pictures import photo, sample_of
+
+
+def test_brightness_rises_with_the_map() -> None:
+    ramp = np.linspace(0, 1, 50, dtype=np.float32)[None, :]
+    light = coloured(ramp).astype(float) @ [0.299, 0.587, 0.114]
+    assert np.all(np.diff(light[0]) > 0)
+
+
+def test_the_overlay_has_the_images_size_and_shows_the_hot_spot() -> None:
+    heatmap = np.zeros((8, 8), dtype=np.float32)
+    heatmap[2, 6] = 1
+    shown = overlay(np.full((80, 160, 3), 128, dtype=np.uint8), heatmap)
+    assert shown.shape == (80, 160, 3)
+    assert shown[25, 130].mean() > shown[60, 20].mean() + 80
+
+
+def test_each_heatmap_is_saved_twice_and_signals_without_one_are_left_out(tmp_path: Path) -> None:
+    sample = sample_of(photo()[:64, :96])
+    heatmap = np.ones((8, 12), dtype=np.float32)
+    signals = (Measured("ela", {}, "s", heatmap=heatmap), Measured("exif", {}, "s"), Skipped("x", "r"))
+    written = save_heatmaps(sample, signals, tmp_path / "new", "pic")
+    assert [path.name for path in written] == ["pic.ela.png", "pic.ela.map.png"]
+    sizes = []
+    for path in written:
+        with Image.open(path) as image:
+            sizes.append(image.size)
+    assert sizes == [(96, 64), (12, 8)]

@@ -1,0 +1,46 @@
+"""Profiles: the built-in ones grow by tier, a user's own is a file."""
+
+from pathlib import Path
+
+import pytest
+
+from forensics.errors import ArtifactError, RegistryError
+from img_ml.profiles import load_profile
+
+
+def test_each_built_in_profile_holds_the_smaller_ones() -> None:
+    light, standard, full = (set(load_profile(name, Path("m")).detectors) for name in ("light", "standard", "full"))
+    assert {"ela", "exif", "provenance", "compression", "noise", "spectrum", "statistics"} <= light
+    assert light <= standard <= full
+
+
+def test_the_artifact_lies_in_the_model_folder() -> None:
+    assert load_profile("light", Path("models")).artifact == Path("models/light")
+
+
+def test_a_profile_of_ones_own_is_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('detectors = ["noise", "ela"]\nartifact = "trained"\n')
+    profile = load_profile(str(path), Path("models"))
+    assert (profile.name, profile.detectors, profile.artifact) == ("mine", ("ela", "noise"), tmp_path / "trained")
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "told"),
+    [
+        ('detectors = ["elo"]', RegistryError, "Did you mean 'ela'"),
+        ("detectors = 3", ArtifactError, "cannot be used"),
+        ("name = 'x'", ArtifactError, "cannot be used"),
+        ("detectors = [", ArtifactError, "cannot be used"),
+    ],
+)
+def test_a_wrong_file_is_refused_in_a_sentence(tmp_path: Path, text: str, error: type[Exception], told: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(error, match=told):
+        load_profile(str(path), Path("models"))
+
+
+def test_an_unknown_name_is_refused() -> None:
+    with pytest.raises(ArtifactError, match="light, standard, full"):
+        load_profile("huge", Path("models"))
