@@ -64,7 +64,7 @@ def pick_thresholds(
     of label 1 NON-AI. Where the two cross, both move to their middle and the band closes.
     """
     ai = _above(probability[label == 0], false_positive_rate)
-    non_ai = 1 - _above(1 - probability[label == 1], false_negative_rate)
+    non_ai = -_above(-probability[label == 1], false_negative_rate)
     if non_ai > ai:
         ai = non_ai = (ai + non_ai) / 2
     return Thresholds(float(ai), float(non_ai))
@@ -74,4 +74,4 @@ def _above(scores: NDArray[np.float64], rate: float) -> float:
     """The lowest threshold that at most `rate` of the scores reach."""
     allowed = int(np.floor(rate * len(scores)))
     ordered = np.sort(scores)[::-1]
-    return float(np.nextafter(ordered[allowed], 2.0)) if allowed < len(ordered) else 0.0
+    return float(np.nextafter(ordered[min(allowed, len(ordered) - 1)], np.inf))

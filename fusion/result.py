@@ -162,10 +162,12 @@ def _of_verdict(verdict: Verdict) -> dict[str, Any]:
         "error": None,
         "label": verdict.label,
         "label_basis": verdict.basis,
-        "fusion_prob": verdict.fusion_prob,
-        "confidence": verdict.confidence,
+        "fusion_prob": _probability(verdict.fusion_prob),
+        "confidence": _probability(verdict.confidence),
         "reasoning": _reasoning(verdict),
-        "reasons": [ReasonPart(aspect=r.aspect, weight=r.weight, sentence=r.sentence) for r in verdict.reasons],
+        "reasons": [
+            ReasonPart(aspect=r.aspect, weight=round(r.weight, 4), sentence=r.sentence) for r in verdict.reasons
+        ],
         "provenance": [_claim(claim) for claim in verdict.claims],
         "image": ImagePart(media_type=evidence.media_type, width=evidence.width, height=evidence.height),
         "signals": {s.detector: SignalPart(sentence=s.sentence, numbers=_rounded(s.numbers, 6)) for s in measured},
@@ -196,6 +198,11 @@ def _claim(claim: Claim) -> ClaimPart:
         statement=claim.statement,
         generator=claim.generator,
     )
+
+
+def _probability(value: float | None) -> float | None:
+    """Six digits: more than any model knows, and the same on every machine."""
+    return None if value is None else round(value, 6)
 
 
 def _rounded(numbers: Mapping[str, float], digits: int) -> dict[str, Any]:

@@ -41,11 +41,14 @@ def demo() -> None:
         pictures, state = Path(folder) / "pictures", Path(folder) / "redis"
         pictures.mkdir()
         jobs = _write_pictures(pictures)
-        with _served(pictures) as place, redis_at(None, state) as url, _worker(url, place):
+        log = Path(folder) / "worker.log"
+        with _served(pictures) as place, redis_at(None, state) as url, _worker(url, place, log):
             good = [_told(answer, jobs) for answer in _answers(url, place, jobs)]
+        told = log.read_text(encoding="utf-8", errors="replace")
     if len(good) == len(jobs) and all(good):
         talk.print("[green]All answers are there.[/green] What they mean: README.md, docs/wire_format.md")
         return
+    talk.print(f"What the worker said:\n{told}", markup=False)
     talk.print(f"[red]Only {sum(good)} of {len(jobs)} answers are as they should be.[/red]")
     raise typer.Exit(1)
 
@@ -99,11 +102,14 @@ def _served(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def _worker(redis_url: str, allowed: str) -> Iterator[None]:
+def _worker(redis_url: str, allowed: str, log: Path) -> Iterator[None]:
     """`python -m worker` on that Redis, told to stop at the end. Addresses of this machine must be allowed by name."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("WORKER_", "FETCH_"))}
     environment |= {"REDIS_URL": redis_url, "FETCH_ALLOW": allowed}
-    process = subprocess.Popen([sys.executable, "-m", "worker"], env=environment, stdin=subprocess.DEVNULL)
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "worker"], env=environment, stdin=subprocess.DEVNULL, stderr=file
+        )
     try:
         yield
     finally:
@@ -144,9 +150,9 @@ def _told(answer: dict[str, Any], jobs: dict[str, str]) -> bool:
     if name == MISSING:
         talk.print(f"  {answer['status']}: {(answer['error'] or {}).get('code')}")
         return bool(answer["status"] == "error" and answer["error"]["code"] == "fetch_failed")
-    talk.print(f"  {answer['label']}, fusion_prob {answer['fusion_prob']}")
+    talk.print(f"  {answer['label']}, AI probability of the pixels {answer['fusion_prob']}")
     for reason in answer["reasoning"][:2]:
-        talk.print(f"  • {reason}", markup=False)
+        talk.print(f"  • {reason}", markup=False, soft_wrap=True)
     return bool(answer["status"] == "done" and answer["fusion_prob"] is not None and answer["reasoning"])
 
 

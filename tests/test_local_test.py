@@ -1,0 +1,157 @@
+"""`local_test.py`: a verdict by hand, for people and for machines, with its exit codes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+from PIL import Image, PngImagePlugin
+from typer.testing import CliRunner, Result
+
+from local_test import app
+from tests.forensics.pictures import encoded, photo
+from tests.worker import web as pages
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(*arguments: object, **options: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], **options)
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("pictures") / "coffee.png"
+    path.write_bytes(encoded(photo("coffee")))
+    return path
+
+
+@pytest.fixture(scope="module")
+def declared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("pictures") / "declared.png"
+    info = PngImagePlugin.PngInfo()
+    info.add_text("parameters", "a cat\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1")
+    Image.fromarray(photo("chelsea")).save(path, pnginfo=info)
+    return path
+
+
+def test_json_is_one_document_an_image_and_nothing_else(picture: Path) -> None:
+    result = run("--json", picture, picture)
+    documents = [json.loads(line) for line in result.stdout.splitlines()]
+    schema = json.loads((ROOT / "docs" / "schema" / "verdict.schema.json").read_text())
+    for document in documents:
+        jsonschema.validate(document, schema)
+        document.pop("timings_ms")
+    assert len(documents) == 2
+    assert documents[0] == documents[1]
+    assert documents[0]["status"] == "done"
+    assert documents[0]["image_url"] == str(picture)
+
+
+def test_people_read_label_probability_reasons_and_signals(picture: Path) -> None:
+    result = run(picture)
+    assert result.exit_code in (0, 1)
+    for text in (
+        "600 x 400 image/png",
+        "AI probability of the pixels",
+        "What moved the probability most",
+        "provenance",
+    ):
+        assert text in result.stdout
+
+
+def test_a_declared_image_is_labelled_ai_and_exits_with_1(declared: Path) -> None:
+    result = run(declared)
+    assert result.exit_code == 1
+    assert "AI  declared by the file itself" in result.stdout
+    assert "Stable Diffusion WebUI" in result.stdout
+
+
+def test_what_cannot_be_judged_is_a_sentence_on_stderr_and_exit_code_2(tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text("<html>")
+    result = run(tmp_path / "page.html", tmp_path / "absent.jpg", "http://127.0.0.1/x.jpg", "file:///etc/passwd")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    for code in ("not_an_image", "fetch_failed", "blocked_url"):
+        assert code in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_some_judged_and_some_not_exits_with_3(picture: Path, tmp_path: Path) -> None:
+    result = run("--json", picture, tmp_path / "absent.jpg")
+    statuses = [json.loads(line)["status"] for line in result.stdout.splitlines()]
+    assert (result.exit_code, statuses) == (3, ["done", "error"])
+
+
+def test_an_allowed_url_is_fetched_and_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pages.running_web() as web:
+        web.pages["/coffee.png"] = encoded(photo("coffee"))
+        monkeypatch.setenv("FETCH_ALLOW", web.place)
+        result = run("--json", f"{web.url}/coffee.png")
+    assert json.loads(result.stdout)["status"] == "done"
+
+
+def test_a_file_over_the_limit_is_refused(picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FETCH_MAX_BYTES", "100")
+    result = run("--json", picture)
+    assert json.loads(result.stdout)["error"]["code"] == "too_large"
+
+
+def test_heatmaps_are_saved_where_asked(picture: Path, tmp_path: Path) -> None:
+    run("--debug-dir", tmp_path / "debug", picture)
+    with Image.open(tmp_path / "debug" / "coffee.ela.png") as image:
+        assert image.size == (600, 400)
+
+
+def test_a_wrong_setting_or_profile_is_a_sentence_and_exit_code_2(
+    picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = run("--profile", "huge", picture)
+    assert (result.exit_code, "no profile 'huge'" in result.stderr) == (2, True)
+    monkeypatch.setenv("FUSION_THRESHOLD", "7")
+    result = run(picture)
+    assert (result.exit_code, "FUSION_THRESHOLD is wrong" in result.stderr) == (2, True)
+
+
+def test_one_threshold_leaves_two_labels(picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FUSION_THRESHOLD", "0.5")
+    document = json.loads(run("--json", picture).stdout)
+    assert document["label"] == ("AI" if document["fusion_prob"] >= 0.5 else "NON-AI")
+
+
+def test_called_bare_without_a_terminal_it_says_how_and_exits_with_2() -> None:
+    done = subprocess.run(
+        [sys.executable, "local_test.py"],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "Usage" in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.shared
+def test_stripping_all_metadata_hardly_moves_the_probability(shared_data: Path) -> None:
+    import numpy as np
+
+    from forensics.decode import decode
+    from forensics.strip import strip_metadata
+    from fusion.judge import load_judge
+    from fusion.settings import FusionSettings
+    from img_ml.settings import ImgMlSettings
+
+    judge = load_judge(ImgMlSettings(), FusionSettings())
+    files = sorted(p for p in (shared_data / "originals").iterdir() if p.suffix in (".jpg", ".png", ".webp"))[::4][:50]
+    moved = []
+    for file in files:
+        kept, stripped = judge.judge([decode(data) for data in (file.read_bytes(), strip_metadata(file.read_bytes()))])
+        assert kept.fusion_prob is not None
+        assert stripped.fusion_prob is not None
+        moved.append(abs(kept.fusion_prob - stripped.fusion_prob))
+    assert len(moved) == 50
+    assert np.mean(moved) < 0.02
