@@ -78,7 +78,7 @@ def _readme_with_metrics() -> str:
     rows = ["| measure | value | 95 % interval |", "|---|---|---|"]
     for part, name, title in README_METRICS:
         found = metrics[part][name]
-        rows.append(f"| {title} | {found['value']:.2f} | {found['low']:.2f} to {found['high']:.2f} |")
+        rows.append(f"| {title} | {found['value']:.3f} | {found['low']:.3f} to {found['high']:.3f} |")
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     before, start, rest = text.partition(METRICS_START)
     return before + start + "\n" + "\n".join(rows) + "\n" + METRICS_END + rest.partition(METRICS_END)[2]
