@@ -10,8 +10,11 @@ Plane = NDArray[np.float32]
 
 def luminance(pixels: Pixels) -> Plane:
     """H x W luminance in 0..255 with the BT.601 weights that JPEG uses."""
-    weights = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-    return np.asarray(pixels.astype(np.float32) @ weights, dtype=np.float32)
+    # Channel by channel: a matrix product rounds differently with the number of threads.
+    light = pixels[..., 0] * np.float32(0.299)
+    light += pixels[..., 1] * np.float32(0.587)
+    light += pixels[..., 2] * np.float32(0.114)
+    return np.asarray(light, dtype=np.float32)
 
 
 def square_residual(plane: Plane) -> Plane:
