@@ -19,7 +19,8 @@ pillow_heif.register_heif_opener()
 
 # The Pillow plugins that may look at a file of each type; no other plugin ever sees a stranger's bytes.
 PLUGINS = {
-    "image/jpeg": ("JPEG", "MPO"),
+    # The JPEG plugin opens MPO too; there is no plugin registered by that name.
+    "image/jpeg": ("JPEG",),
     "image/png": ("PNG",),
     "image/webp": ("WEBP",),
     "image/gif": ("GIF",),
