@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pillow_heif
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageChops, UnidentifiedImageError
 
 from forensics.errors import DecodeFailedError, JobError, TooManyPixelsError
 from forensics.metadata import read_metadata
@@ -19,7 +19,8 @@ pillow_heif.register_heif_opener()
 
 # The Pillow plugins that may look at a file of each type; no other plugin ever sees a stranger's bytes.
 PLUGINS = {
-    "image/jpeg": ("JPEG", "MPO"),
+    # The JPEG plugin opens MPO too; there is no plugin registered by that name.
+    "image/jpeg": ("JPEG",),
     "image/png": ("PNG",),
     "image/webp": ("WEBP",),
     "image/gif": ("GIF",),
@@ -119,6 +120,9 @@ def _eight_bit(image: Image.Image) -> Image.Image:
         values = np.nan_to_num(np.asarray(image).astype(np.float64), nan=0, posinf=0, neginf=0)
         top = values.max()
         return _grey(values * 255 / (1 if top <= 1 else 255 if top <= 255 else top))
+    if image.mode == "CMYK" and image.format == "JPEG" and "adobe" not in image.info:
+        # Pillow takes every CMYK JPEG for Adobe's inverted kind; without Adobe's marker it is not.
+        return ImageChops.invert(image).convert("RGB")
     if image.has_transparency_data:
         return image.convert("RGBA")
     return image.convert("RGB")

@@ -8,6 +8,7 @@ from typing import Any
 
 import piexif
 
+from forensics.exif_tags import load_exif
 from forensics.provenance.text import quoted
 from forensics.registry import DetectorSpec, Number, analyzer
 from forensics.types import ImageSample, Measured, Signal
@@ -49,7 +50,7 @@ def analyze(sample: ImageSample) -> Signal:
     """
     if not sample.metadata.exif:
         return Measured(SPEC.name, _numbers(0.0), "The file carries no EXIF; that says nothing about its origin.")
-    tags = _load(sample.metadata.exif)
+    tags = load_exif(sample.metadata.exif)
     if tags is None:
         return Measured(SPEC.name, _numbers(1.0), "The file carries EXIF that is damaged and cannot be read.")
     fields = _camera_fields(tags)
@@ -73,14 +74,6 @@ def analyze(sample: ImageSample) -> Signal:
 
 def _numbers(has_exif: float) -> dict[str, float]:
     return {n.name: has_exif if n.name == "has_exif" else math.nan for n in SPEC.numbers}
-
-
-def _load(exif: bytes) -> dict[str, dict[int, Any]] | None:
-    try:
-        loaded = piexif.load(b"Exif\0\0" + exif)
-    except Exception:  # noqa: BLE001 - piexif raises whatever it meets in damaged EXIF
-        return None
-    return {name: loaded[name] for name in ("0th", "Exif", "GPS")}
 
 
 def _camera_fields(tags: Mapping[str, Mapping[int, Any]]) -> dict[str, bool]:

@@ -6,6 +6,7 @@ import re
 
 import piexif
 
+from forensics.exif_tags import load_exif
 from forensics.types import Metadata
 
 MOST_QUOTED = 80
@@ -24,11 +25,8 @@ _IFDS = {
 
 def exif_texts(metadata: Metadata) -> dict[str, str]:
     """The texts of the EXIF tags that generators write to; empty where EXIF is absent or damaged."""
-    if not metadata.exif:
-        return {}
-    try:
-        loaded = piexif.load(b"Exif\0\0" + metadata.exif)
-    except Exception:  # noqa: BLE001 - piexif raises whatever it meets in damaged EXIF
+    loaded = load_exif(metadata.exif)
+    if loaded is None:
         return {}
     found = {}
     for ifd, tags in _IFDS.items():

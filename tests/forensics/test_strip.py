@@ -1,6 +1,8 @@
 """Stripping: all metadata goes, every pixel stays."""
 
+import contextlib
 import csv
+import random
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +11,9 @@ import pytest
 from PIL import PngImagePlugin
 
 from forensics.decode import decode
-from forensics.errors import NotAnImageError
+from forensics.errors import DecodeFailedError, NotAnImageError
 from forensics.strip import strip_metadata
+from tests.forensics.images import png_chunk
 from tests.forensics.pictures import encoded, photo
 
 EXIF = piexif.dump({"0th": {piexif.ImageIFD.Make: b"Canon"}, "Exif": {}, "GPS": {}, "1st": {}})
@@ -67,6 +70,51 @@ def test_other_formats_come_back_as_they_are_and_no_image_is_refused() -> None:
         strip_metadata(b"no image")
     with pytest.raises(ValueError, match="damaged"):
         strip_metadata(b"\xff\xd8\xff\xe0\x00\x04ab" + b"xxxxxxx")
+
+
+def segment(marker: int, payload: bytes) -> bytes:
+    return bytes([0xFF, marker]) + (len(payload) + 2).to_bytes(2, "big") + payload
+
+
+@pytest.mark.parametrize("marker", [0xE0, 0xEE, 0xEF, 0xFE])
+def test_nothing_hides_in_a_segment_that_decoders_look_at(marker: int) -> None:
+    data = encoded(photo(), "JPEG", quality=80)
+    assert strip_metadata(data[:2] + segment(marker, b"hidden text") + data[2:]) == strip_metadata(data)
+
+
+def test_the_gamma_of_a_png_stays() -> None:
+    data = encoded(photo()[:20, :20])
+    gamma = png_chunk(b"gAMA", (45455).to_bytes(4, "big"))
+    assert gamma in strip_metadata(data[:33] + gamma + data[33:])
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP"])
+def test_half_a_file_is_never_mended(image_format: str) -> None:
+    data = with_metadata(image_format)
+    with contextlib.suppress(ValueError), pytest.raises(DecodeFailedError):
+        decode(strip_metadata(data[: len(data) // 2]))
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP"])
+def test_whatever_the_bytes_only_the_promised_errors_are_raised(image_format: str) -> None:
+    dice = random.Random(0)
+    whole = encoded(photo()[:40, :40], image_format, exif=EXIF)
+    outcomes = set()
+    for _ in range(400):
+        damaged = bytearray(whole[: dice.randrange(20, len(whole))] if dice.random() < 0.3 else whole)
+        for _ in range(dice.randint(0, 5)):
+            damaged[dice.randrange(min(len(damaged), 200))] = dice.randrange(256)
+        try:
+            outcomes.add(type(strip_metadata(bytes(damaged))))
+        except (ValueError, NotAnImageError) as error:
+            outcomes.add(type(error))
+    assert outcomes == {bytes, ValueError, NotAnImageError}
+
+
+@pytest.mark.parametrize("data", [b"RIFF\x0c\0\0\0WEBPVP8X\0\0\0\0", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xd9"])
+def test_a_file_without_a_picture_is_damaged(data: bytes) -> None:
+    with pytest.raises(ValueError, match="damaged"):
+        strip_metadata(data)
 
 
 @pytest.mark.shared
