@@ -149,7 +149,8 @@ def _ask() -> str:
     image = ""
     while not image:
         image = Prompt.ask("Image (path or URL)", console=talk).strip()
-    redis_url = Prompt.ask("Redis URL of a running worker's environment (Enter: judge here)", console=talk, default="")
+    question = "Redis URL of a running worker's environment (Enter: judge here)"
+    redis_url = Prompt.ask(question, console=talk, default="", show_default=False)
     if redis_url.strip():
         raise typer.Exit(_send(redis_url.strip(), image))
     return image

@@ -94,6 +94,7 @@ def _run(
         for job_id in jobs:
             print(job_id)  # noqa: T201 - stdout is data
         return 0
+    print(f"Pushed {len(jobs)}, waiting for the answers of a worker (python -m worker).", file=sys.stderr)  # noqa: T201
     tally = Tally(waiting=set(jobs))
     with _progress() as progress:
         bar = progress.add_task("judged", total=len(jobs))

@@ -15,15 +15,23 @@ PATTERN_LIMIT = 2
 # Pairs of quantised residuals that are one pattern under sign flip and swapping: nine classes of 5 x 5.
 PATTERNS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, -1), (1, 2), (1, -2), (2, 2), (2, -2))
 PATTERN_VIEWS = {
-    "along": "neighbours in the direction of the difference",
-    "across": "neighbours across the direction of the difference",
-    "colour": "the red and the green channel",
+    "along": "neighbours in its direction",
+    "across": "neighbours across its direction",
+    "colour": "red and green of one pixel",
 }
+# A bend is a second difference of brightness, by its size in PATTERN_STEPs: none, 1, or 2 and more.
+BENDS = ("no bend", "a slight bend", "a strong bend")
 
 
 def _pattern_name(view: str, pattern: tuple[int, int]) -> str:
     sign = "" if pattern[1] >= 0 else "n"
     return f"pattern_{view}_{pattern[0]}{sign}{abs(pattern[1])}"
+
+
+def _pattern_meaning(view: str, pattern: tuple[int, int]) -> str:
+    first, second = pattern
+    sign = "" if first == 0 else " of the same sign" if second > 0 else " of opposite sign"
+    return f"share of pairs with {BENDS[first]} and {BENDS[abs(second)]}{sign} ({PATTERN_VIEWS[view]})"
 
 
 SPEC = DetectorSpec(
@@ -46,8 +54,8 @@ SPEC = DetectorSpec(
         Number("noise_chroma", 0, 10, "grain in colour against grain in brightness (ratio)", "colour of the grain"),
         Number("noise_mosaic", -10, 10, "trace of a sensor's colour mosaic (log ratio)", "colour of the grain"),
         *(
-            Number(_pattern_name(view, p), 0, 1, f"share of residual pairs {p} between {text}", "pixel patterns")
-            for view, text in PATTERN_VIEWS.items()
+            Number(_pattern_name(view, p), 0, 1, _pattern_meaning(view, p), "pixel patterns")
+            for view in PATTERN_VIEWS
             for p in PATTERNS
         ),
     ),

@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from itertools import islice
 
 import piexif
 
@@ -10,6 +11,7 @@ from forensics.exif_tags import load_exif
 from forensics.types import Metadata
 
 MOST_QUOTED = 80
+MOST_PROPERTIES, LONGEST_PROPERTY = 50, 5000
 _IFDS = {
     "0th": {
         "Make": piexif.ImageIFD.Make,
@@ -70,17 +72,30 @@ def xmp_text(metadata: Metadata) -> str:
 
 
 def xmp_values(xmp: str, name: str) -> list[str]:
-    """Values of the property `name` in any namespace prefix: as attribute, element, rdf:resource or list item."""
-    found = re.findall(rf"""[\w.-]+:{name}\s*=\s*(?:"([^"<]{{1,4000}})"|'([^'<]{{1,4000}})')""", xmp)
-    values = [double or single for double, single in found]
-    for attributes, body in re.findall(
-        rf"<[\w.-]+:{name}\b([^>]{{0,1000}})>(.{{0,4000}}?)</[\w.-]+:{name}>", xmp, re.S
-    ):
-        values += re.findall(r"""rdf:resource\s*=\s*["']([^"']+)""", attributes)
-        values.append(re.sub(r"<[^>]*>", " ", body))
-    values += re.findall(rf"""<[\w.-]+:{name}\s[^>]{{0,1000}}?rdf:resource\s*=\s*["']([^"']+)""", xmp)
+    """Values of the property `name` in any namespace: as attribute, element, rdf:resource or list item.
+
+    Only the first MOST_PROPERTIES places are looked at, each up to LONGEST_PROPERTY characters, so that a packet made
+    to be slow is not.
+    """
+    values: list[str] = []
+    for place in islice(re.finditer(rf":{name}\b", xmp), MOST_PROPERTIES):
+        after = xmp[place.end() : place.end() + LONGEST_PROPERTY]
+        if attribute := re.match(r"""\s*=\s*(?:"([^"<]*)"|'([^'<]*)')""", after):
+            values.append(attribute.group(1) or attribute.group(2) or "")
+        elif re.search(r"<[\w.-]{1,64}$", xmp[max(place.start() - 65, 0) : place.start()]):
+            values += _element_values(after, name)
     clean = (html.unescape(value).strip() for value in values)
     return list(dict.fromkeys(value for value in clean if value))
+
+
+def _element_values(after: str, name: str) -> list[str]:
+    """The values of an element, out of what follows its name: its resource, and its text without inner tags."""
+    head, _, body = after.partition(">")
+    resources: list[str] = re.findall(r"""rdf:resource\s*=\s*["']([^"']+)""", head)
+    if head.endswith("/"):
+        return resources
+    text, closed, _ = body.partition(f":{name}>")
+    return [*resources, re.sub(r"<[^>]*>?", " ", text)] if closed else resources
 
 
 def json_object(text: str) -> dict[str, object]:

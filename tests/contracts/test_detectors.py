@@ -36,7 +36,7 @@ def run(entry: Registered, samples: Sequence[ImageSample]) -> list[Signal]:
     return [run_analyzer(entry, sample) for sample in samples]
 
 
-def check(entry: Registered, signal: Signal) -> None:
+def check_contract(entry: Registered, signal: Signal) -> None:
     assert signal.detector == entry.spec.name
     if isinstance(signal, Skipped):
         assert signal.reason
@@ -66,19 +66,19 @@ def entry(request: pytest.FixtureRequest) -> Registered:
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_any_size_gives_numbers_in_range_or_a_reason(entry: Registered, size: tuple[int, int]) -> None:
     (signal,) = run(entry, [image(*size)])
-    check(entry, signal)
+    check_contract(entry, signal)
 
 
 @pytest.mark.parametrize("mode", ["L", "1", "RGBA", "P"])
 def test_any_colour_mode_gives_numbers_in_range_or_a_reason(entry: Registered, mode: str) -> None:
-    check(entry, run(entry, [image(200, 150, mode=mode)])[0])
+    check_contract(entry, run(entry, [image(200, 150, mode=mode)])[0])
 
 
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_a_flat_image_gives_numbers_in_range_or_a_reason(entry: Registered, level: int) -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (300, 260), (level, level, level)).save(buffer, "JPEG")
-    check(entry, run(entry, [decode(buffer.getvalue())])[0])
+    check_contract(entry, run(entry, [decode(buffer.getvalue())])[0])
 
 
 def test_the_same_image_gives_the_same_signal_alone_in_a_batch_and_in_any_order(entry: Registered) -> None:

@@ -92,8 +92,8 @@ def test_samsungs_trailer_counts_unless_its_type_is_zero(kind: int, found: bool)
 
 
 def test_plain_and_hostile_xmp_say_nothing_and_take_no_time() -> None:
-    bomb = b'<!DOCTYPE x [<!ENTITY a "' + b"x" * 1000 + b'">]>' + xmp("/>") + b"<a:DigitalSourceType " * 3000
+    bomb = b'<!DOCTYPE x [<!ENTITY a "' + b"x" * 1000 + b'">]>' + xmp("/>") + b"<a:DigitalSourceType >" * 400_000
     started = time.perf_counter()
     assert claims(late_xmp(bomb)) == ()
     assert claims(saved("PNG")) == ()
-    assert time.perf_counter() - started < 5
+    assert time.perf_counter() - started < 3
