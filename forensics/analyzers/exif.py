@@ -56,7 +56,8 @@ def analyze(sample: ImageSample) -> Signal:
     fields = _camera_fields(tags)
     share = sum(fields.values()) / len(fields)
     software = _SOFTWARE.search(_text(tags["0th"].get(piexif.ImageIFD.Software)))
-    date_anomaly, gps_anomaly = _date_anomaly(tags), _gps_anomaly(tags["GPS"])
+    dates = _given_dates(tags)
+    date_anomaly, gps_anomaly = _date_anomaly(dates), _gps_anomaly(tags["GPS"])
     score = share
     score *= EDITED_KEEPS if software else 1
     score *= DATE_KEEPS if date_anomaly else 1
@@ -69,7 +70,8 @@ def analyze(sample: ImageSample) -> Signal:
         "exif_date_anomaly": float(date_anomaly),
         "exif_gps_anomaly": float(gps_anomaly),
     }
-    return Measured(SPEC.name, numbers, _sentence(tags, fields, date_anomaly, gps_anomaly, software is not None))
+    told = "no dates" if not dates else "dates that cannot be" if date_anomaly else "dates consistent"
+    return Measured(SPEC.name, numbers, _sentence(tags, fields, told, gps_anomaly, software is not None))
 
 
 def _numbers(has_exif: float) -> dict[str, float]:
@@ -93,16 +95,19 @@ def _camera_fields(tags: Mapping[str, Mapping[int, Any]]) -> dict[str, bool]:
     }
 
 
-def _date_anomaly(tags: Mapping[str, Mapping[int, Any]]) -> bool:
-    """A date that is none, one before digital cameras, or an original younger than its own modification."""
+def _given_dates(tags: Mapping[str, Mapping[int, Any]]) -> dict[str, datetime | None]:
+    """The dates that are set, None where one cannot be read."""
     values = (
         tags["0th"].get(piexif.ImageIFD.DateTime),
         tags["Exif"].get(piexif.ExifIFD.DateTimeOriginal),
         tags["Exif"].get(piexif.ExifIFD.DateTimeDigitized),
     )
-    texts = dict(zip(_DATES, map(_text, values), strict=True))
     # Blank or zero dates are how cameras write "the clock was never set".
-    given = {name: _date(value) for name, value in zip(_DATES, values, strict=True) if re.search(r"[1-9]", texts[name])}
+    return {name: _date(v) for name, v in zip(_DATES, values, strict=True) if re.search(r"[1-9]", _text(v))}
+
+
+def _date_anomaly(given: Mapping[str, datetime | None]) -> bool:
+    """A date that is none, one before digital cameras, or an original younger than its own modification."""
     if any(date is None or date.year < EARLIEST for date in given.values()):
         return True
     modified, original = given.get("DateTime"), given.get("DateTimeOriginal")
@@ -154,13 +159,13 @@ def _date(value: Any) -> datetime | None:
 
 
 def _sentence(
-    tags: Mapping[str, Mapping[int, Any]], fields: Mapping[str, bool], date: bool, gps: bool, edited: bool
+    tags: Mapping[str, Mapping[int, Any]], fields: Mapping[str, bool], dates: str, gps: bool, edited: bool
 ) -> str:
     make, model = (_text(tags["0th"].get(tag)) for tag in (piexif.ImageIFD.Make, piexif.ImageIFD.Model))
     camera = quoted(model if model.lower().startswith(make.lower()) else f"{make} {model}").strip()
     named = f"camera metadata of {camera}" if camera else "EXIF that names no camera"
     parts = [f"The file carries {named}: {sum(fields.values())} of {len(fields)} expected fields"]
-    parts.append("dates that cannot be" if date else "dates consistent")
+    parts.append(dates)
     if gps:
         parts.append("a position that cannot be")
     if edited:

@@ -24,7 +24,6 @@ WRITERS: dict[str, tuple[str, dict[str, Any]]] = {
     "image/avif": ("AVIF", {"quality": 95}),
     "image/heic": ("HEIF", {"quality": 95}),
 }
-LOSSLESS = ("image/png", "image/webp", "image/bmp", "image/tiff")
 
 
 @cache

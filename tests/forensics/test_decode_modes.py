@@ -1,6 +1,5 @@
-"""Every allowed format becomes the same upright RGB pixels, whatever its mode, depth, orientation or transparency."""
+"""The rarer modes, depths, orientations and kinds of transparency come out as the right RGB pixels too."""
 
-import hashlib
 import io
 from collections.abc import Callable
 
@@ -9,36 +8,15 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 
 from forensics.decode import TURNS, decode
-from tests.forensics.images import LOSSLESS, WRITERS, file_of, photo, pixels_of
+from tests.forensics.images import WRITERS, file_of, photo, pixels_of
 
-ORIENTED = ("image/jpeg", "image/png", "image/webp", "image/tiff", "image/avif", "image/heic")
+ORIENTED = ("image/avif", "image/heic")
 LOSSY_ERROR = 4.0
 
 
 def distance(first: np.ndarray, second: np.ndarray) -> float:
     assert first.shape == second.shape
     return float(np.abs(first.astype(np.float64) - second).mean())
-
-
-@pytest.mark.parametrize("media_type", WRITERS)
-def test_every_format_gives_the_pixels_that_were_saved(media_type: str) -> None:
-    data = file_of(photo(), media_type)
-    sample = decode(data)
-    assert sample.media_type == media_type
-    assert (sample.width, sample.height) == (96, 64)
-    assert sample.alpha is None
-    assert sample.data == data
-    assert sample.sha256 == hashlib.sha256(data).hexdigest()
-    assert distance(sample.pixels, pixels_of(photo())) <= (0 if media_type in LOSSLESS else LOSSY_ERROR)
-
-
-@pytest.mark.parametrize("media_type", WRITERS)
-def test_pixels_are_contiguous_and_cannot_be_changed(media_type: str) -> None:
-    pixels = decode(file_of(photo(), media_type)).pixels
-    assert pixels.dtype == np.uint8
-    assert pixels.flags.c_contiguous
-    with pytest.raises(ValueError, match="read-only"):
-        pixels[0, 0, 0] = 1
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -140,18 +118,10 @@ def test_a_palette_gives_its_colours(media_type: str) -> None:
 
 
 @pytest.mark.parametrize("media_type", ["image/png", "image/tiff"])
-@pytest.mark.parametrize("top", [65535, 20000], ids=["full range", "dark"])
-def test_sixteen_bit_grey_is_scaled_not_clipped(media_type: str, top: int) -> None:
-    ramp = np.tile(np.linspace(0, top, 256).astype(np.uint16), (16, 1))
+def test_dark_sixteen_bit_grey_stays_dark(media_type: str) -> None:
+    ramp = np.tile(np.linspace(0, 20_000, 256).astype(np.uint16), (16, 1))
     sample = decode(file_of(Image.fromarray(ramp), media_type))
     assert np.array_equal(sample.pixels[..., 0], np.rint(ramp / 257).astype(np.uint8))
-
-
-@pytest.mark.parametrize("top", [1.0, 255.0, 5000.0])
-def test_float_grey_is_scaled_to_the_whole_range(top: float) -> None:
-    ramp = np.tile(np.linspace(0, top, 256).astype(np.float32), (16, 1))
-    sample = decode(file_of(Image.fromarray(ramp), "image/tiff"))
-    assert np.array_equal(sample.pixels[..., 0], np.tile(np.arange(256), (16, 1)))
 
 
 def test_floats_that_are_no_numbers_become_black() -> None:
@@ -186,14 +156,13 @@ def test_cmyk_tiff_keeps_its_colours() -> None:
     assert distance(decode(file_of(photo().convert("CMYK"), "image/tiff")).pixels, pixels_of(photo())) < 1
 
 
-@pytest.mark.parametrize("media_type", ["image/gif", "image/png", "image/webp", "image/tiff"])
-def test_the_first_frame_of_an_animation_is_taken(media_type: str) -> None:
+def test_the_first_page_of_a_tiff_is_taken() -> None:
     frames = [Image.new("RGB", (32, 32), colour) for colour in ("red", "lime", "blue")]
-    data = file_of(frames[0], media_type, save_all=True, append_images=frames[1:])
+    data = file_of(frames[0], "image/tiff", save_all=True, append_images=frames[1:])
     assert (decode(data).pixels == (255, 0, 0)).all()
 
 
-@pytest.mark.parametrize("media_type", ["image/jpeg", "image/png", "image/webp", "image/tiff"])
+@pytest.mark.parametrize("media_type", ["image/jpeg", "image/webp", "image/tiff"])
 def test_a_colour_profile_does_not_move_the_pixels(media_type: str) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     with_profile = decode(file_of(photo(), media_type, icc_profile=profile))
@@ -206,3 +175,11 @@ def test_tiny_and_odd_sizes_are_decoded(media_type: str, size: tuple[int, int]) 
     sample = decode(file_of(Image.new("RGB", size, (120, 130, 140)), media_type))
     assert (sample.width, sample.height) == size
     assert distance(sample.pixels, np.full((size[1], size[0], 3), (120, 130, 140))) < LOSSY_ERROR
+
+
+def test_the_first_picture_of_a_multi_picture_jpeg_is_taken() -> None:
+    out = io.BytesIO()
+    photo().save(out, "MPO", quality=95, subsampling=0, save_all=True, append_images=[photo("coffee")])
+    sample = decode(out.getvalue())
+    assert sample.media_type == "image/jpeg"
+    assert distance(sample.pixels, pixels_of(photo())) < LOSSY_ERROR

@@ -149,6 +149,11 @@ def test_a_header_alone_fails_to_decode(media_type: str) -> None:
         decode(file_of(photo(), media_type)[:40])
 
 
+def test_a_jpeg_without_segments_is_told_as_damaged() -> None:
+    with pytest.raises(DecodeFailedError, match="header cannot be read"):
+        decode(b"\xff\xd8\xff" + bytes(40))
+
+
 def test_complaints_are_one_short_printable_line() -> None:
     data = file_of(photo())
     with pytest.raises(DecodeFailedError) as caught:

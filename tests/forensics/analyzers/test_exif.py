@@ -51,6 +51,12 @@ def test_the_sentence_names_camera_and_fields() -> None:
     assert signal.sentence == expected
 
 
+def test_dates_that_are_not_there_are_not_called_consistent() -> None:
+    written = piexif.dump({"0th": {piexif.ImageIFD.Make: b"Canon"}, "Exif": {}, "GPS": {}, "1st": {}})
+    signal = analyze(sample_of(photo()[:64, :64], "JPEG", exif=written))
+    assert signal.sentence == "The file carries camera metadata of Canon: 1 of 8 expected fields, no dates."
+
+
 def test_no_exif_is_unknown_never_suspicious() -> None:
     signal = analyze(sample_of(photo()[:64, :64]))
     assert isinstance(signal, Measured)
