@@ -11,24 +11,12 @@ from PIL import Image, ImageChops, UnidentifiedImageError
 
 from forensics.errors import DecodeFailedError, JobError, TooManyPixelsError
 from forensics.metadata import read_metadata
-from forensics.sniff import media_type_of, webp_size
+from forensics.sniff import PLUGINS, media_type_of, webp_size
 from forensics.types import ImageSample, Pixels
 
 Image.init()
 pillow_heif.register_heif_opener()
 
-# The Pillow plugins that may look at a file of each type; no other plugin ever sees a stranger's bytes.
-PLUGINS = {
-    # The JPEG plugin opens MPO too; there is no plugin registered by that name.
-    "image/jpeg": ("JPEG",),
-    "image/png": ("PNG",),
-    "image/webp": ("WEBP",),
-    "image/gif": ("GIF",),
-    "image/bmp": ("BMP",),
-    "image/tiff": ("TIFF",),
-    "image/avif": ("AVIF",),
-    "image/heic": ("HEIF",),
-}
 ORIENTATION_TAG = 0x0112
 # What undoes each EXIF orientation (TIFF 6.0, tag Orientation).
 TURNS = {

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from PIL import Image
 
 from forensics.containers import inflate, jpeg_segments, png_chunks, webp_chunks
+from forensics.sniff import PLUGINS
 from forensics.types import Metadata
 
 EXIF_PREFIX = b"Exif\0\0"
@@ -50,7 +51,10 @@ class _Found:
 def read_metadata(data: bytes, media_type: str) -> Metadata:
     """The metadata of a file of that type; damaged parts are left out."""
     found = _Found()
-    _READERS.get(media_type, _read_by_pillow)(data, found)
+    if media_type in _READERS:
+        _READERS[media_type](data, found)
+    else:
+        _read_by_pillow(data, media_type, found)
     return found.done()
 
 
@@ -153,12 +157,12 @@ def _read_webp(data: bytes, found: _Found) -> None:
             found.icc = payload
 
 
-def _read_by_pillow(data: bytes, found: _Found) -> None:
+def _read_by_pillow(data: bytes, media_type: str, found: _Found) -> None:
     """TIFF, GIF, AVIF, HEIC and BMP: what Pillow's own plugin of the format reports."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            image = Image.open(io.BytesIO(data))
+            image = Image.open(io.BytesIO(data), formats=PLUGINS[media_type])
             info = image.info
             found.exif = _bytes(info.get("exif")) or (image.getexif().tobytes() if image.getexif() else b"")
             tags = getattr(image, "tag_v2", {})

@@ -4,6 +4,18 @@ from forensics.errors import DecodeFailedError, NotAnImageError
 
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"mif1"}
 _AVIF_BRANDS = {b"avif", b"avis"}
+# The Pillow plugins that may look at a file of each type; no other plugin ever sees a stranger's bytes.
+PLUGINS = {
+    # The JPEG plugin opens MPO too; there is no plugin registered by that name.
+    "image/jpeg": ("JPEG",),
+    "image/png": ("PNG",),
+    "image/webp": ("WEBP",),
+    "image/gif": ("GIF",),
+    "image/bmp": ("BMP",),
+    "image/tiff": ("TIFF",),
+    "image/avif": ("AVIF",),
+    "image/heic": ("HEIF",),
+}
 ALLOWED = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF and HEIC"
 
 

@@ -18,7 +18,8 @@ EDITED_KEEPS, DATE_KEEPS, GPS_KEEPS = 0.7, 0.5, 0.5
 EARLIEST = 1990
 _SOFTWARE = re.compile(
     r"photoshop|lightroom|gimp|affinity|snapseed|picsart|canva|pixelmator|capture one|darktable|luminar|paint|facetune|"
-    r"meitu|vsco|acdsee|irfanview|firefly|stable diffusion|midjourney|dall|novelai|comfyui|invokeai|ideogram",
+    r"meitu|vsco|acdsee|irfanview|firefly|stable diffusion|midjourney|dall|novelai|comfyui|invokeai|ideogram|"
+    r"acd systems|finepix viewer|olympus master|quicktime|windows photo",
     re.I,
 )
 _DATES = ("DateTime", "DateTimeOriginal", "DateTimeDigitized")
@@ -82,8 +83,8 @@ def _camera_fields(tags: Mapping[str, Mapping[int, Any]]) -> dict[str, bool]:
     """Which of the fields that cameras write are there with a possible value."""
     zeroth, exif = tags["0th"], tags["Exif"]
     return {
-        "make": bool(_text(zeroth.get(piexif.ImageIFD.Make))),
-        "model": bool(_text(zeroth.get(piexif.ImageIFD.Model))),
+        "make": _is_name(zeroth.get(piexif.ImageIFD.Make)),
+        "model": _is_name(zeroth.get(piexif.ImageIFD.Model)),
         "exposure time": 0 < _ratio(exif.get(piexif.ExifIFD.ExposureTime)) <= 3600,
         "aperture": 0.5 <= _ratio(exif.get(piexif.ExifIFD.FNumber)) <= 128,
         "sensitivity": 0 < _whole(exif.get(piexif.ExifIFD.ISOSpeedRatings)) <= 10_000_000,
@@ -149,6 +150,12 @@ def _whole(value: Any) -> int:
 
 def _text(value: Any) -> str:
     return value.decode("utf-8", "replace").strip("\0 ") if isinstance(value, bytes) else ""
+
+
+def _is_name(value: Any) -> bool:
+    """Whether it could be a camera's name: some generators keep JSON in those fields."""
+    text = _text(value)
+    return bool(text) and "{" not in text
 
 
 def _date(value: Any) -> datetime | None:
