@@ -68,7 +68,7 @@ def _metrics(fitted: Fitted, report: Report, plan: Plan, dataset: Path) -> dict[
     return {
         "plan": asdict(plan),
         "dataset_sha256": hashlib.sha256(dataset.read_bytes()).hexdigest(),
-        "rows": report.counts,
+        "rows": {name: {"views": views, "sources": sources} for name, (views, sources) in report.counts.items()},
         "cross_validation": [{"candidate": c, "auc": value} for c, value in fitted.cross_validation],
         "chosen": fitted.chosen,
         "calibration": asdict(fitted.model.calibration),

@@ -16,6 +16,7 @@ def model_card(profile: str, fitted: Fitted, report: Report, plan: Plan) -> str:
                 _what(fitted),
                 "## Data\n\n" + _counts(report.counts),
                 "## Protocol\n\n" + _protocol(plan),
+                "## Command\n\n" + _command(profile, plan),
                 "## Measured on the test split\n\n" + _measured(report.test)
                 if report.test
                 else "## No test split\n\nThe dataset has none.",
@@ -62,9 +63,23 @@ images of label 0 are called AI there, at most {plan.false_negative_rate:.0%} of
 images."""
 
 
-def _counts(counts: dict[str, int]) -> str:
-    rows = "\n".join(f"| {name} | {count} |" for name, count in counts.items() if count)
-    return f"| split and kind | views |\n|---|---|\n{rows}"
+def _counts(counts: dict[str, tuple[int, int]]) -> str:
+    rows = "\n".join(f"| {name} | {views} | {sources} |" for name, (views, sources) in counts.items() if views)
+    return (
+        "The splits are those of the dataset. Training images are not part of this artifact.\n\n"
+        f"| split and kind | views | sources |\n|---|---|---|\n{rows}"
+    )
+
+
+def _command(profile: str, plan: Plan) -> str:
+    """The command that gives this artifact again from the same dataset (its SHA-256 is in metrics.json)."""
+    return f"""```console
+$ python -m fusion.train_fusion --dataset dataset.csv --profile {profile} --views {plan.views} --seed {plan.seed} \\
+    --false-positives {plan.false_positive_rate:g} --false-negatives {plan.false_negative_rate:g}
+```
+
+The same dataset (its SHA-256 is in `metrics.json`), seed and library versions (in `manifest.json`) give the same \
+model file."""
 
 
 def _measured(measures: dict[str, Interval]) -> str:

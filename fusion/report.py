@@ -22,11 +22,14 @@ from fusion.metrics import (
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Named measures with intervals; `development` is out of fold, `test` was never used to choose anything."""
+    """Named measures with intervals; `development` is out of fold, `test` was never used to choose anything.
+
+    `counts` holds for each split and kind the number of views and of sources.
+    """
 
     development: dict[str, Interval]
     test: dict[str, Interval]
-    counts: dict[str, int]
+    counts: dict[str, tuple[int, int]]
 
 
 def measure(fitted: Fitted, table: FeatureTable) -> Report:
@@ -34,11 +37,11 @@ def measure(fitted: Fitted, table: FeatureTable) -> Report:
     development = table.where(table.split != "test")
     test = table.where(table.split == "test")
     out_of_fold = fitted.model.calibration.probability(fitted.margin)
-    counts = {
-        f"{split} {kind}": int(np.sum((table.split == split) & (table.kind == kind)))
-        for split in ("train", "val", "test")
-        for kind in np.unique(table.kind)
-    }
+    counts = {}
+    for split in ("train", "val", "test"):
+        for kind in np.unique(table.kind):
+            inside = (table.split == split) & (table.kind == kind)
+            counts[f"{split} {kind}"] = (int(inside.sum()), len(np.unique(table.source[inside])))
     scored = _measures(fitted, test, expit(fitted.model.weigh(test.values).log_odds)) if len(test.label) else {}
     return Report(_measures(fitted, development, out_of_fold), scored, counts)
 

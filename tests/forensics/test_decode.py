@@ -178,12 +178,15 @@ def test_a_png_of_81_megapixels_in_10_kilobytes_is_refused_in_milliseconds_and_w
     bomb = saved(Image.new("1", (9000, 9000)), "PNG")
     assert len(bomb) < 10_240
     tracemalloc.start()
-    started = time.perf_counter()
-    with pytest.raises(TooManyPixelsError, match="9000 x 9000"):
-        decode(bomb)
-    elapsed, peak = time.perf_counter() - started, tracemalloc.get_traced_memory()[1]
+    elapsed = []
+    for _ in range(5):
+        started = time.perf_counter()
+        with pytest.raises(TooManyPixelsError, match="9000 x 9000"):
+            decode(bomb)
+        elapsed.append(time.perf_counter() - started)
+    peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert elapsed < 0.1
+    assert min(elapsed) < 0.02
     assert peak < 2**20
 
 

@@ -1,5 +1,6 @@
 """The fusion model: honest weights, NaN through, and refusal of files that were changed."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -12,6 +13,7 @@ from forensics.errors import ArtifactError
 from fusion.features import schema_of
 from fusion.model import MANIFEST_FILE, MODEL_FILE, fingerprint, load_model
 from img_ml.profiles import load_profile
+from img_ml.settings import PACKAGED_MODELS
 
 
 def rows(count: int, width: int) -> np.ndarray:
@@ -75,3 +77,15 @@ def test_a_broken_manifest_is_refused(artifact: Path, tmp_path: Path, manifest: 
 def test_an_absent_artifact_is_refused_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="train one"):
         load_model(tmp_path)
+
+
+def test_every_file_of_the_shipped_artifact_is_the_one_its_manifest_lists() -> None:
+    folder = PACKAGED_MODELS / "light"
+    listed = json.loads((folder / MANIFEST_FILE).read_text())["files"]
+    assert set(listed) == {path.name for path in folder.iterdir()} - {MANIFEST_FILE}
+    for name, entry in listed.items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == entry["sha256"], name
+
+
+def test_the_shipped_model_fits_the_detectors_of_this_release() -> None:
+    assert load_model(PACKAGED_MODELS / "light").schema == schema_of(load_profile("light", PACKAGED_MODELS).detectors)

@@ -22,7 +22,7 @@ def test_the_metrics_tell_what_was_measured_and_never_touch_nan(artifact: Path) 
     metrics = json.loads((artifact / "metrics.json").read_text(), parse_constant=lambda name: pytest.fail(name))
     assert metrics["test"]["AUC"]["value"] > 0.9
     assert metrics["chosen"] in [entry["candidate"] for entry in metrics["cross_validation"]]
-    assert metrics["rows"]["test real"] == IMAGES
+    assert metrics["rows"]["test real"] == {"views": IMAGES, "sources": 1}
 
 
 def test_the_card_states_the_measured_numbers(artifact: Path) -> None:
