@@ -1,80 +1,16 @@
 """C2PA: valid, edited, broken and absent manifests differ, and only a trusted claim of AI decides."""
 
-import datetime
-import io
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import c2pa
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from forensics.provenance.c2pa import BROKEN, TRUSTED, VALID, read_c2pa
 from forensics.provenance.trust import install_trust_anchors
 from tests.forensics.provenance.files import sample, saved
+from tests.forensics.provenance.press import Press
 
 TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
-START = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
-END = datetime.datetime(2044, 1, 1, tzinfo=datetime.UTC)
-
-
-def name(common: str) -> x509.Name:
-    return x509.Name(
-        [x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Test Press"), x509.NameAttribute(NameOID.COMMON_NAME, common)]
-    )
-
-
-def certificate(key, subject: str, issuer: str, issuer_key, *, authority: bool) -> x509.Certificate:
-    usage = x509.KeyUsage(not authority, False, False, False, False, authority, authority, False, False)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(name(subject))
-        .issuer_name(name(issuer))
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(START)
-        .not_valid_after(END)
-        .add_extension(x509.BasicConstraints(authority, None), critical=True)
-        .add_extension(usage, critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
-    )
-    if not authority:
-        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
-    return builder.sign(issuer_key, hashes.SHA256())
-
-
-class Press:
-    """A certificate authority and a signer under it, made for one test run."""
-
-    def __init__(self) -> None:
-        root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-        root = certificate(root_key, "Root", "Root", root_key, authority=True)
-        leaf = certificate(key, "Signer", "Root", root_key, authority=False)
-        pem = serialization.Encoding.PEM
-        self.anchors = root.public_bytes(pem).decode()
-        self._chain = leaf.public_bytes(pem) + root.public_bytes(pem)
-        self._key = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-
-    def sign(self, data: bytes, media_type: str, actions: list[dict[str, object]]) -> bytes:
-        manifest = {
-            "claim_generator_info": [{"name": "press-desk", "version": "1"}],
-            "assertions": [{"label": "c2pa.actions", "data": {"actions": actions}}],
-        }
-        info = c2pa.C2paSignerInfo(b"es256", self._chain, self._key, None)
-        # The library would add an action and a timestamp of its own.
-        settings = {"verify": {"verify_after_sign": False}}
-        signed = io.BytesIO()
-        with c2pa.Signer.from_info(info) as signer:
-            builder = c2pa.Builder(json.dumps(manifest), context=c2pa.Context.from_dict(settings))
-            builder.sign(signer, media_type, io.BytesIO(data), signed)
-        return signed.getvalue()
-
-
 CREATED = [{"action": "c2pa.created", "digitalSourceType": TYPES + "digitalCapture"}]
 GENERATED = [
     {
