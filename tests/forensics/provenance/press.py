@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+INGREDIENT = "taken-in"
 START = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
 END = datetime.datetime(2044, 1, 1, tzinfo=datetime.UTC)
 
@@ -49,19 +50,38 @@ class Press:
         leaf = certificate(key, "Signer", "Root", root_key, authority=False)
         pem = serialization.Encoding.PEM
         self.anchors = root.public_bytes(pem).decode()
+        self.trusts = self.anchors
         self._chain = leaf.public_bytes(pem) + root.public_bytes(pem)
         self._key = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
-    def sign(self, data: bytes, media_type: str, actions: list[dict[str, object]]) -> bytes:
+    def sign(
+        self,
+        data: bytes,
+        media_type: str,
+        actions: list[dict[str, object]],
+        *,
+        ingredient: tuple[str, bytes] | None = None,
+        elsewhere: str = "",
+    ) -> bytes:
+        """The file with a manifest; of `ingredient` it says the relationship to the (JPEG) file beside it.
+
+        With `elsewhere` the manifest is not put into the file, only the address it would be found at.
+        """
         manifest = {
             "claim_generator_info": [{"name": "press-desk", "version": "1"}],
             "assertions": [{"label": "c2pa.actions", "data": {"actions": actions}}],
         }
         info = c2pa.C2paSignerInfo(b"es256", self._chain, self._key, None)
-        # The library would add an action and a timestamp of its own.
-        settings = {"verify": {"verify_after_sign": False}}
+        # An editor checks what it takes in against its own list and writes down what it found.
+        settings = {"verify": {"verify_after_sign": False}, "trust": {"trust_anchors": self.trusts}}
         signed = io.BytesIO()
         with c2pa.Signer.from_info(info) as signer:
             builder = c2pa.Builder(json.dumps(manifest), context=c2pa.Context.from_dict(settings))
+            if ingredient is not None:
+                about = {"title": "taken in", "relationship": ingredient[0], "instance_id": INGREDIENT}
+                builder.add_ingredient(about, "image/jpeg", io.BytesIO(ingredient[1]))
+            if elsewhere:
+                builder.set_no_embed()
+                builder.set_remote_url(elsewhere)
             builder.sign(signer, media_type, io.BytesIO(data), signed)
         return signed.getvalue()
