@@ -16,7 +16,7 @@ from rich.prompt import Prompt
 
 from forensics.decode import DecodeLimits, decode
 from forensics.errors import ImgMlError, JobError
-from forensics.provenance.trust import install_trust_anchors
+from forensics.provenance.trust import install_trust_anchors, read_trust_anchors
 from forensics.types import ImageSample
 from fusion.judge import Judge, load_judge
 from fusion.result import result_document
@@ -61,9 +61,9 @@ def main(
     limits = load(WorkerSettings)
     try:
         if detectors.c2pa_trust_anchors is not None:
-            install_trust_anchors(detectors.c2pa_trust_anchors.read_text(encoding="ascii"))
+            install_trust_anchors(read_trust_anchors(detectors.c2pa_trust_anchors))
         judge = load_judge(detectors, load(FusionSettings))
-    except (ImgMlError, OSError, UnicodeDecodeError) as error:
+    except (ImgMlError, OSError) as error:
         talk.print(f"Error: {error}", markup=False, soft_wrap=True)
         raise typer.Exit(2) from None
     tell = _tell_json if as_json else _tell_people

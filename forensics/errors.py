@@ -7,6 +7,7 @@ ImgMlError
 │   ├── DecodeFailedError    decode_failed
 │   └── (worker.errors)      bad_job, blocked_url, fetch_failed, too_large, internal
 ├── RegistryError            a detector declared wrongly, or a name nobody registered
+├── TrustAnchorsError        a list of trusted certificates that cannot be read
 └── ArtifactError            a model file that is missing, changed or does not fit (fusion, img_ml)
 """
 
@@ -57,6 +58,10 @@ class DecodeFailedError(JobError):
 
 class RegistryError(ImgMlError):
     """A detector is declared wrongly, or a name is not registered."""
+
+
+class TrustAnchorsError(ImgMlError):
+    """A list of trusted certificates cannot be read."""
 
 
 class ArtifactError(ImgMlError):

@@ -1,6 +1,5 @@
 """`python -m worker`: judge the images that jobs on a Redis stream name, until told to stop."""
 
-import ssl
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -57,14 +56,14 @@ def _trust_anchors(path: Path | None) -> str | None:
     """The certificates in the file; read here, where a wrong file can still be answered with a sentence."""
     if path is None:
         return None
+    from forensics.errors import TrustAnchorsError
+    from forensics.provenance.trust import read_trust_anchors
     from worker.errors import StartError
 
     try:
-        anchors = path.read_text(encoding="ascii")
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=anchors)
-    except (OSError, ValueError) as error:
-        raise StartError(f"C2PA_TRUST_ANCHORS names no file of PEM certificates: {error}.") from None
-    return anchors
+        return read_trust_anchors(path)
+    except TrustAnchorsError as error:
+        raise StartError(f"C2PA_TRUST_ANCHORS names no file of PEM certificates. {error}") from None
 
 
 if __name__ == "__main__":

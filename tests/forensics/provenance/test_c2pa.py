@@ -1,80 +1,20 @@
 """C2PA: valid, edited, broken and absent manifests differ, and only a trusted claim of AI decides."""
 
-import datetime
-import io
-import json
+import os
+import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-import c2pa
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from forensics.provenance.c2pa import BROKEN, TRUSTED, VALID, read_c2pa
 from forensics.provenance.trust import install_trust_anchors
+from forensics.types import Claim
 from tests.forensics.provenance.files import sample, saved
+from tests.forensics.provenance.press import INGREDIENT, Press
 
 TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
-START = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
-END = datetime.datetime(2044, 1, 1, tzinfo=datetime.UTC)
-
-
-def name(common: str) -> x509.Name:
-    return x509.Name(
-        [x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Test Press"), x509.NameAttribute(NameOID.COMMON_NAME, common)]
-    )
-
-
-def certificate(key, subject: str, issuer: str, issuer_key, *, authority: bool) -> x509.Certificate:
-    usage = x509.KeyUsage(not authority, False, False, False, False, authority, authority, False, False)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(name(subject))
-        .issuer_name(name(issuer))
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(START)
-        .not_valid_after(END)
-        .add_extension(x509.BasicConstraints(authority, None), critical=True)
-        .add_extension(usage, critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
-    )
-    if not authority:
-        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
-    return builder.sign(issuer_key, hashes.SHA256())
-
-
-class Press:
-    """A certificate authority and a signer under it, made for one test run."""
-
-    def __init__(self) -> None:
-        root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-        root = certificate(root_key, "Root", "Root", root_key, authority=True)
-        leaf = certificate(key, "Signer", "Root", root_key, authority=False)
-        pem = serialization.Encoding.PEM
-        self.anchors = root.public_bytes(pem).decode()
-        self._chain = leaf.public_bytes(pem) + root.public_bytes(pem)
-        self._key = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-
-    def sign(self, data: bytes, media_type: str, actions: list[dict[str, object]]) -> bytes:
-        manifest = {
-            "claim_generator_info": [{"name": "press-desk", "version": "1"}],
-            "assertions": [{"label": "c2pa.actions", "data": {"actions": actions}}],
-        }
-        info = c2pa.C2paSignerInfo(b"es256", self._chain, self._key, None)
-        # The library would add an action and a timestamp of its own.
-        settings = {"verify": {"verify_after_sign": False}}
-        signed = io.BytesIO()
-        with c2pa.Signer.from_info(info) as signer:
-            builder = c2pa.Builder(json.dumps(manifest), context=c2pa.Context.from_dict(settings))
-            builder.sign(signer, media_type, io.BytesIO(data), signed)
-        return signed.getvalue()
-
-
 CREATED = [{"action": "c2pa.created", "digitalSourceType": TYPES + "digitalCapture"}]
 GENERATED = [
     {
@@ -158,6 +98,116 @@ def test_no_manifest_is_no_claim() -> None:
     assert claims == ()
     assert state != state  # NaN
     assert read_c2pa(sample(saved("JPEG", comment=b"c2pa")))[0] == ()
+
+
+def test_a_manifest_that_lies_elsewhere_is_not_in_the_file_and_never_fetched(press: Press) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.2)
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/manifest.c2pa"
+        data = press.sign(saved("JPEG"), "image/jpeg", GENERATED, elsewhere=address)
+        assert address.encode() in data
+        # The mark makes sure that the library is asked.
+        for file in (data, data + b"jumdc2pa"):
+            claims, state = read_c2pa(sample(file))
+            assert claims == ()
+            assert state != state  # NaN
+        with pytest.raises(TimeoutError):
+            server.accept()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_process_reads_like_its_parent(press: Press) -> None:
+    image = sample(press.sign(saved("JPEG"), "image/jpeg", CREATED))
+    assert read_c2pa(image)[1] == VALID
+    child = os.fork()
+    if child == 0:
+        found = -1.0
+        try:
+            found = read_c2pa(image)[1]
+        finally:
+            os._exit(0 if found == VALID else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+OPENED = [{"action": "c2pa.opened", "parameters": {"ingredientIds": [INGREDIENT]}}]
+PLACED = [*CREATED, {"action": "c2pa.placed", "parameters": {"ingredientIds": [INGREDIENT]}}]
+
+
+def edited(editor: Press, parent: bytes) -> tuple[Claim, float]:
+    """What is read from an edit of `parent` by `editor`."""
+    data = editor.sign(saved("JPEG"), "image/jpeg", OPENED, ingredient=("parentOf", parent))
+    (claim,), state = read_c2pa(sample(data))
+    return claim, state
+
+
+def test_an_edited_image_stays_what_its_earlier_version_was(press: Press) -> None:
+    install_trust_anchors(press.anchors)
+    claim, state = edited(press, press.sign(saved("JPEG"), "image/jpeg", GENERATED))
+    assert (state, claim.says_ai, claim.decisive, claim.generator) == (TRUSTED, True, True, "Dreamer 3")
+    assert "earlier version" in claim.statement
+
+
+def test_a_trusted_editor_lends_no_trust_to_a_strangers_claim(press: Press) -> None:
+    stranger = Press()
+    parent = stranger.sign(saved("JPEG"), "image/jpeg", GENERATED)
+    install_trust_anchors(press.anchors)
+    claim, state = edited(press, parent)
+    assert (state, claim.says_ai, claim.decisive) == (TRUSTED, True, False)
+    assert "not in the trust list" in claim.statement
+    # Neither does an editor that itself trusts the stranger.
+    generous = Press()
+    generous.trusts += stranger.anchors
+    install_trust_anchors(generous.anchors)
+    assert edited(generous, parent)[0].decisive is False
+
+
+def test_a_stranger_that_names_a_trusted_manifest_as_its_parent_does_not_decide(press: Press) -> None:
+    stranger = Press()
+    stranger.trusts += press.anchors
+    install_trust_anchors(press.anchors)
+    claim, state = edited(stranger, press.sign(saved("JPEG"), "image/jpeg", GENERATED))
+    assert (state, claim.says_ai, claim.decisive) == (VALID, True, False)
+
+
+def test_a_parent_that_its_editor_did_not_trust_but_this_process_does_decides(press: Press) -> None:
+    narrow = Press()
+    install_trust_anchors(press.anchors + narrow.anchors)
+    claim, state = edited(narrow, press.sign(saved("JPEG"), "image/jpeg", GENERATED))
+    assert (state, claim.decisive) == (TRUSTED, True)
+
+
+def test_a_parent_that_was_broken_when_it_was_opened_is_not_used(press: Press) -> None:
+    install_trust_anchors(press.anchors)
+    parent = bytearray(press.sign(saved("JPEG", quality=95), "image/jpeg", GENERATED))
+    parent[-200] ^= 0x04
+    claim, state = edited(press, bytes(parent))
+    assert (state, claim.says_ai) == (TRUSTED, False)
+
+
+@pytest.mark.parametrize(("relationship", "actions"), [("componentOf", PLACED), ("inputTo", CREATED)])
+def test_what_was_placed_or_used_does_not_speak_for_the_image(
+    press: Press, relationship: str, actions: list[dict[str, object]]
+) -> None:
+    install_trust_anchors(press.anchors)
+    part = press.sign(saved("JPEG"), "image/jpeg", GENERATED)
+    data = press.sign(saved("JPEG"), "image/jpeg", actions, ingredient=(relationship, part))
+    (claim,), state = read_c2pa(sample(data))
+    assert (state, claim.says_ai) == (TRUSTED, False)
+
+
+def test_damage_anywhere_never_raises_and_never_changes_what_is_believed(press: Press) -> None:
+    install_trust_anchors(press.anchors)
+    image = sample(press.sign(saved("PNG"), "image/png", GENERATED))
+    whole, _ = read_c2pa(image)
+    start, found = image.data.index(b"jumdc2pa"), []
+    for place in range(start, start + 2000, 7):
+        data = image.data[:place] + bytes([image.data[place] ^ 0xFF]) + image.data[place + 1 :]
+        claims, state = read_c2pa(replace(image, data=data))
+        # Some bytes, such as padding, no signature covers.
+        assert claims == whole if state in (VALID, TRUSTED) else not any(claim.says_ai for claim in claims)
+        found.append(state)
+    assert found.count(BROKEN) > 0.9 * len(found)
 
 
 @pytest.mark.shared
