@@ -17,7 +17,9 @@ def _bits(message: bytes) -> NDArray[np.uint8]:
 
 
 # Message, and how many of its bits may be read wrongly (saturated colours cost bits). An image without it matches each
-# bit with probability one half, so 48 bits but 5 with 7e-9, and 136 bits but 30 with 2e-11.
+# bit with probability one half, so 48 bits but 5 with 7e-9, and 136 bits but 30 with 2e-11. Neighbouring blocks are
+# not independent, so it was also counted: 204 photographs and pictures, read from 22 grid positions each, came no
+# nearer than 13 and 52 wrong bits.
 MESSAGES = {
     "Stable Diffusion XL": (_bits(bytes.fromhex("B3EC907BB19E")), 5),
     "Stable Diffusion": (_bits(b"StableDiffusionV1"), 30),

@@ -52,6 +52,14 @@ def test_an_image_too_small_for_the_head_hides_nothing() -> None:
     assert read_stealth(sample(buffer.getvalue())) is None
 
 
+def test_a_stream_that_is_cut_off_is_read_up_to_there() -> None:
+    text = np.random.default_rng(0).bytes(400).hex()
+    found = read_stealth(sample(hidden(gzip.compress(text.encode())[:-100])))
+    assert found
+    assert text.startswith(found)
+    assert found != text
+
+
 def test_a_bomb_is_read_no_further_than_the_limit() -> None:
     found = read_stealth(sample(hidden(gzip.compress(b"a" * (INFLATE_LIMIT + 10**6)), size=512)))
     assert found is not None
