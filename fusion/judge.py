@@ -9,7 +9,7 @@ from forensics.examine import Examined
 from forensics.types import Claim, Evidence, ImageSample
 from fusion.calibration import Thresholds
 from fusion.features import vector
-from fusion.model import FusionModel, fingerprint, load_model
+from fusion.model import Artifact, load_artifact
 from fusion.reasons import reasons
 from fusion.settings import FusionSettings
 from fusion.verdict import Basis, Label, Reason, Verdict
@@ -24,12 +24,12 @@ class Judge:
     `analyzers` and `needs_pixels` tell a caller that examines images elsewhere what to run and what to keep.
     """
 
-    def __init__(self, engine: Engine, model: FusionModel, thresholds: Thresholds, profile: str, mark: str) -> None:
+    def __init__(self, engine: Engine, artifact: Artifact, thresholds: Thresholds, profile: str) -> None:
         self._engine = engine
-        self._model = model
+        self._model = artifact.model
         self._thresholds = thresholds
         self.profile = profile
-        self.fingerprint = mark
+        self.fingerprint = artifact.fingerprint
 
     @property
     def analyzers(self) -> tuple[str, ...]:
@@ -65,10 +65,7 @@ class Judge:
 
     def _verdict(self, evidence: Evidence, probability: float | None, told: tuple[Reason, ...]) -> Verdict:
         label, basis = _label(evidence.claims, probability, self._thresholds)
-        confidence = None
-        if basis == "pixels" and probability is not None:
-            confidence = probability if label == "AI" else 1 - probability
-            confidence = max(probability, 1 - probability) if label == "UNCERTAIN" else confidence
+        confidence = _confidence(label, probability) if basis == "pixels" else None
         return Verdict(
             label, basis, probability, confidence, told, evidence.claims, evidence, self.profile, self.fingerprint
         )
@@ -82,12 +79,20 @@ def _label(claims: Sequence[Claim], probability: float | None, thresholds: Thres
     return thresholds.label(probability), "pixels"
 
 
+def _confidence(label: Label, probability: float | None) -> float | None:
+    """The calibrated probability of the label; of the likelier one when UNCERTAIN."""
+    if probability is None:
+        return None
+    by_label = {"AI": probability, "NON-AI": 1 - probability, "UNCERTAIN": max(probability, 1 - probability)}
+    return by_label[label]
+
+
 def load_judge(detectors: ImgMlSettings, fusion: FusionSettings) -> Judge:
     """The judge that the settings describe; ArtifactError or RegistryError where it cannot be had."""
     profile = load_profile(detectors.profile, detectors.model_dir)
-    model = load_model(profile.artifact)
-    thresholds = model.thresholds
+    artifact = load_artifact(profile.artifact)
+    thresholds = artifact.model.thresholds
     if fusion.threshold is not None:
         thresholds = Thresholds(fusion.threshold, float(np.nextafter(fusion.threshold, 0)))
     engine = Engine(profile, detectors.model_dir, detectors.device)
-    return Judge(engine, model, thresholds, profile.name, fingerprint(profile.artifact))
+    return Judge(engine, artifact, thresholds, profile.name)

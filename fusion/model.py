@@ -46,6 +46,14 @@ class Weighed:
 
 
 @dataclass(frozen=True, slots=True)
+class Artifact:
+    """A verified artifact: the model, and the mark that tells which files it came from."""
+
+    model: "FusionModel"
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
 class FusionModel:
     """A trained fusion, ready to weigh."""
 
@@ -80,9 +88,15 @@ class FusionModel:
 
 
 def load_model(directory: Path) -> FusionModel:
-    """The model in a folder, after its file was checked against the manifest's SHA-256.
+    """The model of an artifact folder; see load_artifact."""
+    return load_artifact(directory).model
 
-    Raises ArtifactError where it is missing, was changed, or does not fit this release's detectors.
+
+def load_artifact(directory: Path) -> Artifact:
+    """The artifact in a folder, after its files were checked against the manifest's SHA-256.
+
+    The fingerprint is the first 16 hex digits of the SHA-256 of the model file's checked bytes. Raises ArtifactError
+    where a file is missing, was changed, or does not fit this release's detectors.
     """
     data = _verified(directory)
     booster = xgboost.Booster(params={"nthread": 1})
@@ -99,12 +113,7 @@ def load_model(directory: Path) -> FusionModel:
     except (xgboost.core.XGBoostError, ValueError, TypeError, KeyError) as error:
         raise ArtifactError(f"The fusion model in {directory} cannot be read: {error}") from error
     model.schema.check_detectors()
-    return model
-
-
-def fingerprint(directory: Path) -> str:
-    """The first 16 hex digits of the SHA-256 of the model file, which holds schema, versions and thresholds."""
-    return hashlib.sha256((directory / MODEL_FILE).read_bytes()).hexdigest()[:16]
+    return Artifact(model, hashlib.sha256(data).hexdigest()[:16])
 
 
 def _verified(directory: Path) -> bytes:

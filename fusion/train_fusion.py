@@ -8,8 +8,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from forensics.errors import ImgMlError
 from fusion.artifact import write_artifact
+from fusion.command import told_errors
 from fusion.dataset import read_dataset
 from fusion.extract import extract
 from fusion.fit import Plan, fit
@@ -38,7 +38,7 @@ def train(
 ) -> None:
     """Extract features, choose and train the fusion on train and val, measure it on test, write an artifact."""
     talk = Console(stderr=True)
-    try:
+    with told_errors(talk):
         settings = ImgMlSettings()
         chosen = load_profile(profile, settings.model_dir)
         plan = Plan(views, seed, false_positives, false_negatives)
@@ -48,9 +48,6 @@ def train(
         report = measure(fitted, table)
         folder = out or Path("trained") / chosen.name
         write_artifact(folder, chosen.name, fitted, report, plan, dataset)
-    except ImgMlError as error:
-        talk.print(f"Error: {error}", soft_wrap=True, markup=False, highlight=False)
-        raise typer.Exit(2) from None
     talk.print(f"Wrote {folder}")
     _show(report)
 

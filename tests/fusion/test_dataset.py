@@ -37,5 +37,5 @@ def test_a_bad_csv_is_refused_with_what_to_do(tmp_path: Path, text: str, told: s
 
 
 def test_a_missing_csv_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="cannot be read"):
+    with pytest.raises(DatasetError, match="There is no"):
         read_dataset(tmp_path / "dataset.csv")
