@@ -32,8 +32,19 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
+class Head:
+    """What the fusion trains on a detector's embedding: a classifier of that kind, whose probability is `number`.
+
+    The detector leaves `number` NaN and gives the embedding; a trained head of the artifact fills it in.
+    """
+
+    number: str
+    kind: Literal["svm", "linear", "mlp"]
+
+
+@dataclass(frozen=True, slots=True)
 class DetectorSpec:
-    """What a detector is. Raise `version` whenever its numbers change for the same bytes."""
+    """What a detector is. Raise `version` whenever its numbers or its embedding change for the same bytes."""
 
     name: str
     title: str
@@ -43,6 +54,7 @@ class DetectorSpec:
     fails_when: str
     tier: Tier = "light"
     source: str = ""
+    head: Head | None = None
 
 
 class Detector(Protocol):
@@ -114,6 +126,8 @@ def _add(entry: Registered) -> None:
     spec = entry.spec
     if spec.name in _ENTRIES:
         raise RegistryError(f"Two detectors are named {spec.name!r}; names must be unique.")
+    if spec.head is not None and spec.head.number not in {n.name for n in spec.numbers}:
+        raise RegistryError(f"The head of {spec.name!r} gives {spec.head.number!r}, which it does not declare.")
     taken = {n.name: other.spec.name for other in _ENTRIES.values() for n in other.spec.numbers}
     for number in spec.numbers:
         if number.name in taken:

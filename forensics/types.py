@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
 Heatmap = NDArray[np.float32]
+Embedding = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class Measured:
     """A detector's finding: named numbers (NaN where one could not be measured) and one plain sentence.
 
     `heatmap` is H' x W' float32 in [0, 1], any resolution with the image's aspect ratio; larger means more suspicious.
+    `embedding` (d,) is what a head is trained on; only detectors that declare a head give one.
     """
 
     detector: str
@@ -79,6 +81,7 @@ class Measured:
     sentence: str
     heatmap: Heatmap | None = field(default=None, repr=False)
     claims: tuple[Claim, ...] = ()
+    embedding: Embedding | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

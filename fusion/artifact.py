@@ -1,38 +1,143 @@
-"""An artifact on disk: model, manifest, metrics and model card, written beside and moved into place at the end."""
+"""An artifact on disk: the fusion model, its heads, its numbers and its card, all listed by SHA-256 in a manifest.
+
+manifest.json   what is here: SHA-256 and size of every other file, library versions, the schema's digest
+fusion.json     schema, calibration, thresholds, reference ranges, and which heads there are
+fusion.ubj      the weigher (fusion.joblib for the logistic regression and the network)
+heads/*.joblib  trained heads of learned detectors
+metrics.json    what was measured;  MODEL_CARD.md and *.svg  the same for people
+"""
 
 import hashlib
 import json
-import math
 import platform
 import shutil
 import tempfile
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from fusion.card import model_card
-from fusion.fit import Fitted, Plan
-from fusion.model import MANIFEST_FILE, MODEL_FILE
-from fusion.report import Report
+import joblib
 
-LIBRARIES = ("numpy", "pillow", "scikit-learn", "scipy", "xgboost")
+from forensics.errors import ArtifactError
+from forensics.registry import get
+from fusion.heads import TrainedHead
+from fusion.model import FusionModel
+from fusion.weighers.kinds import KINDS
+from fusion.weighers.pickled import unpickled
+
+MANIFEST_FILE, MODEL_FILE = "manifest.json", "fusion.json"
+LIBRARIES = ("joblib", "numpy", "pillow", "scikit-learn", "scipy", "xgboost")
+# A pickle of another minor release of this library cannot be trusted to mean the same.
+PICKLING_LIBRARY = "scikit-learn"
 
 
-def write_artifact(folder: Path, profile: str, fitted: Fitted, report: Report, plan: Plan, dataset: Path) -> None:
-    """Write the artifact; an older one in the folder is replaced only once the new one is complete."""
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A verified artifact. `fingerprint`: 16 hex digits over the SHA-256 of the model, its description and heads."""
+
+    model: FusionModel
+    heads: tuple[TrainedHead, ...]
+    fingerprint: str
+
+
+def write_artifact(
+    folder: Path,
+    profile: str,
+    model: FusionModel,
+    heads: tuple[TrainedHead, ...],
+    documents: Mapping[str, str],
+) -> None:
+    """Write an artifact with these documents beside the model; an older one is replaced once the new is complete."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        fitted.model.save(scratch)
-        metrics = _metrics(fitted, report, plan, dataset)
-        (scratch / "metrics.json").write_text(_json(metrics), encoding="utf-8")
-        (scratch / "MODEL_CARD.md").write_text(model_card(profile, fitted, report, plan), encoding="utf-8")
-        (scratch / MANIFEST_FILE).write_text(_json(_manifest(scratch, profile, fitted)), encoding="utf-8")
+        model.weigher.save(scratch / KINDS[model.kind].file)
+        if heads:
+            (scratch / "heads").mkdir()
+        for head in heads:
+            joblib.dump(head, scratch / _head_file(head.detector))
+        description = {**model.description(), "heads": [head.detector for head in heads]}
+        for name, text in {MODEL_FILE: to_json(description), **documents}.items():
+            (scratch / name).write_text(text, encoding="utf-8")
+        (scratch / MANIFEST_FILE).write_text(to_json(_manifest(scratch, profile, model)), encoding="utf-8")
         scratch.chmod(0o755)
         _replace(scratch, folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def load_artifact(directory: Path) -> Artifact:
+    """The artifact in a folder; nothing in it is interpreted before every file was checked against the manifest.
+
+    Raises ArtifactError where a file is missing, was changed, or does not fit this release.
+    """
+    manifest, files = _verified(directory)
+    try:
+        description = json.loads(files[MODEL_FILE])
+        names = [KINDS[description["kind"]].file, *(_head_file(head) for head in description["heads"])]
+        _check_pickles(names, manifest)
+        model = FusionModel.described(description, files[names[0]])
+        heads = tuple(unpickled(files[name], TrainedHead) for name in names[1:])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(f"The fusion model in {directory} cannot be read: {error}") from error
+    model.schema.check_detectors()
+    for head in heads:
+        if get(head.detector).spec.version != head.detector_version:
+            raise ArtifactError(f"The head of {head.detector!r} was trained with another version of it: retrain.")
+    digests = "".join(f"{hashlib.sha256(files[name]).hexdigest()} {name}\n" for name in (MODEL_FILE, *names))
+    return Artifact(model, heads, hashlib.sha256(digests.encode()).hexdigest()[:16])
+
+
+def to_json(content: object) -> str:
+    """JSON text of content that holds finite numbers and null only."""
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
+
+
+def _head_file(detector: str) -> str:
+    return f"heads/{detector}.joblib"
+
+
+def _verified(directory: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The manifest, and the bytes of every file it lists, each with the SHA-256 it states."""
+    try:
+        manifest = json.loads((directory / MANIFEST_FILE).read_bytes())
+        expected = {str(name): str(entry["sha256"]) for name, entry in manifest["files"].items()}
+        manifest["libraries"] = dict(manifest["libraries"])
+        if MODEL_FILE not in expected:
+            raise KeyError(MODEL_FILE)
+    except FileNotFoundError as error:
+        raise ArtifactError(
+            f"There is no fusion model in {directory}: train one, or choose another profile."
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ArtifactError(f"The manifest in {directory} cannot be read: {error}") from error
+    return manifest, {name: _checked(directory, name, sha256) for name, sha256 in expected.items()}
+
+
+def _checked(directory: Path, name: str, sha256: str) -> bytes:
+    if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+        raise ArtifactError(f"The manifest in {directory} lists {name!r}, which lies outside of it.")
+    try:
+        data = (directory / name).read_bytes()
+    except OSError as error:
+        raise ArtifactError(f"{directory / name} cannot be read, but the manifest lists it.") from error
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise ArtifactError(f"{directory / name} is not the file its manifest lists; it was not loaded.")
+    return data
+
+
+def _check_pickles(names: list[str], manifest: Mapping[str, Any]) -> None:
+    """ArtifactError where a pickle would be read by another release than the one that wrote it."""
+    if not any(name.endswith(".joblib") for name in names):
+        return
+    written, here = str(manifest["libraries"].get(PICKLING_LIBRARY)), version(PICKLING_LIBRARY)
+    if written.split(".")[:2] != here.split(".")[:2]:
+        raise ArtifactError(
+            f"The artifact was written with {PICKLING_LIBRARY} {written}, here is {here}: install that release, or "
+            "retrain."
+        )
 
 
 def _replace(new: Path, folder: Path) -> None:
@@ -46,46 +151,20 @@ def _replace(new: Path, folder: Path) -> None:
     shutil.rmtree(old)
 
 
-def _manifest(folder: Path, profile: str, fitted: Fitted) -> dict[str, Any]:
+def _manifest(folder: Path, profile: str, model: FusionModel) -> dict[str, Any]:
     files = {}
-    for name in (MODEL_FILE, "metrics.json", "MODEL_CARD.md"):
-        data = (folder / name).read_bytes()
-        files[name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        data = path.read_bytes()
+        files[path.relative_to(folder).as_posix()] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
     return {
         "profile": profile,
+        "kind": model.kind,
         "files": files,
         "schema": {
-            "version": fitted.model.schema.version,
-            "sha256": fitted.model.schema.digest(),
-            "features": len(fitted.model.schema.features),
+            "version": model.schema.version,
+            "sha256": model.schema.digest(),
+            "features": len(model.schema.features),
         },
         "python": platform.python_version(),
         "libraries": {name: version(name) for name in LIBRARIES},
     }
-
-
-def _metrics(fitted: Fitted, report: Report, plan: Plan, dataset: Path) -> dict[str, Any]:
-    return {
-        "plan": asdict(plan),
-        "dataset_sha256": hashlib.sha256(dataset.read_bytes()).hexdigest(),
-        "rows": {name: {"views": views, "sources": sources} for name, (views, sources) in report.counts.items()},
-        "cross_validation": [{"candidate": c, "auc": value} for c, value in fitted.cross_validation],
-        "chosen": fitted.chosen,
-        "calibration": asdict(fitted.model.calibration),
-        "thresholds": asdict(fitted.model.thresholds),
-        "development_out_of_fold": {name: asdict(interval) for name, interval in report.development.items()},
-        "test": {name: asdict(interval) for name, interval in report.test.items()},
-    }
-
-
-def _json(content: object) -> str:
-    return json.dumps(_finite(content), indent=2) + "\n"
-
-
-def _finite(content: Any) -> Any:
-    """The content with numbers that JSON cannot hold as null."""
-    if isinstance(content, dict):
-        return {name: _finite(value) for name, value in content.items()}
-    if isinstance(content, list):
-        return [_finite(value) for value in content]
-    return None if isinstance(content, float) and not math.isfinite(content) else content

@@ -1,8 +1,10 @@
 """The model card: what a trained artifact is, what it was trained on, and its measured numbers."""
 
-from fusion.fit import FIXED, FOLDS, Fitted, Plan
-from fusion.metrics import Interval
+from fusion.fit import Fitted, Plan
+from fusion.folds import FOLDS
+from fusion.metrics import Estimate
 from fusion.report import Report
+from fusion.weighers.kinds import KINDS
 
 MOST_FEATURES = 15
 
@@ -17,12 +19,13 @@ def model_card(profile: str, fitted: Fitted, report: Report, plan: Plan) -> str:
                 "## Data\n\n" + _counts(report.counts),
                 "## Protocol\n\n" + _protocol(plan),
                 "## Command\n\n" + _command(profile, plan),
-                "## Measured on the test split\n\n" + _measured(report.test)
+                "## Measured on the test split\n\n" + _measured(report.test) + "\n\n" + _PLOTS
                 if report.test
                 else "## No test split\n\nThe dataset has none.",
                 "## Measured out of fold on train and val\n\n"
                 "These scores chose the candidate, the calibration and the thresholds, so they flatter.\n\n"
                 + _measured(report.development),
+                "## When a detector is missing\n\n" + _missing(fitted, plan),
                 "## What the model weighs\n\n" + _weighs(fitted),
                 "## Limits\n\n" + _LIMITS,
             ]
@@ -31,9 +34,14 @@ def model_card(profile: str, fitted: Fitted, report: Report, plan: Plan) -> str:
     )
 
 
-_LIMITS = """- An AUC is a mean over the sources at hand. The interval says how far another set of sources may lie.
-- The numbers hold for crops without upscaling whose two classes were encoded alike. They say nothing about a \
-collection in which format or size gives the label away.
+_PLOTS = """![ROC](roc.svg)
+![Precision and recall](precision_recall.svg)
+![Reliability](reliability.svg)"""
+
+_LIMITS = """- An AUC is a mean over the sources at hand. The interval over sources says how far another set of \
+sources may lie; the one over images only how far other images of the same sources may.
+- The test images are taken as their files are. The numbers say something about a detector only where both classes \
+were encoded alike; `python -m scripts.audit_dataset` tells whether they were.
 - The features describe processing as much as origin: heavy denoising, strong compression, resizing and retouching \
 change them.
 - A probability is calibrated for a collection in which half of the images are AI. Where fewer are, fewer of the \
@@ -41,26 +49,31 @@ images called AI are."""
 
 
 def _what(fitted: Fitted) -> str:
-    thresholds = fitted.model.thresholds
+    thresholds, kind = fitted.model.thresholds, KINDS[fitted.model.kind]
+    heads = ", ".join(f"`{head.number}` ({head.detector})" for head in fitted.heads)
     return (
-        f"Gradient-boosted trees over {len(fitted.model.schema.features)} numbers of the profile's detectors "
+        f"{kind.title} over {len(fitted.model.schema.features)} numbers of the profile's detectors "
         f"(feature schema {fitted.model.schema.version}), with Platt calibration. It answers with the probability that "
         f"an image was made by a machine: AI from {thresholds.ai:.3f} up, NON-AI up to {thresholds.non_ai:.3f}, "
-        "UNCERTAIN between."
+        f"UNCERTAIN between. Trained heads: {heads or 'none'}."
     )
 
 
 def _protocol(plan: Plan) -> str:
-    return f"""- Every image is seen through random views, drawn from its bytes and the seed {plan.seed}, never from \
-its label: a crop of at most 224 px at native resolution, in 3 of 10 views scaled down to 60 to 100 %, then written \
-as JPEG of quality 70 to 95 (7 of 10), WebP of quality 70 to 95 (2 of 10) or PNG (1 of 10). All metadata is gone. \
-Train and val give {plan.views} views an image, test one.
+    return f"""- Every training image is seen through random views, drawn from its bytes and the seed {plan.seed}, \
+never from its label: a crop of at most 224 px at native resolution, in 3 of 10 views scaled down to 60 to 100 %, in 1 \
+of 10 blurred by 0.3 to 1.2 px, in 1 of 10 grey, then written as JPEG (7 of 10) or WebP (2 of 10) of quality 70 to 95, \
+or PNG (1 of 10). Half keep their EXIF, all other metadata is gone. Train and val give {plan.views} views an image. \
+Test images are seen as their files are.
 - Both classes weigh alike, and a source weighs as the square root of its size.
 - The candidate is the one of best AUC in {FOLDS}-fold cross-validation over train and val, folds grouped by source. \
-Calibration and thresholds come from the same out-of-fold scores: at most {plan.false_positive_rate:.0%} of the \
+How many rounds it trains is the median of what early stopping on the val images finds in the folds. Heads are trained \
+in the same folds, so that the fusion learns from scores of heads that never saw the image or its source.
+- In training, each detector is struck out of {plan.skip:.0%} of the rows.
+- Calibration and thresholds come from the same out-of-fold scores: at most {plan.false_positive_rate:.0%} of the \
 images of label 0 are called AI there, at most {plan.false_negative_rate:.0%} of the AI images NON-AI.
-- Test is only reported. Intervals are 95 % bootstrap intervals that resample whole sources, except where they say \
-images."""
+- Test is only reported. Intervals are 95 % bootstrap intervals, one that resamples whole sources and one that \
+resamples images."""
 
 
 def _counts(counts: dict[str, tuple[int, int]]) -> str:
@@ -74,7 +87,8 @@ def _counts(counts: dict[str, tuple[int, int]]) -> str:
 def _command(profile: str, plan: Plan) -> str:
     """The command that gives this artifact again from the same dataset (its SHA-256 is in metrics.json)."""
     return f"""```console
-$ python -m fusion.train_fusion --dataset dataset.csv --profile {profile} --views {plan.views} --seed {plan.seed} \\
+$ python -m fusion.train_fusion --dataset dataset.csv --profile {profile} --model {plan.model} \\
+    --views {plan.views} --seed {plan.seed} --skip {plan.skip:g} \\
     --false-positives {plan.false_positive_rate:g} --false-negatives {plan.false_negative_rate:g}
 ```
 
@@ -82,18 +96,33 @@ The same dataset (its SHA-256 is in `metrics.json`), seed and library versions (
 model file."""
 
 
-def _measured(measures: dict[str, Interval]) -> str:
-    rows = "\n".join(f"| {name} | {i.value:.3f} | {i.low:.3f} to {i.high:.3f} |" for name, i in measures.items())
-    return f"| measure | value | 95 % interval |\n|---|---|---|\n{rows}"
+def _measured(measures: dict[str, Estimate]) -> str:
+    rows = "\n".join(
+        f"| {name} | {e.value:.3f} | {e.sources.low:.3f} to {e.sources.high:.3f} "
+        f"| {e.images.low:.3f} to {e.images.high:.3f} |"
+        for name, e in measures.items()
+    )
+    return f"| measure | value | 95 % over sources | 95 % over images |\n|---|---|---|---|\n{rows}"
+
+
+def _missing(fitted: Fitted, plan: Plan) -> str:
+    rows = "\n".join(f"| `{name}` | {value:.3f} |" for name, value in fitted.without.items())
+    return (
+        f"Out-of-fold AUC with all detectors {fitted.chosen.auc:.3f}, and with one of them missing:\n\n"
+        f"| missing | AUC |\n|---|---|\n{rows}"
+    )
 
 
 def _weighs(fitted: Fitted) -> str:
     pairs = zip(fitted.model.schema.features, fitted.model.references, strict=True)
-    strongest = sorted(pairs, key=lambda pair: -pair[1].gain)[:MOST_FEATURES]
-    rows = "\n".join(f"| `{f.name}` | {f.meaning} | {r.gain:.1%} |" for f, r in strongest if r.gain)
-    settings = ", ".join(f"{name} {value}" for name, value in (fitted.chosen | FIXED).items())
+    strongest = sorted(pairs, key=lambda pair: -pair[1].share)[:MOST_FEATURES]
+    rows = "\n".join(f"| `{f.name}` | {f.meaning} | {r.share:.1%} |" for f, r in strongest if r.share)
+    settings = dict(fitted.chosen.candidate) | dict(KINDS[fitted.model.kind].fixed)
+    if fitted.chosen.rounds is not None:
+        settings["rounds"] = fitted.chosen.rounds
+    told = ", ".join(f"{name} {value}" for name, value in settings.items())
     return (
-        f"The {MOST_FEATURES} features of most gain:\n\n"
-        f"| feature | meaning | share of gain |\n|---|---|---|\n{rows}\n\n"
-        f"XGBoost settings: {settings}."
+        f"The {MOST_FEATURES} features that move the log-odds most (mean size over training views):\n\n"
+        f"| feature | meaning | share |\n|---|---|---|\n{rows}\n\n"
+        f"Settings: {told}."
     )

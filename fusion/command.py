@@ -19,9 +19,12 @@ _ADVICE = {
 
 @contextmanager
 def told_errors(talk: Console) -> Iterator[None]:
-    """Tell an ImgMlError or an OSError of the block in a sentence on `talk`, and exit with code 2."""
+    """Tell an ImgMlError or an OSError of the block in a sentence on `talk`, and exit with code 2; Ctrl-C with 3."""
     try:
         yield
+    except KeyboardInterrupt:
+        talk.print("Interrupted. What was finished is kept; the same command goes on from there.")
+        raise typer.Exit(3) from None
     except ImgMlError as error:
         _tell(talk, str(error))
         raise typer.Exit(2) from None

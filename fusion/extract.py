@@ -1,89 +1,266 @@
-"""Features of a dataset: every view of every image through the profile's analyzers, on all cores."""
+"""Features of a dataset: every wanted view of every image through a profile's detectors, each measured only once."""
 
 import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
 from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import track
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from forensics.decode import decode
 from forensics.errors import ImgMlError
-from forensics.examine import examine
-from fusion.dataset import Row
-from fusion.features import FeatureSchema, schema_of, vector
-from fusion.views import draw_view, render_view
+from forensics.examine import Examined, examine
+from forensics.registry import get
+from forensics.sniff import media_type_of
+from forensics.types import Skipped
+from fusion.cache import Entry, FeatureCache, Key, image_key
+from fusion.dataset import DatasetError, Row
+from fusion.features import schema_of
+from fusion.table import FeatureTable
+from fusion.views import View, render_view
+from img_ml.engine import Engine
+
+# What a killed run may lose: so many views, or so many seconds of work.
+_FLUSH_VIEWS = 1000
+_FLUSH_S = 10.0
+_CHUNK = 8
+_BATCH = 32
+
+Views = Callable[[Row, str], Sequence[View]]
 
 
 @dataclass(frozen=True, slots=True)
-class FeatureTable:
-    """Features (n, f) with what evaluation needs to know of each row."""
+class _Image:
+    """One row of the dataset, read once: its key, its format, and the views wanted of it."""
 
-    schema: FeatureSchema
-    values: NDArray[np.float64]
-    label: NDArray[np.int64]
-    source: NDArray[np.str_]
-    kind: NDArray[np.str_]
-    split: NDArray[np.str_]
-
-    def where(self, mask: NDArray[np.bool_]) -> "FeatureTable":
-        """The rows of a mask."""
-        return FeatureTable(
-            self.schema, self.values[mask], self.label[mask], self.source[mask], self.kind[mask], self.split[mask]
-        )
+    row: Row
+    key: str
+    format: str
+    views: tuple[View, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    row: Row
-    views: int
-    seed: int
-    detectors: tuple[str, ...]
+    path: Path
+    views: tuple[View, ...]
+    analyzers: tuple[str, ...]
+    keep_pixels: bool
 
 
-def extract(rows: Sequence[Row], detectors: tuple[str, ...], views: int, seed: int) -> FeatureTable:
-    """The features of `views` views of each training or validation image, and of one view of each test image."""
-    tasks = [_Task(row, 1 if row.split == "test" else views, seed, detectors) for row in rows]
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """One view after the analyzers."""
+
+    image: str
+    view: str
+    examined: Examined
+
+
+@dataclass(slots=True)
+class _Store:
+    """New entries on their way to the cache, by detector; written in files of some size."""
+
+    cache: FeatureCache
+    engine: Engine
+    known: dict[str, set[Key]]
+    waiting: dict[str, list[Entry]] = field(default_factory=dict)
+    written: float = field(default_factory=time.monotonic)
+
+    def take(self, seen: Sequence[_Seen]) -> None:
+        """Note the signals that are new; a detector that failed is asked again in the next run."""
+        for one in seen:
+            for signal in one.examined.evidence.signals:
+                key = (one.image, one.view)
+                known = self.known.get(signal.detector)
+                if known is None or key in known or _failed(signal):
+                    continue
+                known.add(key)
+                self.waiting.setdefault(signal.detector, []).append(Entry(*key, signal))
+        if max(map(len, self.waiting.values()), default=0) >= _FLUSH_VIEWS or self._is_late():
+            self.flush()
+
+    def _is_late(self) -> bool:
+        return time.monotonic() - self.written > _FLUSH_S
+
+    def flush(self) -> None:
+        """Write what is waiting."""
+        for name in list(self.waiting):
+            self.cache.add(get(name).spec, self.waiting[name], self.engine.marks.get(name, ""))
+            del self.waiting[name]
+        self.written = time.monotonic()
+
+
+def _failed(signal: object) -> bool:
+    return isinstance(signal, Skipped) and signal.reason.startswith("failed")
+
+
+def extract(rows: Sequence[Row], engine: Engine, cache: FeatureCache, views: Views, talk: Console) -> FeatureTable:
+    """The features of the wanted views of each row; what the cache holds is not measured again.
+
+    Rows whose image cannot be decoded are left out, with a word on `talk`. Raises DatasetError where none is left,
+    OSError where the cache cannot be written.
+    """
+    for name, reason in engine.missing.items():
+        talk.print(f"{name} is left out: {reason}", markup=False, highlight=False)
+    images = _read(rows, views)
+    known = {name: cache.keys(get(name).spec, engine.marks.get(name, "")) for name in engine.present}
+    tasks = _tasks(images, engine, known)
+    wanted, todo = sum(len(image.views) for image in images), sum(len(task.views) for task in tasks)
+    talk.print(f"{wanted} views of {len(images)} images: {wanted - todo} are in the cache, {todo} to measure.")
+    if tasks:
+        _measure(tasks, _Store(cache, engine, known), talk)
+    for name in engine.present:
+        cache.compact(get(name).spec, engine.marks.get(name, ""))
+    return _table(images, engine, cache, talk)
+
+
+def _read(rows: Sequence[Row], views: Views) -> list[_Image]:
+    def read(row: Row) -> _Image:
+        data = row.path.read_bytes()
+        key = image_key(data)
+        return _Image(row, key, _format(row, data), tuple(views(row, key)))
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(read, rows))
+
+
+def _format(row: Row, data: bytes) -> str:
+    """The format the CSV names (of the original where it is a crop), else that of the bytes."""
+    named = row.record.get("source_format") or row.record.get("format")
+    if named:
+        return named.upper()
+    try:
+        return media_type_of(data).partition("/")[2].upper()
+    except ImgMlError:
+        return ""
+
+
+def _tasks(images: Sequence[_Image], engine: Engine, known: dict[str, set[Key]]) -> list[_Task]:
+    """What is still to be done: for each image the views and detectors that the cache lacks."""
+    tasks, begun = [], set()
+    for image in images:
+        lacking = [(v, [n for n in engine.present if (image.key, v.name) not in known[n]]) for v in image.views]
+        todo = tuple(view for view, names in lacking if names and (image.key, view.name) not in begun)
+        if not todo:
+            continue
+        begun |= {(image.key, view.name) for view in todo}
+        wanted = {name for _, names in lacking for name in names}
+        analyzers = tuple(name for name in engine.analyzers if name in wanted)
+        tasks.append(_Task(image.row.path, todo, analyzers, not wanted.isdisjoint(engine.learned)))
+    return tasks
+
+
+def _measure(tasks: Sequence[_Task], store: _Store, talk: Console) -> None:
+    pending: list[_Seen] = []
+    columns = (TextColumn("Extracting features"), BarColumn(), MofNCompleteColumn(), TextColumn("images"))
+    clock = (TimeElapsedColumn(), TimeRemainingColumn())
+    try:
+        with Progress(*columns, *clock, console=talk, disable=not talk.is_terminal) as progress:
+            bar = progress.add_task("", total=len(tasks))
+            for seen, done in _examined(tasks):
+                store.take([one for one in seen if one.examined.sample is None])
+                pending += [one for one in seen if one.examined.sample is not None]
+                while len(pending) >= _BATCH:
+                    store.take(_completed(store.engine, pending[:_BATCH]))
+                    del pending[:_BATCH]
+                progress.advance(bar, done)
+            store.take(_completed(store.engine, pending))
+    finally:
+        store.flush()
+
+
+def _completed(engine: Engine, seen: Sequence[_Seen]) -> list[_Seen]:
+    """The views with the learned detectors' signals added."""
+    evidence = engine.complete([one.examined for one in seen])
+    return [_Seen(one.image, one.view, Examined(e)) for one, e in zip(seen, evidence, strict=True)]
+
+
+def _examined(tasks: Sequence[_Task]) -> Iterator[tuple[list[_Seen], int]]:
+    """The views of some images, and how many images these were; only so many wait at a time."""
     # Two levels of parallelism fight over the cores; here the processes are the level that counts.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     workers = os.cpu_count() or 1
-    with ProcessPoolExecutor(workers, mp_context=get_context("forkserver")) as pool:
-        results = pool.map(_features, tasks, chunksize=16)
-        found = list(_with_progress(results, len(tasks)))
-    return _table(rows, found, schema_of(detectors))
-
-
-def _table(rows: Sequence[Row], found: Sequence[NDArray[np.float64]], schema: FeatureSchema) -> FeatureTable:
-    repeated = [row for row, vectors in zip(rows, found, strict=True) for _ in vectors]
-    return FeatureTable(
-        schema,
-        np.concatenate(found),
-        np.array([row.label for row in repeated], dtype=np.int64),
-        np.array([row.source for row in repeated]),
-        np.array([row.kind for row in repeated]),
-        np.array([row.split for row in repeated]),
-    )
-
-
-def _with_progress(results: Iterator[NDArray[np.float64]], total: int) -> Iterator[NDArray[np.float64]]:
-    console = Console(stderr=True)
-    yield from track(results, "Extracting features", total=total, console=console, disable=not console.is_terminal)
-
-
-def _features(task: _Task) -> NDArray[np.float64]:
-    """(views, f) features of one image; no rows for an image that cannot be decoded."""
-    schema = schema_of(task.detectors)
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("forkserver"))
+    waiting: deque[tuple[Future[list[_Seen]], int]] = deque()
     try:
-        sample = decode(task.row.path.read_bytes())
-    except ImgMlError:
-        return np.empty((0, len(schema.features)))
-    vectors = []
-    for index in range(task.views):
-        view = draw_view(sample.sha256, index, task.seed)
-        evidence = examine(decode(render_view(sample, view)), task.detectors)
-        vectors.append(vector(schema, evidence).values)
-    return np.stack(vectors)
+        for start in range(0, len(tasks), _CHUNK):
+            chunk = tasks[start : start + _CHUNK]
+            waiting.append((pool.submit(_views, chunk), len(chunk)))
+            if len(waiting) > 3 * workers:
+                future, size = waiting.popleft()
+                yield future.result(), size
+        while waiting:
+            future, size = waiting.popleft()
+            yield future.result(), size
+    except BrokenProcessPool:
+        raise DatasetError(
+            "A process died while it decoded an image. Run the command again; what was measured is kept. If it dies "
+            "again, find the image with python -m scripts.clean_dataset."
+        ) from None
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _views(tasks: Sequence[_Task]) -> list[_Seen]:
+    """The wanted views of some images; nothing of an image that cannot be decoded."""
+    seen = []
+    for task in tasks:
+        try:
+            sample = decode(task.path.read_bytes())
+            for view in task.views:
+                shown = decode(render_view(sample, view))
+                evidence = examine(shown, task.analyzers)
+                seen.append(_Seen(sample.sha256, view.name, Examined(evidence, shown if task.keep_pixels else None)))
+        except ImgMlError:
+            continue
+    return seen
+
+
+def _table(images: Sequence[_Image], engine: Engine, cache: FeatureCache, talk: Console) -> FeatureTable:
+    specs = [get(name).spec for name in engine.present]
+    columns = {spec.name: cache.read(spec, engine.marks.get(spec.name, "")) for spec in specs}
+    rows = [
+        (image, view.name)
+        for image in images
+        for view in image.views
+        if any((image.key, view.name) in column.place for column in columns.values())
+    ]
+    lost = len(images) - len({id(image) for image, _ in rows})
+    if lost:
+        talk.print(f"{lost} images could not be decoded and are left out; scripts.clean_dataset names them.")
+    if not rows:
+        raise DatasetError("None of the images could be decoded.")
+    keys = [(image.key, view) for image, view in rows]
+    values, embeddings = [], {}
+    for spec in specs:
+        column = columns[spec.name]
+        place = np.array([column.place.get(key, -1) for key in keys])
+        numbers = np.concatenate([column.numbers, np.full((1, len(spec.numbers)), np.nan)])[place]
+        values.append(numbers[:, [i for i, n in enumerate(spec.numbers) if n.feature]])
+        if spec.head is not None and column.embedding is not None:
+            nothing = np.full((1, column.embedding.shape[1]), np.nan, dtype=np.float32)
+            embeddings[spec.name] = np.concatenate([column.embedding, nothing])[place]
+
+    def texts(of: Callable[[_Image], str]) -> "np.ndarray[tuple[int, ...], np.dtype[np.str_]]":
+        return np.array([of(image) for image, _ in rows])
+
+    return FeatureTable(
+        schema_of(engine.present),
+        np.concatenate(values, axis=1),
+        np.array([image.row.label for image, _ in rows], dtype=np.int64),
+        texts(lambda image: image.row.source),
+        texts(lambda image: image.row.kind),
+        texts(lambda image: image.row.split),
+        texts(lambda image: image.row.generator),
+        texts(lambda image: image.format),
+        texts(lambda image: image.key),
+        np.array([view for _, view in rows]),
+        embeddings,
+    )

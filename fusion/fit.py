@@ -1,149 +1,186 @@
-"""Choose, train and calibrate the fusion model on the development splits; the test split is never looked at."""
+"""Choose, train and calibrate the fusion on the development splits; the test split is never looked at."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
-import xgboost
+from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold
+from threadpoolctl import threadpool_limits
 
-from fusion.calibration import Calibration, Thresholds, fit_calibration, pick_thresholds
+from fusion.calibration import fit_calibration, pick_thresholds
 from fusion.dataset import DatasetError
-from fusion.extract import FeatureTable
+from fusion.folds import balanced_weights, grouped_folds, skip_detectors, watched
+from fusion.heads import Fold, TrainedHead, train_heads
 from fusion.metrics import auc
 from fusion.model import FusionModel, Reference
+from fusion.table import FeatureTable
+from fusion.weighers.kinds import KINDS
+from fusion.weighers.weigher import Candidate, Kind, Rows, Weigher, WeigherKind
 
-FOLDS = 5
-# Deeper trees and more rounds than these gave nothing more in cross-validation.
-CANDIDATES: tuple[dict[str, Any], ...] = tuple(
-    {"max_depth": depth, "rounds": rounds, "min_child_weight": weight}
-    for depth in (3, 5)
-    for rounds in (200, 500)
-    for weight in (5, 30)
-)
-FIXED: dict[str, Any] = {
-    "objective": "binary:logistic",
-    "tree_method": "hist",
-    "eta": 0.04,
-    "subsample": 0.6,
-    "colsample_bynode": 0.3,
-    "lambda": 5.0,
-    "base_score": 0.5,
-    # One thread: sums in a fixed order, so that the same data and seed give the same file.
-    "nthread": 1,
-}
+Found = TypeVar("Found")
+Floats = NDArray[np.float64]
+# Rows that the shares of the features are measured on.
+_REFERENCE_ROWS = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a training run is asked for."""
+    """What a training run is asked for; `skip` is the share of detectors struck out of each training row."""
 
+    model: Kind = "xgboost"
     views: int = 2
     seed: int = 0
     false_positive_rate: float = 0.01
     false_negative_rate: float = 0.05
+    skip: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One candidate in cross-validation: its AUC, the rounds it is trained for, and each row's out-of-fold margin."""
+
+    candidate: Candidate
+    auc: float
+    rounds: int | None
+    margin: Floats
+    weighers: tuple[Weigher, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A trained model, with the out-of-fold margins its calibration and thresholds come from."""
+    """A trained fusion. `table` is the whole table with the heads' probabilities in it.
+
+    `without` holds for each detector the out-of-fold AUC when it is missing.
+    """
 
     model: FusionModel
-    chosen: dict[str, Any]
-    cross_validation: tuple[tuple[dict[str, Any], float], ...]
-    margin: NDArray[np.float64]
+    heads: tuple[TrainedHead, ...]
+    table: FeatureTable
+    chosen: Trial
+    trials: tuple[Trial, ...]
+    without: dict[str, float]
 
 
 def fit(table: FeatureTable, plan: Plan) -> Fitted:
     """The candidate of best AUC in cross-validation grouped by source, trained on all of train and val."""
-    development = table.where(table.split != "test")
-    folds = _folds(development, plan.seed)
-    weight = balanced_weights(development.label, development.source)
-    scored = []
-    for candidate in CANDIDATES:
-        margin = _out_of_fold(development, weight, folds, candidate, plan.seed)
-        scored.append((candidate, auc(margin, development.label), margin))
-    chosen, _, margin = max(scored, key=lambda item: item[1])
+    kind = KINDS[plan.model]
+    rows = np.flatnonzero(table.split != "test")
+    label, source = table.label[rows], table.source[rows]
+    weight = balanced_weights(label, source)
+    folds = grouped_folds(label, source, plan.seed)
+    with threadpool_limits(1):
+        table, heads = train_heads(table, rows, folds, weight, plan.seed)
+        table = _measured_in(table, rows)
+        development = table.where(rows)
+        trainer = _Trainer(kind, development, weight, plan)
+        trials = trainer.trials(folds)
+        chosen = max(trials, key=lambda trial: trial.auc)
+        model = _model(kind.name, trainer.final(chosen), development, chosen.margin, weight, plan)
+    return Fitted(model, heads, table, chosen, trials, _without(chosen, development, folds))
+
+
+def _measured_in(table: FeatureTable, rows: NDArray[np.intp]) -> FeatureTable:
+    """Without the features that no development row has: a model would give them weights out of thin air."""
+    return table.select(np.asarray(~np.isnan(table.values[rows]).all(axis=0)))
+
+
+class _Trainer:
+    """Trains candidates of one kind on the development rows."""
+
+    def __init__(self, kind: WeigherKind, development: FeatureTable, weight: Floats, plan: Plan) -> None:
+        self._kind = kind
+        self._table = development
+        self._weight = weight
+        self._seed = plan.seed
+        detectors = [feature.detector for feature in development.schema.features]
+        self._struck = skip_detectors(development.values, detectors, plan.skip, plan.seed)
+        self._names = development.schema.names
+
+    def trials(self, folds: Sequence[Fold]) -> tuple[Trial, ...]:
+        """Every candidate on every fold, on all cores."""
+        return tuple(self._trial(candidate, folds) for candidate in self._kind.candidates)
+
+    def final(self, trial: Trial) -> Weigher:
+        """The trial's candidate trained on every row."""
+        return self._train(trial.candidate, np.arange(len(self._table)), None, trial.rounds)[0]
+
+    def _trial(self, candidate: Candidate, folds: Sequence[Fold]) -> Trial:
+        """Out-of-fold margins, all folds trained for the same rounds.
+
+        Early stopping watches the val rows that each fold learns from; the median over the folds is what all of them,
+        and the final model, are then trained for. One val split alone stops far too early or too late when its few
+        sources differ from the others.
+        """
+        rounds = None
+        if self._kind.in_rounds:
+            stopped = [found for found in self._parallel(self._stopped, candidate, folds) if found is not None]
+            rounds = int(np.median(stopped)) if stopped else None
+        weighers = self._parallel(lambda c, rows: self._train(c, rows, None, rounds)[0], candidate, folds)
+        margin = np.empty(len(self._table))
+        for (_, held_out), weigher in zip(folds, weighers, strict=True):
+            margin[held_out] = weigher.margin(self._table.values[held_out])
+        return Trial(candidate, auc(margin, self._table.label), rounds, margin, tuple(weighers))
+
+    def _parallel(
+        self, work: Callable[[Candidate, NDArray[np.intp]], Found], candidate: Candidate, folds: Sequence[Fold]
+    ) -> list[Found]:
+        # Threads: the libraries let go of the interpreter while they train.
+        jobs = Parallel(n_jobs=os.cpu_count() or 1, prefer="threads")
+        return list(jobs(delayed(work)(candidate, learned) for learned, _ in folds))
+
+    def _stopped(self, candidate: Candidate, rows: NDArray[np.intp]) -> int | None:
+        """The best round for these rows, None where there is nothing to watch."""
+        table = self._table
+        watch = watched(table.label[rows], table.source[rows], table.split[rows], self._seed)
+        return self._train(candidate, rows[~watch], rows[watch], None)[1] if watch.any() else None
+
+    def _train(
+        self, candidate: Candidate, rows: NDArray[np.intp], watch: NDArray[np.intp] | None, rounds: int | None
+    ) -> tuple[Weigher, int]:
+        def part(indices: NDArray[np.intp], values: Floats) -> Rows:
+            label, source = self._table.label[indices], self._table.source[indices]
+            return Rows(values[indices], label, balanced_weights(label, source))
+
+        watching = None if watch is None else part(watch, self._table.values)
+        return self._kind.train(part(rows, self._struck), self._names, candidate, self._seed, watching, rounds)
+
+
+def _model(
+    kind: Kind, weigher: Weigher, development: FeatureTable, margin: Floats, weight: Floats, plan: Plan
+) -> FusionModel:
     calibration = fit_calibration(margin, development.label, weight)
     thresholds = pick_thresholds(
         calibration.probability(margin), development.label, plan.false_positive_rate, plan.false_negative_rate
     )
-    booster = _train(development, weight, chosen, plan.seed)
-    model = _model(booster, development, calibration, thresholds)
-    return Fitted(model, chosen, tuple((c, value) for c, value, _ in scored), margin)
+    references = _references(weigher, development, plan.seed)
+    return FusionModel(kind, weigher, development.schema, calibration, thresholds, references)
 
 
-def balanced_weights(label: NDArray[np.int64], source: NDArray[np.str_]) -> NDArray[np.float64]:
-    """Row weights of mean 1: both classes weigh alike, and inside one a source weighs as the root of its size."""
-    weight = np.empty(len(label))
-    for value in (0, 1):
-        inside = label == value
-        _, place, count = np.unique(source[inside], return_inverse=True, return_counts=True)
-        share = 1 / np.sqrt(count[place])
-        weight[inside] = share / share.sum()
-    return weight * len(label) / 2
-
-
-def _folds(table: FeatureTable, seed: int) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    sources = len(np.unique(table.source))
-    if sources < FOLDS:
-        raise DatasetError(f"Cross-validation needs at least {FOLDS} sources outside test; the dataset has {sources}.")
-    splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
-    return list(_checked(splitter.split(table.values, table.label, table.source), table))
-
-
-def _checked(
-    folds: Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]], table: FeatureTable
-) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    for inside, outside in folds:
-        if len(np.unique(table.label[inside])) < 2:
-            raise DatasetError("A fold is left with one class only; add sources of the rarer class.")
-        yield inside, outside
-
-
-def _out_of_fold(
-    table: FeatureTable,
-    weight: NDArray[np.float64],
-    folds: list[tuple[NDArray[np.intp], NDArray[np.intp]]],
-    candidate: dict[str, Any],
-    seed: int,
-) -> NDArray[np.float64]:
-    """Each row's margin from a model that saw no row of its source."""
-    margin = np.empty(len(table.label))
-    for inside, outside in folds:
-        kept = np.zeros(len(table.label), dtype=bool)
-        kept[inside] = True
-        booster = _train(table.where(kept), weight[kept], candidate, seed)
-        margin[outside] = booster.predict(_matrix(table.values[outside], table), output_margin=True)
-    return margin
-
-
-def _train(table: FeatureTable, weight: NDArray[np.float64], candidate: dict[str, Any], seed: int) -> xgboost.Booster:
-    settings = {name: value for name, value in candidate.items() if name != "rounds"}
-    data = _matrix(table.values, table, label=table.label, weight=weight)
-    return xgboost.train(FIXED | settings | {"seed": seed}, data, num_boost_round=candidate["rounds"])
-
-
-def _matrix(values: NDArray[np.float64], table: FeatureTable, **more: Any) -> xgboost.DMatrix:
-    return xgboost.DMatrix(values, missing=np.nan, feature_names=list(table.schema.names), **more)
-
-
-def _model(
-    booster: xgboost.Booster, table: FeatureTable, calibration: Calibration, thresholds: Thresholds
-) -> FusionModel:
-    gains = booster.get_score(importance_type="total_gain")
-    gain = np.array([float(np.sum(gains.get(name, 0.0))) for name in table.schema.names])
-    if gain.sum() == 0:
-        raise DatasetError(
-            "The trees found nothing to split on: the dataset is too small, or its classes do not differ."
-        )
-    share = gain / gain.sum()
-    real = table.values[table.label == 0]
+def _references(weigher: Weigher, development: FeatureTable, seed: int) -> tuple[Reference, ...]:
+    some = np.random.default_rng(seed).permutation(len(development))[:_REFERENCE_ROWS]
+    size = np.abs(weigher.contributions(development.values[some])[:, :-1]).mean(axis=0)
+    if not size.sum() > 0:
+        raise DatasetError("The model found nothing to go by: the dataset is too small, or its classes do not differ.")
+    real = development.values[development.label == 0]
     references = []
-    for column, part in zip(real.T, share, strict=True):
+    for column, share in zip(real.T, size / size.sum(), strict=True):
         known = column[~np.isnan(column)]
         low, high = np.quantile(known, [0.1, 0.9]) if len(known) else (np.nan, np.nan)
-        references.append(Reference(float(low), float(high), float(part)))
-    return FusionModel(booster, table.schema, calibration, thresholds, tuple(references))
+        references.append(Reference(float(low), float(high), float(share)))
+    return tuple(references)
+
+
+def _without(chosen: Trial, development: FeatureTable, folds: Sequence[Fold]) -> dict[str, float]:
+    """The out-of-fold AUC with each detector missing; what random skipping in training is there for."""
+    owner = np.array([feature.detector for feature in development.schema.features])
+    found = {}
+    for detector in sorted(set(owner)):
+        values = np.where(owner == detector, np.nan, development.values)
+        margin = np.empty(len(development))
+        for (_, held_out), weigher in zip(folds, chosen.weighers, strict=True):
+            margin[held_out] = weigher.margin(values[held_out])
+        found[str(detector)] = auc(margin, development.label)
+    return found

@@ -7,9 +7,10 @@ from scipy.special import expit
 
 from forensics.examine import Examined
 from forensics.types import Claim, Evidence, ImageSample
+from fusion.artifact import Artifact, load_artifact
 from fusion.calibration import Thresholds
 from fusion.features import vector
-from fusion.model import Artifact, load_artifact
+from fusion.heads import apply_heads
 from fusion.reasons import reasons
 from fusion.settings import FusionSettings
 from fusion.verdict import Basis, Label, Reason, Verdict
@@ -27,6 +28,7 @@ class Judge:
     def __init__(self, engine: Engine, artifact: Artifact, thresholds: Thresholds, profile: str) -> None:
         self._engine = engine
         self._model = artifact.model
+        self._heads = artifact.heads
         self._thresholds = thresholds
         self.profile = profile
         self.fingerprint = artifact.fingerprint
@@ -52,6 +54,7 @@ class Judge:
     def _weigh(self, evidence: Sequence[Evidence]) -> list[Verdict]:
         if not evidence:
             return []
+        evidence = apply_heads(self._heads, evidence)
         vectors = [vector(self._model.schema, one) for one in evidence]
         weighed = self._model.weigh(np.stack([v.values for v in vectors]))
         verdicts = []

@@ -1,11 +1,10 @@
-"""Measures of a scored dataset, each with a bootstrap interval that resamples sources."""
+"""Measures of a scored dataset as functions of row weights, and bootstrap intervals over sources and over images."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import balanced_accuracy_score, roc_auc_score, roc_curve
 
 BOOTSTRAPS = 1000
 LEVEL = 0.95
@@ -13,78 +12,153 @@ CALIBRATION_BINS = 10
 # Fewer images of either class give a within-source AUC that says nothing.
 WITHIN_SOURCE_MINIMUM = 8
 
-Scores = NDArray[np.float64]
+Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
+Texts = NDArray[np.str_]
+# How often each row counts: 1 each for the measure itself, bootstrap multiplicities for its interval.
+Measure = Callable[[Floats], float]
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A measured value with its 95 % bootstrap interval; NaN ends where resamples could not be measured."""
+    """A 95 % bootstrap interval; NaN where no resample could be measured."""
 
-    value: float
     low: float
     high: float
 
 
-def auc(score: Scores, label: Labels) -> float:
-    """Area under the ROC curve; NaN with one class only."""
-    return float(roc_auc_score(label, score)) if 0 < label.sum() < len(label) else float("nan")
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A measured value, with an interval that resamples whole sources and one that resamples single images."""
+
+    value: float
+    sources: Interval
+    images: Interval
 
 
-def recall_at(score: Scores, label: Labels, false_positive_rate: float) -> float:
-    """The share of AI images found at the strictest threshold that keeps the false-positive rate."""
-    if not 0 < label.sum() < len(label):
-        return float("nan")
-    false_positives, recall, _ = roc_curve(label, score)
-    return float(recall[false_positives <= false_positive_rate].max())
+class Ranking:
+    """Scores in order, ready to be measured under many weightings (ties count half, as in the Mann-Whitney U)."""
+
+    def __init__(self, score: Floats, label: Labels) -> None:
+        _, place = np.unique(score, return_inverse=True)
+        self._order = np.argsort(place, kind="stable")
+        ordered = place[self._order]
+        self._starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(score) else np.array([], int)
+        self._positive = label[self._order] == 1
+
+    def auc(self, weight: Floats) -> float:
+        """Area under the ROC curve; NaN with one class only."""
+        positive, negative = self._by_score(weight)
+        pairs = positive.sum() * negative.sum()
+        if not pairs:
+            return float("nan")
+        below = np.cumsum(negative) - negative
+        return float((positive * (below + negative / 2)).sum() / pairs)
+
+    def recall_at(self, weight: Floats, false_positive_rate: float) -> float:
+        """The share of AI images found at the strictest threshold that keeps the false-positive rate."""
+        positive, negative = self._by_score(weight)
+        if not (positive.sum() and negative.sum()):
+            return float("nan")
+        found = np.r_[0.0, np.cumsum(positive[::-1])] / positive.sum()
+        accused = np.r_[0.0, np.cumsum(negative[::-1])] / negative.sum()
+        # A hair of room for the rounding of sums.
+        return float(found[accused <= false_positive_rate + 1e-12].max())
+
+    def _by_score(self, weight: Floats) -> tuple[Floats, Floats]:
+        """The weight of either class at each distinct score, lowest first."""
+        if not len(self._starts):
+            return np.zeros(0), np.zeros(0)
+        ordered = weight[self._order]
+        positive = np.add.reduceat(np.where(self._positive, ordered, 0.0), self._starts)
+        negative = np.add.reduceat(np.where(self._positive, 0.0, ordered), self._starts)
+        return positive, negative
 
 
-def balanced_accuracy(probability: Scores, label: Labels) -> float:
-    """Mean of both classes' accuracies at probability one half."""
-    if not 0 < label.sum() < len(label):
-        return float("nan")
-    return float(balanced_accuracy_score(label, probability >= 0.5))
+def auc(score: Floats, label: Labels) -> float:
+    """Area under the ROC curve of rows that count alike; NaN with one class only."""
+    return Ranking(score, label).auc(np.ones(len(label)))
 
 
-def calibration_error(probability: Scores, label: Labels) -> float:
+def share(called: NDArray[np.bool_], among: NDArray[np.bool_]) -> Measure:
+    """The share of the rows `among` that are `called`."""
+    hit = (called & among).astype(np.float64)
+
+    def measure(weight: Floats) -> float:
+        total = float(weight @ among)
+        return float(weight @ hit / total) if total else float("nan")
+
+    return measure
+
+
+def balanced_accuracy(called: NDArray[np.bool_], label: Labels) -> Measure:
+    """The mean of both classes' shares of right answers."""
+    parts = (share(called, label == 1), share(~called, label == 0))
+    return lambda weight: float(np.mean([part(weight) for part in parts]))
+
+
+def calibration_error(probability: Floats, label: Labels) -> Measure:
     """Expected calibration error over ten equal-width bins (Guo et al., 2017)."""
     bins = np.minimum((probability * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    gaps = [
-        abs(probability[bins == b].mean() - label[bins == b].mean()) * np.mean(bins == b)
-        for b in range(CALIBRATION_BINS)
-        if np.any(bins == b)
-    ]
-    return float(sum(gaps))
+    gap = probability - label
+
+    def measure(weight: Floats) -> float:
+        gaps = np.bincount(bins, weights=weight * gap, minlength=CALIBRATION_BINS)
+        return float(np.abs(gaps).sum() / weight.sum())
+
+    return measure
 
 
-def within_source_auc(score: Scores, label: Labels, source: NDArray[np.str_]) -> float:
-    """Mean AUC inside the sources that hold both classes, weighing each source alike; NaN where there is none."""
-    found = []
+def within_source_auc(score: Floats, label: Labels, source: Texts) -> Measure:
+    """The mean AUC inside the sources that hold both classes, weighing each source alike; NaN where there is none."""
+    parts = []
     for name in np.unique(source):
-        inside = source == name
+        inside = np.flatnonzero(source == name)
         positives = int(label[inside].sum())
-        if min(positives, int(inside.sum()) - positives) >= WITHIN_SOURCE_MINIMUM:
-            found.append(auc(score[inside], label[inside]))
-    return float(np.mean(found)) if found else float("nan")
+        if min(positives, len(inside) - positives) >= WITHIN_SOURCE_MINIMUM:
+            parts.append((inside, Ranking(score[inside], label[inside])))
+
+    def measure(weight: Floats) -> float:
+        found = np.array([ranking.auc(weight[inside]) for inside, ranking in parts])
+        # A resampled source counts as often as it was drawn; among resampled images each source counts about once.
+        times = np.array([weight[inside].mean() for inside, _ in parts])
+        known = ~np.isnan(found)
+        return float(np.average(found[known], weights=times[known])) if known.any() else float("nan")
+
+    return measure
 
 
-def by_sources(measure: Callable[[NDArray[np.intp]], float], source: NDArray[np.str_], seed: int = 0) -> Interval:
-    """The measure of all rows, with an interval from resampling whole sources."""
-    groups = [np.flatnonzero(source == name) for name in np.unique(source)]
-    return _interval(measure, groups, seed)
+def estimate(measure: Measure, source: Texts, seed: int = 0) -> Estimate:
+    """The measure of all rows with both intervals."""
+    return estimates({"": measure}, source, seed)[""]
 
 
-def by_images(measure: Callable[[NDArray[np.intp]], float], count: int, seed: int = 0) -> Interval:
-    """The measure of all rows, with an interval from resampling single images."""
-    return _interval(measure, [np.array([i]) for i in range(count)], seed)
+def estimates(measures: Mapping[str, Measure], source: Texts, seed: int = 0) -> dict[str, Estimate]:
+    """Each measure of all rows with both intervals, all from the same resamples."""
+    _, place = np.unique(source, return_inverse=True)
+    over_sources = _intervals(measures, place, seed)
+    over_images = _intervals(measures, np.arange(len(source)), seed)
+    everything = np.ones(len(source))
+    return {
+        name: Estimate(measure(everything), over_sources[name], over_images[name]) for name, measure in measures.items()
+    }
 
 
-def _interval(measure: Callable[[NDArray[np.intp]], float], groups: list[NDArray[np.intp]], seed: int) -> Interval:
+def _intervals(measures: Mapping[str, Measure], group: NDArray[np.intp], seed: int) -> dict[str, Interval]:
+    """The intervals from resampling whole groups of rows."""
+    count = int(group.max()) + 1
     random = np.random.default_rng(seed)
-    draws = []
-    for _ in range(BOOTSTRAPS):
-        chosen = random.integers(0, len(groups), len(groups))
-        draws.append(measure(np.concatenate([groups[i] for i in chosen])))
-    known = [draw for draw in draws if not np.isnan(draw)]
-    ends = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) if known else (np.nan, np.nan)
-    return Interval(measure(np.concatenate(groups)), float(ends[0]), float(ends[1]))
+    draws = np.empty((BOOTSTRAPS, len(measures)))
+    for draw in draws:
+        times = np.bincount(random.integers(0, count, count), minlength=count)
+        weight = times[group].astype(np.float64)
+        draw[:] = [measure(weight) for measure in measures.values()]
+    return {name: _interval(column) for name, column in zip(measures, draws.T, strict=True)}
+
+
+def _interval(draws: Floats) -> Interval:
+    known = draws[~np.isnan(draws)]
+    if not len(known):
+        return Interval(float("nan"), float("nan"))
+    low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(float(low), float(high))

@@ -1,82 +1,68 @@
-"""The measured quality of a trained model: out of fold on the development splits, and once on test."""
+"""What a training run measured: out of fold on the development splits, and once on test."""
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit
 
-from fusion.extract import FeatureTable
-from fusion.fit import Fitted
-from fusion.metrics import (
-    Interval,
-    auc,
-    balanced_accuracy,
-    by_images,
-    by_sources,
-    calibration_error,
-    recall_at,
-    within_source_auc,
-)
+from fusion.evaluation.figures import curves
+from fusion.evaluation.measures import measures
+from fusion.evaluation.scored import Scored
+from fusion.evaluation.tables import finite
+from fusion.fit import Fitted, Plan
+from fusion.metrics import Estimate
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Named measures with intervals; `development` is out of fold, `test` was never used to choose anything.
+    """Named measures; `development` is out of fold, `test` was never used to choose anything ({} without a test split).
 
-    `counts` holds for each split and kind the number of views and of sources.
+    `counts` holds for each split and kind the number of views and of sources. `plots` are SVG texts by name.
     """
 
-    development: dict[str, Interval]
-    test: dict[str, Interval]
+    development: dict[str, Estimate]
+    test: dict[str, Estimate]
     counts: dict[str, tuple[int, int]]
+    plots: dict[str, str]
 
 
-def measure(fitted: Fitted, table: FeatureTable) -> Report:
+def measure(fitted: Fitted) -> Report:
     """The report of a fitted model on the table it was fitted from."""
-    development = table.where(table.split != "test")
-    test = table.where(table.split == "test")
-    out_of_fold = fitted.model.calibration.probability(fitted.margin)
+    table, model = fitted.table, fitted.model
+    learned = table.where(table.split != "test")
+    development = Scored(learned, model.calibration.probability(fitted.chosen.margin), model.thresholds)
+    held_out = table.where(table.split == "test")
+    scored = {"development, out of fold": development}
+    test: dict[str, Estimate] = {}
+    if len(held_out):
+        scored["test"] = Scored(held_out, expit(model.log_odds(held_out.values)), model.thresholds)
+        test = measures(scored["test"])
     counts = {}
     for split in ("train", "val", "test"):
         for kind in np.unique(table.kind):
             inside = (table.split == split) & (table.kind == kind)
             counts[f"{split} {kind}"] = (int(inside.sum()), len(np.unique(table.source[inside])))
-    scored = _measures(fitted, test, expit(fitted.model.weigh(test.values).log_odds)) if len(test.label) else {}
-    return Report(_measures(fitted, development, out_of_fold), scored, counts)
+    return Report(measures(development), test, counts, curves(scored))
 
 
-def _measures(fitted: Fitted, table: FeatureTable, probability: NDArray[np.float64]) -> dict[str, Interval]:
-    # A row that could not be measured has no probability; it counts as undecided.
-    score = np.where(np.isnan(probability), 0.5, probability)
-    label, source = table.label, table.source
-    thresholds = fitted.model.thresholds
-    called_ai, called_non_ai = score >= thresholds.ai, score <= thresholds.non_ai
-    found = {
-        "AUC": by_sources(lambda rows: auc(score[rows], label[rows]), source),
-        "AUC, interval over images": by_images(lambda rows: auc(score[rows], label[rows]), len(label)),
-        "AUC within sources, interval over images": by_images(
-            lambda rows: within_source_auc(score[rows], label[rows], source[rows]), len(label)
-        ),
-        "balanced accuracy at 0.5": by_sources(lambda rows: balanced_accuracy(score[rows], label[rows]), source),
-        "recall at 1 % false positives": by_sources(lambda rows: recall_at(score[rows], label[rows], 0.01), source),
-        "recall at 5 % false positives": by_sources(lambda rows: recall_at(score[rows], label[rows], 0.05), source),
-        "expected calibration error": by_sources(lambda rows: calibration_error(score[rows], label[rows]), source),
-        "AI called AI": _share(called_ai, label == 1, source),
-        "AI called NON-AI": _share(called_non_ai, label == 1, source),
-        "UNCERTAIN": _share(~called_ai & ~called_non_ai, label >= 0, source),
+def metrics(fitted: Fitted, report: Report, plan: Plan, dataset: Path) -> dict[str, Any]:
+    """Everything a run decided and measured, as plain JSON values."""
+    content = {
+        "plan": asdict(plan),
+        "dataset_sha256": hashlib.sha256(dataset.read_bytes()).hexdigest(),
+        "rows": {name: {"views": views, "sources": sources} for name, (views, sources) in report.counts.items()},
+        "cross_validation": [
+            {"candidate": dict(trial.candidate), "rounds": trial.rounds, "auc": trial.auc} for trial in fitted.trials
+        ],
+        "chosen": {"candidate": dict(fitted.chosen.candidate), "rounds": fitted.chosen.rounds},
+        "auc_without_detector": fitted.without,
+        "calibration": asdict(fitted.model.calibration),
+        "thresholds": asdict(fitted.model.thresholds),
+        "development_out_of_fold": {name: asdict(estimate) for name, estimate in report.development.items()},
+        "test": {name: asdict(estimate) for name, estimate in report.test.items()},
     }
-    for kind in np.unique(table.kind[label == 0]):
-        found[f"{kind} called AI"] = _share(called_ai, table.kind == kind, source)
-        found[f"{kind} called NON-AI"] = _share(called_non_ai, table.kind == kind, source)
+    found: dict[str, Any] = finite(content)
     return found
-
-
-def _share(called: NDArray[np.bool_], among: NDArray[np.bool_], source: NDArray[np.str_]) -> Interval:
-    """The share of the rows `among` that are `called`."""
-
-    def share(rows: NDArray[np.intp]) -> float:
-        inside = rows[among[rows]]
-        return float(called[inside].mean()) if len(inside) else float("nan")
-
-    return by_sources(share, source)

@@ -1,19 +1,23 @@
 """Train a fusion model: `python -m fusion.train_fusion --dataset dataset.csv`."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from fusion.artifact import write_artifact
+from fusion.artifact import MANIFEST_FILE, load_artifact, to_json, write_artifact
+from fusion.cache import FeatureCache
+from fusion.card import model_card
 from fusion.command import told_errors
-from fusion.dataset import read_dataset
+from fusion.dataset import DatasetError, read_dataset
+from fusion.evaluation.tables import data_console, measures_table
 from fusion.extract import extract
-from fusion.fit import Plan, fit
-from fusion.report import Report, measure
+from fusion.fit import Fitted, Plan, fit
+from fusion.report import Report, measure, metrics
+from fusion.views import training_views
+from fusion.weighers.weigher import Kind
+from img_ml.engine import Engine
 from img_ml.profiles import load_profile
 from img_ml.settings import ImgMlSettings
 
@@ -26,9 +30,16 @@ def train(
         "dataset.csv"
     ),
     profile: Annotated[str, typer.Option(help="Profile whose detectors are fused.")] = "light",
-    out: Annotated[Path | None, typer.Option(help="Folder for the artifact; trained/PROFILE when not given.")] = None,
+    model: Annotated[Kind, typer.Option(help="Kind of fusion model.")] = "xgboost",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the artifact; a new one trained/PROFILE-MODEL when not given.")
+    ] = None,
+    cache: Annotated[Path, typer.Option(help="Folder of the feature cache.")] = Path("features"),
     views: Annotated[int, typer.Option(min=1, max=20, help="Random views of each training image.")] = 2,
-    seed: Annotated[int, typer.Option(help="Seed of views, folds and trees.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of views, folds and models.")] = 0,
+    skip: Annotated[
+        float, typer.Option(min=0, max=0.9, help="Share of rows that each detector is struck out of in training.")
+    ] = 0.1,
     false_positives: Annotated[
         float, typer.Option(min=0, max=1, help="Share of images of label 0 that may be called AI.")
     ] = 0.01,
@@ -36,27 +47,55 @@ def train(
         float, typer.Option(min=0, max=1, help="Share of AI images that may be called NON-AI.")
     ] = 0.05,
 ) -> None:
-    """Extract features, choose and train the fusion on train and val, measure it on test, write an artifact."""
+    """Train heads and fusion on train and val out of fold, measure them on test, write an artifact.
+
+    Features come from the cache; what it lacks is measured first. Exit codes: 0 done, 2 something is wrong with the
+    input, 3 interrupted.
+    """
     talk = Console(stderr=True)
+    plan = Plan(model, views, seed, false_positives, false_negatives, skip)
     with told_errors(talk):
         settings = ImgMlSettings()
         chosen = load_profile(profile, settings.model_dir)
-        plan = Plan(views, seed, false_positives, false_negatives)
-        table = extract(read_dataset(dataset), chosen.detectors, plan.views, plan.seed)
-        talk.print(f"{len(table.label)} views, {len(table.schema.features)} features. Cross-validating by source ...")
+        folder = _fresh(Path("trained"), f"{chosen.name}-{model}") if out is None else _usable(out)
+        engine = Engine(chosen, settings.model_dir, settings.device)
+        rows = read_dataset(dataset)
+        table = extract(rows, engine, FeatureCache(cache), training_views(views, seed), talk)
+        talk.print(f"Cross-validating on {len(table)} views, folds grouped by source ...")
         fitted = fit(table, plan)
-        report = measure(fitted, table)
-        folder = out or Path("trained") / chosen.name
-        write_artifact(folder, chosen.name, fitted, report, plan, dataset)
-    talk.print(f"Wrote {folder}")
-    _show(report)
+        report = measure(fitted)
+        documents = _documents(chosen.name, fitted, report, plan, dataset)
+        write_artifact(folder, chosen.name, fitted.model, fitted.heads, documents)
+        fingerprint = load_artifact(folder).fingerprint
+    console = data_console()
+    console.print(measures_table("Out of fold on train and val (it chose by these)", report.development))
+    if report.test:
+        console.print(measures_table(f"Test split, artifact {fingerprint}", report.test))
+    talk.print(f"Wrote {folder}", soft_wrap=True, markup=False, highlight=False)
 
 
-def _show(report: Report) -> None:
-    table = Table("Measure", "Value", "95 % interval", title="Test split", title_justify="left")
-    for name, interval in report.test.items():
-        table.add_row(name, f"{interval.value:.3f}", f"{interval.low:.3f} to {interval.high:.3f}")
-    Console(file=sys.stdout).print(table)
+def _documents(profile: str, fitted: Fitted, report: Report, plan: Plan, dataset: Path) -> dict[str, str]:
+    """What stands beside the model, by file name."""
+    return {
+        "metrics.json": to_json(metrics(fitted, report, plan, dataset)),
+        "MODEL_CARD.md": model_card(profile, fitted, report, plan),
+        **{f"{name}.svg": text for name, text in report.plots.items()},
+    }
+
+
+def _fresh(parent: Path, name: str) -> Path:
+    """The first folder of that name, or with a number after it, that does not exist."""
+    place, number = parent / name, 2
+    while place.exists():
+        place, number = parent / f"{name}-{number}", number + 1
+    return place
+
+
+def _usable(folder: Path) -> Path:
+    """The folder; DatasetError where something else than an artifact lies in it, which must not be replaced."""
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST_FILE).is_file():
+        raise DatasetError(f"{folder} is not empty and holds no artifact: name another folder for --out.")
+    return folder
 
 
 if __name__ == "__main__":

@@ -26,7 +26,9 @@ class Engine:
     """Runs the detectors of one profile.
 
     `analyzers` names the per-image analyzers, which callers may run elsewhere (a process pool) beforehand;
-    `needs_pixels` says whether a learned detector is loaded that needs the samples afterwards.
+    `needs_pixels` says whether a learned detector is loaded that needs the samples afterwards. `learned` names the
+    learned detectors that are loaded, `missing` the others with the reason, `present` all that can measure. `marks`
+    tells the weights of a learned detector (its `weights_sha256`, where it has one) by detector.
     """
 
     def __init__(self, profile: Profile, model_dir: Path, device: str = "auto") -> None:
@@ -35,7 +37,13 @@ class Engine:
         learned = [entry for entry in chosen if entry.load is not None]
         device = choose_device(device) if learned else "cpu"
         self._learned = tuple(_load(entry, model_dir, device) for entry in learned)
-        self.needs_pixels = any(loaded.detector is not None for loaded in self._learned)
+        self.learned = tuple(loaded.entry.spec.name for loaded in self._learned if loaded.detector is not None)
+        self.missing = {loaded.entry.spec.name: loaded.reason for loaded in self._learned if loaded.detector is None}
+        self.present = tuple(name for name in profile.detectors if name not in self.missing)
+        self.marks = {
+            loaded.entry.spec.name: str(getattr(loaded.detector, "weights_sha256", ""))[:16] for loaded in self._learned
+        }
+        self.needs_pixels = bool(self.learned)
 
     def run(self, samples: Sequence[ImageSample]) -> list[Evidence]:
         """All signals of the profile about each sample, in order."""

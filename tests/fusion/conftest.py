@@ -1,5 +1,6 @@
 """A small fusion trained in seconds on images made for it, shared by the fusion tests."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -43,9 +44,40 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def artifact(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a `light` artifact, trained by the command itself."""
-    folder = tmp_path_factory.mktemp("models") / "light"
-    result = CliRunner().invoke(app, ["--dataset", str(dataset), "--out", str(folder), "--views", "1"])
-    assert result.exit_code == 0, result.output
-    return folder
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A feature cache that all trainings share: what one of them measured, the next does not measure again."""
+    return tmp_path_factory.mktemp("features")
+
+
+Train = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def train(dataset: Path, cache: Path) -> Train:
+    """Trains an artifact into a folder by the command itself."""
+
+    def run(folder: Path, *options: str) -> Path:
+        arguments = ["--dataset", str(dataset), "--cache", str(cache), "--out", str(folder), "--views", "1"]
+        result = CliRunner().invoke(app, [*arguments, *options])
+        assert result.exit_code == 0, result.output
+        return folder
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def artifact(train: Train, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a `light` artifact."""
+    return train(tmp_path_factory.mktemp("models") / "light")
+
+
+@pytest.fixture(scope="session")
+def logistic(train: Train, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an artifact whose model file is a joblib."""
+    return train(tmp_path_factory.mktemp("models") / "logistic", "--model", "logistic")
+
+
+@pytest.fixture(scope="session")
+def network(train: Train, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an artifact whose model is a small network."""
+    return train(tmp_path_factory.mktemp("models") / "network", "--model", "mlp")

@@ -5,14 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fusion.artifact import load_artifact
 from fusion.features import FeatureVector
-from fusion.model import FusionModel, load_model
+from fusion.model import FusionModel
 from fusion.reasons import LEAST_WEIGHT, MOST_REASONS, reasons
 
 
 @pytest.fixture(scope="module")
 def model(artifact: Path) -> FusionModel:
-    return load_model(artifact)
+    return load_artifact(artifact).model
 
 
 def told(model: FusionModel, given: dict[str, float], value: float = 1.0) -> tuple:

@@ -6,23 +6,31 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from fusion.fit import balanced_weights
-from fusion.model import MODEL_FILE, load_model
+from fusion.artifact import load_artifact
 from fusion.train_fusion import app
-from tests.fusion.conftest import IMAGES, write_dataset
+from tests.fusion.conftest import IMAGES, Train, write_dataset
+
+
+def run(*arguments: object) -> tuple[int, str]:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return result.exit_code, result.stderr
 
 
 def test_the_artifact_is_complete_and_listed(artifact: Path) -> None:
     manifest = json.loads((artifact / "manifest.json").read_text())
     assert set(manifest["files"]) == {p.name for p in artifact.iterdir()} - {"manifest.json"}
-    assert manifest["schema"]["sha256"] == load_model(artifact).schema.digest()
+    assert {"MODEL_CARD.md", "metrics.json", "roc.svg", "reliability.svg"} <= set(manifest["files"])
+    assert manifest["schema"]["sha256"] == load_artifact(artifact).model.schema.digest()
 
 
-def test_the_metrics_tell_what_was_measured_and_never_touch_nan(artifact: Path) -> None:
-    metrics = json.loads((artifact / "metrics.json").read_text(), parse_constant=lambda name: pytest.fail(name))
+@pytest.mark.parametrize("kind", ["artifact", "logistic", "network"])
+def test_every_kind_learns_and_tells_what_it_measured(kind: str, request: pytest.FixtureRequest) -> None:
+    text = (request.getfixturevalue(kind) / "metrics.json").read_text()
+    metrics = json.loads(text, parse_constant=lambda name: pytest.fail(name))
     assert metrics["test"]["AUC"]["value"] > 0.9
-    assert metrics["chosen"] in [entry["candidate"] for entry in metrics["cross_validation"]]
+    assert metrics["chosen"]["candidate"] in [entry["candidate"] for entry in metrics["cross_validation"]]
     assert metrics["rows"]["test real"] == {"views": IMAGES, "sources": 1}
+    assert set(metrics["auc_without_detector"]) >= {"noise", "spectrum"}
 
 
 def test_the_card_states_the_measured_numbers(artifact: Path) -> None:
@@ -32,51 +40,54 @@ def test_the_card_states_the_measured_numbers(artifact: Path) -> None:
     assert f"AI from {metrics['thresholds']['ai']:.3f} up" in card
 
 
-def test_the_same_seed_gives_the_same_file(dataset: Path, artifact: Path, tmp_path: Path) -> None:
-    out = tmp_path / "light"
-    result = CliRunner().invoke(app, ["--dataset", str(dataset), "--out", str(out), "--views", "1"])
-    assert result.exit_code == 0
-    assert (out / MODEL_FILE).read_bytes() == (artifact / MODEL_FILE).read_bytes()
+def test_the_same_seed_gives_the_same_model(train: Train, artifact: Path, tmp_path: Path) -> None:
+    assert load_artifact(train(tmp_path / "again")).fingerprint == load_artifact(artifact).fingerprint
+    other = train(tmp_path / "other", "--seed", "1")
+    assert load_artifact(other).fingerprint != load_artifact(artifact).fingerprint
 
 
-def test_a_failed_run_leaves_the_older_artifact_alone(tmp_path: Path) -> None:
-    out = tmp_path / "light"
+def test_without_arguments_it_takes_the_dataset_here_and_writes_a_new_folder_each_time(
+    dataset: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = dataset.read_text().splitlines()
+    rows = [lines[0], *(f"{dataset.parent}/{line}" for line in lines[1:])]
+    (tmp_path / "dataset.csv").write_text("\n".join(rows))
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert run("--cache", cache, "--views", "1")[0] == 0
+    assert sorted(p.name for p in (tmp_path / "trained").iterdir()) == ["light-xgboost", "light-xgboost-2"]
+
+
+def test_a_failed_run_leaves_the_older_artifact_alone(artifact: Path, tmp_path: Path) -> None:
+    before = {path: path.read_bytes() for path in artifact.iterdir()}
+    code, told = run("--dataset", tmp_path / "none.csv", "--out", artifact)
+    assert (code, "There is no" in told) == (2, True)
+    assert {path: path.read_bytes() for path in artifact.iterdir()} == before
+
+
+def test_a_folder_with_something_else_in_it_is_never_replaced(dataset: Path, tmp_path: Path) -> None:
+    out = tmp_path / "photos"
     out.mkdir()
-    (out / "keep").write_text("me")
-    result = CliRunner().invoke(app, ["--dataset", str(tmp_path / "none.csv"), "--out", str(out)])
-    assert result.exit_code == 2
-    assert [p.name for p in tmp_path.iterdir()] == ["light"]
-    assert (out / "keep").read_text() == "me"
+    (out / "holiday.jpg").write_text("me")
+    code, told = run("--dataset", dataset, "--out", out)
+    assert (code, "holds no artifact" in told) == (2, True)
+    assert [p.name for p in out.iterdir()] == ["holiday.jpg"]
 
 
 def test_too_few_sources_are_refused_in_a_sentence(tmp_path: Path) -> None:
     path = write_dataset(tmp_path)
     lines = [line for line in path.read_text().splitlines() if not line.startswith(("2-", "3-", "4-", "5-"))]
     path.write_text("\n".join(lines))
-    result = CliRunner().invoke(app, ["--dataset", str(path), "--out", str(tmp_path / "o"), "--views", "1"])
-    assert result.exit_code == 2
-    assert "at least 5 sources" in result.stderr
+    code, told = run("--dataset", path, "--cache", tmp_path / "c", "--out", tmp_path / "o", "--views", "1")
+    assert code == 2
+    assert "at least 5 sources" in told
+    assert not (tmp_path / "o").exists()
 
 
 def test_a_dataset_too_small_to_split_is_refused_not_answered_with_a_constant(tmp_path: Path) -> None:
     path = write_dataset(tmp_path)
-    lines = [
-        line
-        for line in path.read_text().splitlines()
-        if line.startswith("filepath") or "-0.png," in line or "-1.png," in line
-    ]
-    path.write_text("\n".join(lines))
-    result = CliRunner().invoke(app, ["--dataset", str(path), "--out", str(tmp_path / "o"), "--views", "1"])
-    assert result.exit_code == 2
-    assert "nothing to split on" in result.stderr
-
-
-def test_weights_even_out_classes_and_damp_large_sources() -> None:
-    import numpy as np
-
-    label = np.array([0] * 100 + [1] * 4)
-    source = np.array(["big"] * 96 + ["small"] * 4 + ["one"] * 4)
-    weight = balanced_weights(label, source)
-    assert weight[label == 0].sum() == pytest.approx(weight[label == 1].sum())
-    assert weight.mean() == pytest.approx(1)
-    assert weight[99] / weight[0] == pytest.approx((96 / 4) ** 0.5)
+    kept = ("filepath", "-0.png,", "-1.png,")
+    path.write_text("\n".join(line for line in path.read_text().splitlines() if any(part in line for part in kept)))
+    code, told = run("--dataset", path, "--cache", tmp_path / "c", "--out", tmp_path / "o", "--views", "1")
+    assert code == 2
+    assert "nothing to go by" in told

@@ -1,0 +1,93 @@
+"""Measure artifacts on a dataset: `python -m fusion.evaluate ARTIFACT dataset.csv`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from fusion.artifact import Artifact, load_artifact, to_json
+from fusion.cache import FeatureCache
+from fusion.command import told_errors
+from fusion.dataset import SPLITS, DatasetError, Row, read_rows
+from fusion.evaluation.conditions import CONDITIONS
+from fusion.evaluation.evaluation import evaluate
+from fusion.evaluation.page import page
+from fusion.evaluation.tables import as_json, data_console, tables
+from fusion.extract import extract
+from fusion.files import write_atomically
+from fusion.table import FeatureTable
+from img_ml.engine import Engine
+from img_ml.profiles import Profile
+from img_ml.settings import ImgMlSettings
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def main(
+    paths: Annotated[list[Path], typer.Argument(metavar="ARTIFACT... DATASET.CSV", show_default=False)],
+    split: Annotated[str, typer.Option(help="Split to measure: train, val, test or all.")] = "test",
+    out: Annotated[Path, typer.Option(help="Folder for report.json and report.html.")] = Path("report"),
+    cache: Annotated[Path, typer.Option(help="Folder of the feature cache.")] = Path("features"),
+) -> None:
+    """Measure one or several artifacts on the images of a split, as they are and under everyday changes.
+
+    Tables on stdout; report.json and report.html (one file, no network) in the folder. Exit codes: 0 done, 2 something
+    is wrong with the input, 3 interrupted.
+    """
+    talk = Console(stderr=True)
+    with told_errors(talk):
+        if len(paths) < 2:
+            raise DatasetError("Name at least one artifact, and then a dataset.csv.")
+        *folders, dataset = paths
+        artifacts = {name: load_artifact(folder) for name, folder in _named(folders).items()}
+        rows = _rows(dataset, split)
+        table = _measured(list(artifacts.values()), rows, FeatureCache(cache), talk)
+        talk.print("Measuring ...")
+        found = [evaluate(name, artifact, table) for name, artifact in artifacts.items()]
+        content = {"dataset": dataset.name, "split": split, "artifacts": [as_json(one) for one in found]}
+        write_atomically(out / "report.json", to_json(content))
+        write_atomically(out / "report.html", page(found, dataset, split))
+    console = data_console()
+    for one in tables(found):
+        console.print(one)
+    for warning in found[0].warnings:
+        talk.print(f"Warning: {warning}", markup=False, highlight=False)
+    talk.print(f"Wrote {out / 'report.html'} and {out / 'report.json'}", soft_wrap=True, markup=False, highlight=False)
+
+
+def _named(folders: list[Path]) -> dict[str, Path]:
+    """The artifacts by folder name; by whole path where two folders are called alike."""
+    names = [folder.resolve().name for folder in folders]
+    unique = len(set(names)) == len(names)
+    return {name if unique else str(folder): folder for name, folder in zip(names, folders, strict=True)}
+
+
+def _rows(dataset: Path, split: str) -> list[Row]:
+    if split not in (*SPLITS, "all"):
+        raise DatasetError(f"There is no split {split!r}: name train, val, test or all.")
+    rows = [row for row in read_rows(dataset) if split in (row.split, "all")]
+    if {row.label for row in rows} != {0, 1}:
+        raise DatasetError(f"The split {split} of {dataset} does not hold images of both classes.")
+    absent = [row.path for row in rows if not row.path.is_file()]
+    if absent:
+        raise DatasetError(
+            f"{len(absent)} of the images of {dataset} do not exist, the first is {absent[0]}. "
+            "python -m scripts.clean_dataset writes a CSV without them."
+        )
+    return rows
+
+
+def _measured(artifacts: list[Artifact], rows: list[Row], cache: FeatureCache, talk: Console) -> FeatureTable:
+    """Every image under every condition, through the detectors that the artifacts weigh."""
+    names = {feature.detector for artifact in artifacts for feature in artifact.model.schema.features}
+    settings = ImgMlSettings()
+    engine = Engine(
+        Profile("evaluation", tuple(sorted(names)), settings.model_dir), settings.model_dir, settings.device
+    )
+    return extract(rows, engine, cache, lambda row, key: tuple(CONDITIONS.values()), talk)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,1 @@
+"""Evaluation: what an artifact is worth on a dataset, under changes, and for whom."""

@@ -1,0 +1,135 @@
+"""One evaluation: everything that is measured of an artifact on a dataset, as one value that JSON can hold."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logit
+
+from fusion.artifact import Artifact
+from fusion.evaluation.conditions import AS_IS, CONDITIONS
+from fusion.evaluation.groups import Group, by_format, by_generator, by_source
+from fusion.evaluation.measures import measures
+from fusion.evaluation.scored import Scored, score
+from fusion.metrics import Estimate, Ranking, balanced_accuracy, estimate, estimates, share
+from fusion.table import FeatureTable
+
+COVERAGES = tuple(round(0.1 * step, 1) for step in range(1, 11))
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What one change does, against the same images as they are.
+
+    `changed` is the share of images whose label changes at all, `flipped` that of labels that change between AI and
+    NON-AI, `moved` the mean absolute change of the probability.
+    """
+
+    name: str
+    auc: Estimate
+    changed: Estimate
+    flipped: Estimate
+    moved: float
+    images: int
+
+
+@dataclass(frozen=True, slots=True)
+class Abstention:
+    """Answering only the surest images: the balanced accuracy at 0.5 on that share of them."""
+
+    coverage: float
+    accuracy: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The measurements of one artifact."""
+
+    artifact: str
+    fingerprint: str
+    counts: dict[str, int]
+    measures: dict[str, Estimate]
+    abstention: list[Abstention]
+    conditions: list[Condition]
+    generators: list[Group]
+    sources: list[Group]
+    formats: list[Group]
+    warnings: list[str]
+    plain: Scored
+
+
+def evaluate(name: str, artifact: Artifact, table: FeatureTable) -> Evaluation:
+    """The evaluation of an artifact on a table that holds each image under every condition."""
+    scored = score(artifact, table)
+    views = {condition: scored.where(table.view == view.name) for condition, view in CONDITIONS.items()}
+    plain = views[AS_IS]
+    kinds = {str(kind): int((plain.table.kind == kind).sum()) for kind in np.unique(plain.table.kind)}
+    return Evaluation(
+        artifact=name,
+        fingerprint=artifact.fingerprint,
+        counts=kinds | {"sources": len(np.unique(plain.table.source))},
+        measures=measures(plain),
+        abstention=abstention(plain),
+        conditions=[_condition(condition, view, plain) for condition, view in views.items() if condition != AS_IS],
+        generators=by_generator(plain),
+        sources=by_source(plain),
+        formats=by_format(plain),
+        warnings=_warnings(plain),
+        plain=plain,
+    )
+
+
+def abstention(scored: Scored) -> list[Abstention]:
+    """Balanced accuracy on the surest tenth, the surest two tenths, ... and all images."""
+    sureness = np.abs(logit(np.clip(scored.score, 1e-9, 1 - 1e-9)))
+    order = np.argsort(-sureness, kind="stable")
+    found = []
+    for coverage in COVERAGES:
+        part = scored.where(order[: max(round(coverage * len(order)), 1)])
+        right = balanced_accuracy(part.score >= 0.5, part.table.label)
+        found.append(Abstention(coverage, estimate(right, part.table.source)))
+    return found
+
+
+def _condition(name: str, changed: Scored, plain: Scored) -> Condition:
+    before, after = _paired(plain, changed)
+    old, new = plain.called[before], changed.called[after]
+    source = plain.table.source[before]
+    everything = np.ones(len(before), dtype=bool)
+    found = estimates(
+        {
+            "auc": Ranking(changed.score[after], changed.table.label[after]).auc,
+            "changed": share(old != new, everything),
+            "flipped": share(old * new == -1, everything),
+        },
+        source,
+    )
+    return Condition(
+        name,
+        **found,
+        moved=float(np.mean(np.abs(plain.score[before] - changed.score[after]))),
+        images=len(before),
+    )
+
+
+def _paired(first: Scored, second: Scored) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The rows of either that show the same image; a file listed twice counts once."""
+    _, in_first, in_second = np.intersect1d(first.table.image, second.table.image, return_indices=True)
+    return in_first, in_second
+
+
+def _warnings(plain: Scored) -> list[str]:
+    """What a reader has to know before believing a number."""
+    table = plain.table
+    found = []
+    per_class = [set(table.format[table.label == label]) for label in (0, 1)]
+    if table.view.size and not per_class[0] & per_class[1]:
+        found.append(
+            "No file format occurs in both classes: how the files were written may tell the label. Run python -m "
+            "scripts.audit_dataset, and encode both classes alike before quoting these numbers."
+        )
+    if len(np.unique(table.source)) < 5:
+        found.append("There are fewer than five sources: the intervals over sources say next to nothing.")
+    if not plain.called_ai.any() and not plain.called_non_ai.any():
+        found.append("Every image is UNCERTAIN: the labels under changes cannot flip, which is no merit.")
+    return found

@@ -1,0 +1,43 @@
+"""The headline measures of scored rows, each with both intervals."""
+
+import numpy as np
+
+from fusion.evaluation.scored import Scored
+from fusion.metrics import (
+    Estimate,
+    Measure,
+    Ranking,
+    balanced_accuracy,
+    calibration_error,
+    estimates,
+    share,
+    within_source_auc,
+)
+
+AUC, WITHIN, ERROR, UNCERTAIN = "AUC", "within-source AUC", "expected calibration error", "UNCERTAIN"
+RECALL_1, RECALL_5 = "recall at 1 % false positives", "recall at 5 % false positives"
+
+
+def measures(scored: Scored) -> dict[str, Estimate]:
+    """Ranking, calibration, and what each kind of image is called."""
+    return estimates(_measures(scored), scored.table.source)
+
+
+def _measures(scored: Scored) -> dict[str, Measure]:
+    table, score = scored.table, scored.score
+    ranking = Ranking(score, table.label)
+    ai, non_ai = scored.called_ai, scored.called_non_ai
+    everything = np.ones(len(table), dtype=bool)
+    found: dict[str, Measure] = {
+        AUC: ranking.auc,
+        WITHIN: within_source_auc(score, table.label, table.source),
+        "balanced accuracy at 0.5": balanced_accuracy(score >= 0.5, table.label),
+        RECALL_1: lambda weight: ranking.recall_at(weight, 0.01),
+        RECALL_5: lambda weight: ranking.recall_at(weight, 0.05),
+        ERROR: calibration_error(score, table.label),
+        UNCERTAIN: share(~ai & ~non_ai, everything),
+    }
+    for kind in sorted(set(table.kind)):
+        found[f"{kind} called AI"] = share(ai, table.kind == kind)
+        found[f"{kind} called NON-AI"] = share(non_ai, table.kind == kind)
+    return found

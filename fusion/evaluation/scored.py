@@ -1,0 +1,55 @@
+"""Scored rows: a probability and a label for each row of a table, from one artifact."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from fusion.artifact import Artifact
+from fusion.calibration import Thresholds
+from fusion.table import FeatureTable
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """`probability` (n,) is NaN where too little could be measured; `score` has one half there, undecided."""
+
+    table: FeatureTable
+    probability: NDArray[np.float64]
+    thresholds: Thresholds
+
+    @property
+    def score(self) -> NDArray[np.float64]:
+        """The probability, one half where there is none."""
+        return np.where(np.isnan(self.probability), 0.5, self.probability)
+
+    @property
+    def called_ai(self) -> NDArray[np.bool_]:
+        """The rows labelled AI."""
+        return np.asarray(self.probability >= self.thresholds.ai)
+
+    @property
+    def called_non_ai(self) -> NDArray[np.bool_]:
+        """The rows labelled NON-AI."""
+        return np.asarray(self.probability <= self.thresholds.non_ai)
+
+    @property
+    def called(self) -> NDArray[np.int64]:
+        """1 AI, -1 NON-AI, 0 UNCERTAIN."""
+        return self.called_ai.astype(np.int64) - self.called_non_ai.astype(np.int64)
+
+    def where(self, mask: NDArray[np.bool_] | NDArray[np.intp]) -> "Scored":
+        """The rows of a mask, or of indices."""
+        return Scored(self.table.where(mask), self.probability[mask], self.thresholds)
+
+
+def score(artifact: Artifact, table: FeatureTable) -> Scored:
+    """The artifact's probabilities for each row; features the table lacks count as not measured."""
+    table = table.aligned(artifact.model.schema)
+    values = table.values.copy()
+    for head in artifact.heads:
+        if head.number in table.schema.names and head.detector in table.embeddings:
+            values[:, table.schema.names.index(head.number)] = head.probability(table.embeddings[head.detector])
+    table = table.with_values(values)
+    return Scored(table, expit(artifact.model.log_odds(values)), artifact.model.thresholds)

@@ -1,0 +1,109 @@
+"""An evaluation as tables for a terminal, and as JSON."""
+
+import math
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from fusion.evaluation.evaluation import Evaluation
+from fusion.metrics import Estimate
+
+
+def tables(evaluations: Sequence[Evaluation]) -> Iterator[Table]:
+    """Measures of all artifacts side by side, then what changes do to each."""
+    yield _measures(evaluations)
+    for evaluation in evaluations:
+        yield _conditions(evaluation)
+    yield _generators(evaluations[0])
+
+
+def measures_table(title: str, measures: Mapping[str, Estimate]) -> Table:
+    """Measures by name with both intervals."""
+    table = Table("measure", title=title, title_justify="left")
+    for column in ("value", "95 % over sources", "95 % over images"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for name, e in measures.items():
+        value = "none" if math.isnan(e.value) else f"{e.value:.3f}"
+        table.add_row(
+            name,
+            value,
+            f"{e.sources.low:.3f} to {e.sources.high:.3f}",
+            f"{e.images.low:.3f} to {e.images.high:.3f}",
+        )
+    return table
+
+
+def data_console() -> Console:
+    """A console on stdout; where that is no terminal, wide enough for every table."""
+    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 140)
+
+
+def told(estimate: Estimate) -> str:
+    """A value with its interval over sources."""
+    if math.isnan(estimate.value):
+        return "cannot be measured"
+    return f"{estimate.value:.3f} ({estimate.sources.low:.3f}-{estimate.sources.high:.3f})"
+
+
+def _measures(evaluations: Sequence[Evaluation]) -> Table:
+    first = evaluations[0]
+    if len(evaluations) == 1:
+        return measures_table(f"{first.artifact}, {first.fingerprint}", first.measures)
+    table = Table("measure", title="Side by side, 95 % intervals over sources", title_justify="left")
+    for evaluation in evaluations:
+        table.add_column(f"{evaluation.artifact}\n{evaluation.fingerprint}", justify="right")
+    for name in first.measures:
+        table.add_row(name, *(told(evaluation.measures[name]) for evaluation in evaluations))
+    return table
+
+
+def _conditions(evaluation: Evaluation) -> Table:
+    table = Table(title=f"{evaluation.artifact} under changes", title_justify="left")
+    for name in ("change", "AUC", "labels that change", "AI <-> NON-AI", "probability moves by"):
+        table.add_column(name, justify="left" if name == "change" else "right")
+    for c in evaluation.conditions:
+        table.add_row(c.name, told(c.auc), f"{c.changed.value:.1%}", f"{c.flipped.value:.1%}", f"{c.moved:.3f}")
+    return table
+
+
+def _generators(evaluation: Evaluation) -> Table:
+    table = Table(title=f"{evaluation.artifact} by generator", title_justify="left")
+    for name in ("generator", "images", "AUC against all not AI", "called AI", "UNCERTAIN", "called NON-AI"):
+        table.add_column(name, justify="left" if name == "generator" else "right")
+    for g in evaluation.generators:
+        auc = "too few" if g.auc is None else told(g.auc)
+        table.add_row(g.name, str(g.ai), auc, f"{g.called_ai:.1%}", f"{g.uncertain:.1%}", f"{g.called_non_ai:.1%}")
+    return table
+
+
+def as_json(evaluation: Evaluation) -> dict[str, Any]:
+    """The evaluation as plain JSON values, without the images' own scores; null where nothing could be measured."""
+    content = {name: value for name, value in _plain(evaluation).items() if name != "plain"}
+    found: dict[str, Any] = finite(content)
+    return found
+
+
+def _plain(evaluation: Evaluation) -> dict[str, Any]:
+    return {name: asdict_of(getattr(evaluation, name)) for name in evaluation.__dataclass_fields__}
+
+
+def asdict_of(value: Any) -> Any:
+    """Dataclasses inside lists and dicts as dicts."""
+    if isinstance(value, list):
+        return [asdict_of(one) for one in value]
+    if isinstance(value, dict):
+        return {name: asdict_of(one) for name, one in value.items()}
+    return asdict(value) if hasattr(value, "__dataclass_fields__") and not hasattr(value, "table") else value
+
+
+def finite(content: Any) -> Any:
+    """The content with numbers that JSON cannot hold as null."""
+    if isinstance(content, Mapping):
+        return {name: finite(value) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content

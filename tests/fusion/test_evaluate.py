@@ -1,0 +1,114 @@
+"""The evaluation command: tables, JSON and a page, from one artifact or several side by side."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from fusion.artifact import load_artifact
+from fusion.evaluate import app
+from fusion.evaluation.conditions import AS_IS, CONDITIONS
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def report(
+    artifact: Path, logistic: Path, network: Path, dataset: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Result]:
+    """Where the report of three artifacts is, and what the command said."""
+    out = tmp_path_factory.mktemp("report")
+    return out, run(artifact, logistic, network, dataset, "--out", out, "--cache", cache)
+
+
+@pytest.fixture(scope="module")
+def content(report: tuple[Path, Result]) -> list[dict[str, dict[str, dict[str, float]]]]:
+    text = (report[0] / "report.json").read_text()
+    artifacts: list[dict[str, dict[str, dict[str, float]]]]
+    artifacts = json.loads(text, parse_constant=lambda name: pytest.fail(name))["artifacts"]
+    return artifacts
+
+
+def test_three_artifacts_stand_in_one_table(report: tuple[Path, Result], artifact: Path, logistic: Path) -> None:
+    result = report[1]
+    assert result.exit_code == 0, result.output
+    header = next(line for line in result.stdout.splitlines() if load_artifact(artifact).fingerprint in line)
+    assert load_artifact(logistic).fingerprint in header
+    (row,) = [line for line in result.stdout.splitlines() if line.startswith("│ AUC")]
+    assert len(re.findall(r"\d\.\d{3} \(\d\.\d{3}-\d\.\d{3}\)", row)) == 3
+
+
+def test_the_test_numbers_are_those_that_training_wrote(content: list, artifact: Path) -> None:
+    trained = json.loads((artifact / "metrics.json").read_text())["test"]
+    assert content[0]["measures"] == trained
+
+
+def test_every_measure_has_both_intervals(content: list) -> None:
+    for estimate in content[0]["measures"].values():
+        assert set(estimate) == {"value", "sources", "images"}
+    assert content[0]["measures"]["AUC"]["value"] > 0.9
+
+
+def test_every_condition_is_measured_on_every_image(content: list) -> None:
+    found = {condition["name"]: condition for condition in content[0]["conditions"]}
+    assert set(found) == set(CONDITIONS) - {AS_IS}
+    assert {condition["images"] for condition in found.values()} == {24}
+    assert found["metadata stripped"]["moved"] == 0
+    # The two classes differ by grain: blur takes it away, so this artifact must notice.
+    assert found["blur 1 px"]["moved"] > found["JPEG 95"]["moved"]
+
+
+def test_groups_and_the_abstention_curve_are_there(content: list) -> None:
+    assert [group["name"] for group in content[0]["sources"]] == ["s0-0", "s0-1"]
+    assert [group["name"] for group in content[0]["formats"]] == ["PNG"]
+    assert [point["coverage"] for point in content[0]["abstention"]][-1] == 1.0
+
+
+def test_the_page_stands_alone(report: tuple[Path, Result]) -> None:
+    page = (report[0] / "report.html").read_text()
+    assert page.count("<svg") == 8
+    assert "<script" not in page
+    assert not re.search(r'(?:src|href)="http', page)
+    for title in ("ROC", "Precision and recall", "Reliability", "AUC under changes"):
+        assert title in page
+
+
+def test_a_second_evaluation_measures_no_image_again(
+    artifact: Path, dataset: Path, cache: Path, tmp_path: Path, report: tuple[Path, Result]
+) -> None:
+    result = run(artifact, dataset, "--out", tmp_path / "r", "--cache", cache)
+    assert ", 0 to measure" in result.stderr
+    assert (tmp_path / "r" / "report.html").is_file()
+
+
+@pytest.mark.parametrize(("split", "told"), [("exam", "There is no split 'exam'"), ("val", None), ("all", None)])
+def test_any_split_can_be_measured_and_an_unknown_one_is_refused(
+    artifact: Path, dataset: Path, cache: Path, tmp_path: Path, split: str, told: str | None
+) -> None:
+    result = run(artifact, dataset, "--split", split, "--out", tmp_path, "--cache", cache)
+    assert result.exit_code == (2 if told else 0)
+    assert told is None or told in result.stderr
+
+
+def test_bad_input_ends_in_a_sentence(artifact: Path, dataset: Path, tmp_path: Path) -> None:
+    for arguments, told in (
+        ([dataset], "at least one artifact"),
+        ([tmp_path, dataset], "There is no fusion model"),
+        ([artifact, tmp_path / "none.csv"], "There is no"),
+    ):
+        result = run(*arguments, "--out", tmp_path / "r")
+        assert (result.exit_code, told in result.stderr) == (2, True), result.output
+    assert not (tmp_path / "r").exists()
+
+
+def test_one_class_cannot_be_measured(artifact: Path, dataset: Path, tmp_path: Path) -> None:
+    lines = [line for line in dataset.read_text().splitlines() if ",1,test" not in line]
+    path = dataset.parent / "one-class.csv"
+    path.write_text("\n".join(lines))
+    result = run(artifact, path, "--out", tmp_path / "r")
+    assert result.exit_code == 2
+    assert "images of both classes" in result.stderr

@@ -1,0 +1,86 @@
+"""One contract for every kind of weigher: margins, exact explanations, gaps, early stopping, to disk and back."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fusion.metrics import auc
+from fusion.weighers.kinds import KINDS
+from fusion.weighers.weigher import Rows, Weigher, WeigherKind
+
+NAMES = ("signal", "noise", "rare")
+
+
+def rows(count: int, seed: int, shift: float = 1.5) -> Rows:
+    """Two classes that differ in the first feature; the third is measured in one row of ten."""
+    random = np.random.default_rng(seed)
+    label = random.integers(0, 2, count)
+    values = random.normal(0, 1, (count, 3))
+    values[:, 0] += shift * label
+    values[random.random(count) < 0.9, 2] = np.nan
+    return Rows(values, label, np.ones(count))
+
+
+@pytest.fixture(scope="module", params=KINDS.values(), ids=lambda kind: kind.name)
+def kind(request: pytest.FixtureRequest) -> WeigherKind:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def weigher(kind: WeigherKind) -> Weigher:
+    return kind.train(rows(600, 0), NAMES, kind.candidates[0], 0, None, 100 if kind.in_rounds else None)[0]
+
+
+def test_it_learns_what_tells_the_classes_apart(weigher: Weigher) -> None:
+    fresh = rows(400, 1)
+    assert auc(weigher.margin(fresh.values), fresh.label) > 0.8
+
+
+def test_contributions_add_up_to_the_margin_and_name_the_right_feature(weigher: Weigher) -> None:
+    values = rows(200, 2).values
+    shares = weigher.contributions(values)
+    assert shares.shape == (200, 4)
+    assert shares.sum(axis=1) == pytest.approx(weigher.margin(values), abs=1e-4)
+    size = np.abs(shares[:, :3]).mean(axis=0)
+    assert size[0] > 2 * size[1:].max()
+
+
+def test_a_higher_signal_pushes_towards_ai(weigher: Weigher) -> None:
+    low, high = weigher.contributions(np.array([[-1.0, 0.0, np.nan], [3.0, 0.0, np.nan]]))
+    assert low[0] < 0 < high[0]
+
+
+def test_gaps_give_finite_margins(weigher: Weigher) -> None:
+    assert np.isfinite(weigher.margin(np.full((1, 3), np.nan))).all()
+    assert np.isfinite(weigher.margin(np.array([[np.nan, 1.0, 1.0], [1e9, -1e9, 0.0]]))).all()
+
+
+def test_the_same_seed_gives_the_same_margins(kind: WeigherKind) -> None:
+    rounds = 20 if kind.in_rounds else None
+    first, again = (kind.train(rows(300, 0), NAMES, kind.candidates[0], 7, None, rounds)[0] for _ in range(2))
+    values = rows(50, 3).values
+    assert np.array_equal(first.margin(values), again.margin(values))
+
+
+def test_it_comes_back_from_disk_as_it_was(kind: WeigherKind, weigher: Weigher, tmp_path: Path) -> None:
+    weigher.save(tmp_path / kind.file)
+    again = kind.load((tmp_path / kind.file).read_bytes())
+    values = rows(50, 3).values
+    assert np.array_equal(again.margin(values), weigher.margin(values))
+
+
+def test_what_is_no_model_is_refused(kind: WeigherKind) -> None:
+    with pytest.raises(ValueError):
+        kind.load(b"not a model")
+
+
+@pytest.mark.parametrize("name", ["xgboost", "mlp"])
+def test_early_stopping_goes_by_the_watched_rows(name: str) -> None:
+    kind = KINDS[name]  # type: ignore[index]
+    learned = rows(600, 0)
+    same, opposite = rows(200, 1), rows(200, 1, shift=-1.5)
+    _, long = kind.train(learned, NAMES, kind.candidates[0], 0, same)
+    _, short = kind.train(learned, NAMES, kind.candidates[0], 0, opposite)
+    # Where the watched rows contradict the learned ones, every further round makes it worse.
+    assert short < long

@@ -1,0 +1,66 @@
+"""The extraction command: killed half-way it goes on where it was; bad input ends in a sentence."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+from typer.testing import CliRunner
+
+from scripts.extract_features import app
+from tests.fusion.conftest import write_dataset
+from tests.worker.redis_server import wait_until
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: object) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def views_in(cache: Path) -> int:
+    """The views that every detector has written; statistics comes last."""
+    return sum(pq.read_metadata(file).num_rows for file in cache.glob("statistics-*/*.parquet"))
+
+
+def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
+    dataset, cache = write_dataset(tmp_path), tmp_path / "features"
+    command = [sys.executable, "-m", "scripts.extract_features", str(dataset), "--cache", str(cache), "--views", "20"]
+    process = subprocess.Popen(
+        command, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        wait_until(lambda: views_in(cache) > 0 or process.poll() is not None, timeout=120)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    kept = views_in(cache)
+    total = 120 * 20 + 24
+    assert 0 < kept < total
+    code, _, told = run(dataset, "--cache", cache, "--views", "20")
+    assert code == 0, told
+    assert f"{total} views of 144 images: {kept} are in the cache, {total - kept} to measure" in told
+    assert views_in(cache) == total
+
+
+def test_the_summary_names_every_detector(dataset: Path, cache: Path) -> None:
+    code, shown, _ = run(dataset, "--cache", cache, "--views", "1")
+    assert code == 0
+    for name in ("noise", "spectrum", "statistics", "ela"):
+        assert name in shown
+
+
+def test_bad_input_ends_in_a_sentence(dataset: Path, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.csv"
+    wrong.write_text("path,class\na,b\n")
+    for arguments, told in (
+        ([tmp_path / "none.csv"], "There is no"),
+        ([wrong], "lacks the column"),
+        ([dataset, "--profile", "huge"], "no profile 'huge'"),
+        ([dataset, "--cache", "/proc/none"], "/proc/none"),
+    ):
+        code, _, said = run(*arguments)
+        assert (code, told in said) == (2, True), said
