@@ -29,8 +29,9 @@ def audit_dataset(
 ) -> None:
     """Measure how well format, size, compression and metadata each predict the label, by cross-validated AUC.
 
-    0.5 is chance; 1.0 tells the classes apart without a look at the picture. Measured on sources that the measuring
-    model has not seen, and on other images of the sources that it has.
+    0.5 is chance; 1.0 tells the classes apart without a look at the picture.
+
+    Measured on sources that were not learned from, and on other images of those that were.
 
     Exit codes: 0 nothing is above 0.6, 1 something is, 2 bad input.
     """

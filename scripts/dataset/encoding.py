@@ -1,45 +1,52 @@
-"""How a file is written, apart from what it shows: its JPEG tables, sampling, metadata sizes, bytes per pixel."""
+"""How a file is written, apart from what it shows: bytes per pixel, metadata sizes, JPEG tables and sampling."""
 
 import io
 import warnings
-from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile, get_sampling
 
 from forensics.types import ImageSample
 
-TABLE_CELLS = 64
+_CELLS = 64
 
 
-def encoding_of(sample: ImageSample) -> Mapping[str, float]:
-    """Numbers by name; those of JPEG (`quantisation_*`, `sampling`) are there for JPEG files only."""
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """Traces of one file's writing.
+
+    `metadata_sizes` are those of EXIF, XMP, IPTC and ICC in bytes and of texts in characters. `quantisation` holds the
+    luma and the chroma table of a JPEG, (128,) float32 in zigzag order, NaN for a table that is not there;
+    `subsampling` Pillow's number of the chroma subsampling. Both are None for other formats.
+    """
+
+    bytes_per_pixel: float
+    metadata_sizes: tuple[int, int, int, int, int]
+    quantisation: NDArray[np.float32] | None = field(default=None, repr=False)
+    subsampling: int | None = None
+
+
+def encoding_of(sample: ImageSample) -> Encoding:
+    """The traces of a decoded file."""
     metadata = sample.metadata
-    return {
-        "width": sample.width,
-        "height": sample.height,
-        "bytes_per_pixel": len(sample.data) / (sample.width * sample.height),
-        "exif_bytes": len(metadata.exif),
-        "xmp_bytes": len(metadata.xmp),
-        "iptc_bytes": len(metadata.iptc),
-        "icc_bytes": len(metadata.icc),
-        "text_length": sum(len(key) + len(text) for key, text in metadata.text.items()),
-        **(_jpeg(sample.data) if sample.media_type == "image/jpeg" else {}),
-    }
+    text = sum(len(key) + len(value) for key, value in metadata.text.items())
+    sizes = (len(metadata.exif), len(metadata.xmp), len(metadata.iptc), len(metadata.icc), text)
+    bytes_per_pixel = len(sample.data) / (sample.width * sample.height)
+    if sample.media_type != "image/jpeg":
+        return Encoding(bytes_per_pixel, sizes)
+    return Encoding(bytes_per_pixel, sizes, *_jpeg(sample.data))
 
 
-def _jpeg(data: bytes) -> Mapping[str, float]:
-    """Luma and chroma quantisation tables in zigzag order, and Pillow's number of the chroma subsampling."""
+def _jpeg(data: bytes) -> tuple[NDArray[np.float32], int | None]:
+    cells = np.full(2 * _CELLS, np.nan, dtype=np.float32)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
             if not isinstance(image, JpegImageFile):
-                return {}
-            tables = list(image.quantization.values())
-            sampling = get_sampling(image)
-    cells = {
-        f"quantisation_{name}_{cell}": float(value)
-        for name, table in zip(("luma", "chroma"), tables, strict=False)
-        for cell, value in enumerate(table[:TABLE_CELLS])
-    }
-    return {**cells, "sampling": float(sampling)}
+                return cells, None
+            for index, table in enumerate(list(image.quantization.values())[:2]):
+                cells[index * _CELLS : (index + 1) * _CELLS] = table
+            return cells, get_sampling(image)

@@ -1,7 +1,7 @@
 """The facts of many image files, each read once, on all cores: identity, size, fingerprint, encoding."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from rich.progress import track
 from forensics.decode import decode
 from forensics.errors import ImgMlError
 from fusion.dataset import DatasetError
-from scripts.dataset.encoding import encoding_of
+from scripts.dataset.encoding import Encoding, encoding_of
 
 THUMBNAIL = 16
 MOST_BYTES = 256 * 2**20
@@ -30,8 +30,7 @@ _FEW = 48
 class ImageFacts:
     """What is known of one readable image.
 
-    `perceptual_hash` is the 64-bit DCT hash of imagehash, `thumbnail` THUMBNAIL x THUMBNAIL x 3 uint8, `encoding`
-    numbers by name (see scripts.dataset.encoding).
+    `perceptual_hash` is the 64-bit DCT hash of imagehash, `thumbnail` THUMBNAIL x THUMBNAIL x 3 uint8.
     """
 
     path: Path
@@ -41,7 +40,7 @@ class ImageFacts:
     format: str
     perceptual_hash: int
     thumbnail: NDArray[np.uint8] = field(repr=False, compare=False)
-    encoding: Mapping[str, float] = field(repr=False, compare=False)
+    encoding: Encoding = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

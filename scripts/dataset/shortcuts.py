@@ -12,7 +12,6 @@ from threadpoolctl import threadpool_limits
 
 from fusion.dataset import DatasetError, Row
 from fusion.metrics import Interval, by_images, by_sources
-from scripts.dataset.encoding import TABLE_CELLS
 from scripts.dataset.inventory import ImageFacts
 
 # An AUC above this is a shortcut that a model would learn instead of the pixels.
@@ -34,7 +33,7 @@ class Trace:
     """One kind of trace: numbers of an image, or None where it does not apply, and what to do when it tells."""
 
     name: str
-    numbers: Callable[[ImageFacts], Sequence[float] | None]
+    numbers: Callable[[ImageFacts], Sequence[float] | NDArray[np.float32] | None]
     advice: str
 
 
@@ -63,20 +62,11 @@ class Finding:
         return self.highest > LIMIT
 
 
-def _metadata(names: Sequence[str]) -> Callable[[ImageFacts], Sequence[float]]:
-    return lambda image: [image.encoding[name] for name in names]
+def _subsampling(image: ImageFacts) -> Sequence[float] | None:
+    number = image.encoding.subsampling
+    return None if number is None else [number]
 
 
-def _jpeg_only(names: Sequence[str]) -> Callable[[ImageFacts], Sequence[float] | None]:
-    def numbers(image: ImageFacts) -> Sequence[float] | None:
-        found = [image.encoding.get(name, np.nan) for name in names]
-        return found if image.format == "JPEG" else None
-
-    return numbers
-
-
-_METADATA = ("exif_bytes", "xmp_bytes", "iptc_bytes", "icc_bytes", "text_length")
-_TABLES = tuple(f"quantisation_{name}_{cell}" for name in ("luma", "chroma") for cell in range(TABLE_CELLS))
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIC")
 _ENCODE = "Encode both classes alike: the same format, quality and chroma subsampling for every file."
 
@@ -84,17 +74,21 @@ TRACES = (
     Trace("file format", lambda image: [float(image.format == name) for name in _FORMATS], _ENCODE),
     Trace(
         "width and height",
-        lambda image: [image.encoding["width"], image.encoding["height"]],
+        lambda image: [image.width, image.height],
         "Crop both classes to the same size at native resolution. Do not resize: that erases traces of one class only.",
     ),
     Trace(
         "bytes per pixel",
-        lambda image: [image.encoding["bytes_per_pixel"]],
+        lambda image: [image.encoding.bytes_per_pixel],
         "Encode both classes alike. What stays is how busy the pictures are: choose both classes' subjects alike.",
     ),
-    Trace("JPEG quantisation", _jpeg_only(_TABLES), _ENCODE),
-    Trace("JPEG subsampling", _jpeg_only(("sampling",)), _ENCODE),
-    Trace("metadata", _metadata(_METADATA), "Strip EXIF, XMP, IPTC, ICC profiles and text from every file."),
+    Trace("JPEG quantisation", lambda image: image.encoding.quantisation, _ENCODE),
+    Trace("JPEG subsampling", _subsampling, _ENCODE),
+    Trace(
+        "metadata",
+        lambda image: image.encoding.metadata_sizes,
+        "Strip EXIF, XMP, IPTC, ICC profiles and text from every file.",
+    ),
 )
 
 
