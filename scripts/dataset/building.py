@@ -12,7 +12,7 @@ from fusion.dataset import SPLITS, DatasetError
 from scripts.dataset.discover import find_images
 from scripts.dataset.inventory import ImageFacts, take_inventory
 from scripts.dataset.layouts import read_layout
-from scripts.dataset.near_duplicates import alike_pairs, clusters
+from scripts.dataset.near_duplicates import alike_clusters
 from scripts.dataset.splits import FEWEST_GROUPS, assign_splits, groups_of, has_few_groups
 
 COLUMNS = ("filepath", "label", "split", "generator", "source", "sha256", "width", "height", "format")
@@ -48,7 +48,7 @@ def build(roots: Sequence[Path], label_map: Mapping[str, int], shares: Mapping[s
     Raises DatasetError where there is no dataset to be made.
     """
     images, notes = _labelled(roots, label_map)
-    cluster = clusters(len(images), alike_pairs([image.facts for image in images]))
+    cluster = alike_clusters([image.facts for image in images])
     images, more = _with_sources(images, cluster)
     placed, about_splits = _with_splits(images, cluster, shares, seed)
     return Built(tuple(placed), (*notes, *more, *about_splits, *_warnings(placed, cluster, shares)))

@@ -27,6 +27,7 @@ def alike_pairs(images: Sequence[ImageFacts]) -> Pairs:
     """
     hashes = np.array([image.perceptual_hash for image in images], dtype=np.uint64)
     thumbnails = np.array([image.thumbnail for image in images], dtype=np.int16).reshape(-1, THUMBNAIL**2, 3)
+    contrast = _contrast(thumbnails)
     found = [np.empty((0, 2), dtype=np.intp)]
     rows = max(1, _BLOCK // max(1, len(images)))
     for start in range(0, len(images), rows):
@@ -34,8 +35,19 @@ def alike_pairs(images: Sequence[ImageFacts]) -> Pairs:
         candidates = np.argwhere(np.triu(near, 1)) + start
         for at in range(0, len(candidates), _THUMBNAILS_AT_ONCE):
             some = candidates[at : at + _THUMBNAILS_AT_ONCE]
-            found.append(some[_look_alike(thumbnails[some[:, 0]], thumbnails[some[:, 1]])])
+            first, second = some.T
+            difference = np.abs(thumbnails[first] - thumbnails[second]).mean(axis=(1, 2))
+            # One grey level more keeps the rounding of empty images from counting as a difference.
+            limit = THUMBNAIL_DIFFERENCE * (1 + np.minimum(contrast[first], contrast[second]))
+            found.append(some[difference <= limit])
     return np.concatenate(found)
+
+
+def alike_clusters(images: Sequence[ImageFacts]) -> NDArray[np.int64]:
+    """The cluster number of each image; files of the same bytes are compared once."""
+    digests, first, number = np.unique([image.sha256 for image in images], return_index=True, return_inverse=True)
+    distinct = [images[index] for index in first.tolist()]
+    return clusters(len(digests), alike_pairs(distinct))[number]
 
 
 def clusters(count: int, pairs: Pairs) -> NDArray[np.int64]:
@@ -44,14 +56,7 @@ def clusters(count: int, pairs: Pairs) -> NDArray[np.int64]:
     return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
 
 
-def _look_alike(first: NDArray[np.int16], second: NDArray[np.int16]) -> NDArray[np.bool_]:
-    difference = np.abs(first - second).mean(axis=(1, 2))
-    # One grey level more keeps the rounding of empty images from counting as a difference.
-    contrast = 1 + np.minimum(_contrast(first), _contrast(second))
-    return np.asarray(difference <= THUMBNAIL_DIFFERENCE * contrast)
-
-
 def _contrast(thumbnails: NDArray[np.int16]) -> NDArray[np.float64]:
     """Mean absolute deviation from each image's own mean colour."""
-    centred = thumbnails - thumbnails.mean(axis=1, keepdims=True)
-    return np.asarray(np.abs(centred).mean(axis=(1, 2)))
+    found = [np.abs(one - one.mean(axis=0)).mean() for one in thumbnails]
+    return np.array(found, dtype=np.float64)

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from scripts.dataset.inventory import ImageFacts, read_facts
-from scripts.dataset.near_duplicates import alike_pairs, clusters
+from scripts.dataset.near_duplicates import alike_clusters, alike_pairs, clusters
 from tests.scripts.pictures import save, scene
 
 
@@ -36,9 +37,7 @@ def test_other_scenes_and_plain_surfaces_do_not_look_alike(tmp_path: Path) -> No
     assert pairs(*paths) == []
 
 
-def test_clusters_join_what_chains_of_pairs_join(tmp_path: Path) -> None:
-    import numpy as np
-
+def test_clusters_join_what_chains_of_pairs_join() -> None:
     found = clusters(5, np.array([[0, 3], [3, 4]]))
     assert found[0] == found[3] == found[4]
     assert len(set(found.tolist())) == 3
@@ -47,3 +46,9 @@ def test_clusters_join_what_chains_of_pairs_join(tmp_path: Path) -> None:
 def test_a_single_image_and_none_have_no_pairs(tmp_path: Path) -> None:
     assert pairs(save(tmp_path / "a.png", 1)) == []
     assert pairs() == []
+
+
+def test_copies_and_what_looks_like_them_share_a_cluster(tmp_path: Path) -> None:
+    paths = [save(tmp_path / name, number) for name, number in (("a.png", 1), ("b.png", 2), ("c.png", 1), ("d.jpg", 1))]
+    first, other, copy, again = alike_clusters([facts(path) for path in paths]).tolist()
+    assert first == copy == again != other
