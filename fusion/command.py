@@ -1,6 +1,7 @@
 """What the commands share: whatever goes wrong on purpose ends in a sentence and exit code 2, never in a trace."""
 
 import errno
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +16,11 @@ _ADVICE = {
     errno.EACCES: "Permission is denied: choose another place.",
     errno.EROFS: "The place is read-only: choose another one.",
 }
+
+
+def data_console() -> Console:
+    """A console on stdout; where that is no terminal, wide enough for every table."""
+    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 140, highlight=False)
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def read_rows(csv_path: Path) -> list[Row]:
     Raises DatasetError for a missing file or column, no rows, or an unknown label or split.
     """
     try:
-        with csv_path.open(newline="", encoding="utf-8") as file:
+        with csv_path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             missing = {"filepath", "label", "split"} - set(reader.fieldnames or ())
             if missing:

@@ -8,12 +8,12 @@ from rich.console import Console
 
 from fusion.artifact import Artifact, load_artifact, to_json
 from fusion.cache import FeatureCache
-from fusion.command import told_errors
+from fusion.command import data_console, told_errors
 from fusion.dataset import SPLITS, DatasetError, Row, read_rows
 from fusion.evaluation.conditions import CONDITIONS
 from fusion.evaluation.evaluation import evaluate
 from fusion.evaluation.page import page
-from fusion.evaluation.tables import as_json, data_console, tables
+from fusion.evaluation.tables import as_json, tables
 from fusion.extract import extract
 from fusion.files import write_atomically
 from fusion.table import FeatureTable

@@ -9,9 +9,9 @@ from rich.console import Console
 from fusion.artifact import MANIFEST_FILE, load_artifact, to_json, write_artifact
 from fusion.cache import FeatureCache
 from fusion.card import model_card
-from fusion.command import told_errors
+from fusion.command import data_console, told_errors
 from fusion.dataset import DatasetError, read_dataset
-from fusion.evaluation.tables import data_console, measures_table
+from fusion.evaluation.tables import measures_table
 from fusion.extract import extract
 from fusion.fit import Fitted, Plan, fit
 from fusion.report import Report, measure, metrics

@@ -9,9 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from fusion.cache import FeatureCache
-from fusion.command import told_errors
+from fusion.command import data_console, told_errors
 from fusion.dataset import read_dataset
-from fusion.evaluation.tables import data_console
 from fusion.extract import extract
 from fusion.table import FeatureTable
 from fusion.views import training_views

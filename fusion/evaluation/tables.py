@@ -1,12 +1,10 @@
 """An evaluation as tables for a terminal, and as JSON."""
 
 import math
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from fusion.evaluation.evaluation import Evaluation
@@ -35,11 +33,6 @@ def measures_table(title: str, measures: Mapping[str, Estimate]) -> Table:
             f"{e.images.low:.3f} to {e.images.high:.3f}",
         )
     return table
-
-
-def data_console() -> Console:
-    """A console on stdout; where that is no terminal, wide enough for every table."""
-    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 140)
 
 
 def told(estimate: Estimate) -> str:

@@ -1,0 +1,1 @@
+"""What the dataset commands share: layouts of folders, facts of files, near duplicates, splits, shortcuts."""
