@@ -11,6 +11,7 @@ from fusion.artifact import Artifact, load_artifact
 from fusion.calibration import Thresholds
 from fusion.features import vector
 from fusion.heads import apply_heads
+from fusion.pointer import read_pointer
 from fusion.reasons import reasons
 from fusion.settings import FusionSettings
 from fusion.verdict import Basis, Label, Reason, Verdict
@@ -25,11 +26,15 @@ class Judge:
     `analyzers` and `needs_pixels` tell a caller that examines images elsewhere what to run and what to keep.
     """
 
-    def __init__(self, engine: Engine, artifact: Artifact, thresholds: Thresholds, profile: str) -> None:
+    def __init__(self, engine: Engine, artifact: Artifact, profile: str, threshold: float | None = None) -> None:
+        """With a `threshold` the band between the artifact's two closes, and no label is UNCERTAIN by probability."""
         self._engine = engine
         self._model = artifact.model
         self._heads = artifact.heads
-        self._thresholds = thresholds
+        self._threshold = threshold
+        self._thresholds = artifact.model.thresholds
+        if threshold is not None:
+            self._thresholds = Thresholds(threshold, float(np.nextafter(threshold, 0)))
         self.profile = profile
         self.fingerprint = artifact.fingerprint
 
@@ -42,6 +47,10 @@ class Judge:
     def needs_pixels(self) -> bool:
         """Whether `conclude` needs each item's sample."""
         return self._engine.needs_pixels
+
+    def with_artifact(self, artifact: Artifact) -> "Judge":
+        """A judge of the same detectors, which stay loaded, and another artifact."""
+        return Judge(self._engine, artifact, self.profile, self._threshold)
 
     def judge(self, samples: Sequence[ImageSample]) -> list[Verdict]:
         """A verdict for each sample, in order."""
@@ -93,9 +102,6 @@ def _confidence(label: Label, probability: float | None) -> float | None:
 def load_judge(detectors: ImgMlSettings, fusion: FusionSettings) -> Judge:
     """The judge that the settings describe; ArtifactError or RegistryError where it cannot be had."""
     profile = load_profile(detectors.profile, detectors.model_dir)
-    artifact = load_artifact(profile.artifact)
-    thresholds = artifact.model.thresholds
-    if fusion.threshold is not None:
-        thresholds = Thresholds(fusion.threshold, float(np.nextafter(fusion.threshold, 0)))
+    artifact = load_artifact(read_pointer(profile.artifact).artifact)
     engine = Engine(profile, detectors.model_dir, detectors.device)
-    return Judge(engine, artifact, thresholds, profile.name)
+    return Judge(engine, artifact, profile.name, fusion.threshold)

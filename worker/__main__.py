@@ -24,6 +24,7 @@ def work(
 
     Settings come from the environment or .env (docs/settings.md); without REDIS_URL a private Redis is started.
     SIGTERM or Ctrl-C finishes the jobs in work and hands back the rest; a second one hands back everything at once.
+    SIGHUP looks at once whether another artifact is in force.
 
     Exit codes: 0 told to stop, or idle; 2 a setting, a model file or Redis makes it impossible to start.
     """
@@ -32,7 +33,7 @@ def work(
     settings = load(WorkerSettings)
     # Imported late, so that --help and a wrong setting answer at once.
     from forensics.errors import ImgMlError
-    from fusion.judge import load_judge
+    from fusion.live import load_live_judge
     from fusion.settings import FusionSettings
     from img_ml.settings import ImgMlSettings
     from worker.launch import run_worker
@@ -43,7 +44,7 @@ def work(
     try:
         run_worker(
             settings,
-            lambda: load_judge(detectors, fusion),
+            lambda: load_live_judge(detectors, fusion),
             stop_when_idle_s=stop_when_idle,
             trust_anchors=_trust_anchors(detectors.c2pa_trust_anchors),
         )

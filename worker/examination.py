@@ -25,6 +25,8 @@ def prepare_process(trust_anchors: str | None) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if trust_anchors is not None:
         install_trust_anchors(trust_anchors)
 

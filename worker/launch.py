@@ -53,14 +53,14 @@ async def _run(
     stop_when_idle_s: float | None,
     trust_anchors: str | None,
 ) -> bool:
-    stop, hurry = asyncio.Event(), asyncio.Event()
-    _listen_for_signals(stop, hurry)
+    stop, hurry, reload = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    _listen_for_signals(stop, hurry, reload)
     await _check_access(url)
-    loaded = judge()
-    return await serve(settings, loaded, Surroundings(url, consumer, stop, hurry, stop_when_idle_s, trust_anchors))
+    around = Surroundings(url, consumer, stop, hurry, reload, stop_when_idle_s, trust_anchors)
+    return await serve(settings, judge(), around)
 
 
-def _listen_for_signals(stop: asyncio.Event, hurry: asyncio.Event) -> None:
+def _listen_for_signals(stop: asyncio.Event, hurry: asyncio.Event, reload: asyncio.Event) -> None:
     def heard() -> None:
         (hurry if stop.is_set() else stop).set()
 
@@ -70,6 +70,8 @@ def _listen_for_signals(stop: asyncio.Event, hurry: asyncio.Event) -> None:
             loop.add_signal_handler(number, heard)
         except NotImplementedError:  # Windows
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(heard))
+    if hasattr(signal, "SIGHUP"):
+        loop.add_signal_handler(signal.SIGHUP, reload.set)
 
 
 async def _check_access(url: str) -> None:

@@ -10,12 +10,14 @@ import structlog
 
 from forensics.decode import DecodeLimits
 from forensics.examine import Examined
+from fusion.live import Refreshed
 from fusion.verdict import Verdict
 from worker.answer import Answerer, Stations
 from worker.batcher import Batcher
 from worker.decode_pool import DecodePool, DecodeRules
 from worker.fetch import Fetcher, FetchLimits
 from worker.pipeline import Pipeline, PipelineRules
+from worker.reload import keep_fresh
 from worker.settings import WorkerSettings
 from worker.stream import JobStream, StreamNames
 from worker.telemetry import Observer, log_answer
@@ -40,15 +42,20 @@ class JudgeLike(Protocol):
         """A verdict per image, in order; called in one thread."""
         ...
 
+    def refresh(self, *, force: bool = False) -> Refreshed:
+        """Take another artifact where one is in force; called in any thread."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What differs from run to run: where Redis is, this worker's name there, and what ends the run."""
+    """What differs from run to run: where Redis is, this worker's name there, and what ends or refreshes the run."""
 
     redis_url: str
     consumer: str
     stop: asyncio.Event
     hurry: asyncio.Event
+    reload: asyncio.Event
     stop_when_idle_s: float | None = None
     trust_anchors: str | None = None
     observe: Observer = log_answer
@@ -68,11 +75,14 @@ async def serve(settings: WorkerSettings, judge: JudgeLike, around: Surroundings
     async with _stations(settings, judge, batcher, around.trust_anchors) as stations:
         # Enough decoded images for the batch in the engine, the next one, and those being decoded; no more.
         answerer = Answerer(stations, benches=2 * settings.worker_batch_size + settings.decode_processes)
+        fresh = asyncio.create_task(keep_fresh(judge.refresh, around.reload, settings.worker_artifact_check_s))
         _log.info("worker is ready", jobs=names.jobs, group=names.group, consumer=names.consumer)
         try:
             pipeline = Pipeline(stream, answerer, _rules(settings, around.stop_when_idle_s), around.observe)
             clean = await pipeline.run(around.stop, around.hurry)
         finally:
+            fresh.cancel()
+            await asyncio.gather(fresh, return_exceptions=True)
             await stream.close()
             engine_is_done = await batcher.close()
     _log.info("worker has stopped", clean=clean and engine_is_done)

@@ -45,6 +45,9 @@ class WorkerSettings(BaseSettings):
         5, ge=1, le=1000, description="Deliveries after which an unfinished job becomes a dead letter."
     )
     worker_drain_s: float = Field(25, ge=0, le=3600, description="Seconds to finish jobs in work when told to stop.")
+    worker_artifact_check_s: float = Field(
+        5, ge=0, le=86_400, description="Seconds between looks whether another artifact is in force; 0: on SIGHUP only."
+    )
     worker_results_maxlen: int = Field(
         0, ge=0, description="Trim the result stream to about this many entries; 0: never trim."
     )

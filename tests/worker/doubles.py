@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 
 from forensics.examine import Examined
+from fusion.live import Refreshed
 from fusion.verdict import Verdict
 
 
@@ -27,6 +28,9 @@ class PlainJudge:
         if any(one.evidence.width == self.poison_width for one in examined):
             raise RuntimeError("this image breaks the network")
         return [verdict_on(one) for one in examined]
+
+    def refresh(self, *, force: bool = False) -> Refreshed:
+        return Refreshed("unchanged", self.fingerprint)
 
 
 def verdict_on(examined: Examined) -> Verdict:

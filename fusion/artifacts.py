@@ -1,0 +1,87 @@
+"""Which artifact is in force: `python -m fusion.artifacts list | use ARTIFACT | back`."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from forensics.errors import ArtifactError
+from fusion.artifact import load_artifact
+from fusion.command import data_console, told_errors
+from fusion.pointer import Pointer, point, point_back, read_pointer
+from img_ml.profiles import load_profile
+from img_ml.settings import ImgMlSettings
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+OfProfile = Annotated[str | None, typer.Option("--profile", help="Profile; IMG_ML_PROFILE when not given.")]
+talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+
+
+@app.callback()
+def main() -> None:
+    """Choose the artifact that a profile answers with. Running workers take the change by themselves.
+
+    Exit codes: 0 done, 2 it cannot be done, and nothing was changed.
+    """
+
+
+@app.command(name="list")
+def show(profile: OfProfile = None) -> None:
+    """List the artifact in force and the earlier ones."""
+    with told_errors(talk):
+        pointer = read_pointer(_folder(profile))
+    table = Table("", "Artifact", "Fingerprint", "Test AUC")
+    for path in (pointer.artifact, *pointer.earlier):
+        table.add_row("in force" if path == pointer.artifact else "", str(path), _fingerprint(path), _auc(path))
+    data_console().print(table)
+
+
+@app.command()
+def use(artifact: Annotated[Path, typer.Argument()], profile: OfProfile = None) -> None:
+    """Put an artifact in force, after everything in it was checked."""
+    with told_errors(talk):
+        folder = _folder(profile)
+        load_artifact(artifact)
+        _tell(point(folder, artifact.resolve()))
+
+
+@app.command()
+def back(profile: OfProfile = None) -> None:
+    """Put the artifact before the current one in force again."""
+    with told_errors(talk):
+        folder = _folder(profile)
+        pointer = read_pointer(folder)
+        if pointer.earlier:
+            load_artifact(pointer.earlier[0])
+        _tell(point_back(folder))
+
+
+def _folder(profile: str | None) -> Path:
+    settings = ImgMlSettings()
+    return load_profile(profile or settings.profile, settings.model_dir).artifact
+
+
+def _tell(pointer: Pointer) -> None:
+    talk.print(f"In force: {pointer.artifact}, fingerprint {_fingerprint(pointer.artifact)}")
+
+
+def _fingerprint(folder: Path) -> str:
+    try:
+        return load_artifact(folder).fingerprint
+    except ArtifactError as error:
+        return f"refused: {error}"
+
+
+def _auc(folder: Path) -> str:
+    try:
+        return f"{json.loads((folder / 'metrics.json').read_text(encoding='utf-8'))['test']['AUC']['value']:.3f}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "not told"
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,65 @@
+"""The command that puts an artifact in force: checked first, listed, and back in one word."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from fusion.artifact import load_artifact
+from fusion.artifacts import app
+from fusion.judge import load_judge
+from fusion.settings import FusionSettings
+from img_ml.settings import ImgMlSettings
+
+
+@pytest.fixture
+def models(artifact: Path, logistic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A model folder with the light artifact in place and a logistic one beside it."""
+    shutil.copytree(artifact, tmp_path / "light")
+    shutil.copytree(logistic, tmp_path / "logistic")
+    monkeypatch.setenv("IMG_ML_MODEL_DIR", str(tmp_path))
+    return tmp_path
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def in_force() -> str:
+    return load_judge(ImgMlSettings(), FusionSettings()).fingerprint
+
+
+def test_use_puts_an_artifact_in_force_and_back_takes_it_out(models: Path) -> None:
+    own, other = (load_artifact(models / name).fingerprint for name in ("light", "logistic"))
+    assert in_force() == own
+    result = run("use", models / "logistic")
+    assert (result.exit_code, other in result.stderr) == (0, True)
+    assert in_force() == other
+    assert run("back").exit_code == 0
+    assert in_force() == own
+    assert run("back").exit_code == 2
+
+
+def test_list_tells_both_with_their_measured_auc(models: Path) -> None:
+    run("use", models / "logistic")
+    shown = run("list").stdout
+    for name in ("light", "logistic"):
+        assert load_artifact(models / name).fingerprint in shown
+    assert shown.count("1.000") == 2
+
+
+def test_a_tampered_artifact_is_refused_and_nothing_changes(models: Path) -> None:
+    (models / "logistic" / "fusion.joblib").write_bytes(b"x")
+    before = in_force()
+    result = run("use", models / "logistic")
+    assert (result.exit_code, "not the file its manifest lists" in result.stderr) == (2, True)
+    assert in_force() == before
+
+
+def test_going_back_to_an_artifact_that_was_damaged_since_is_refused(models: Path) -> None:
+    run("use", models / "logistic")
+    (models / "light" / "fusion.ubj").write_bytes(b"x")
+    before = in_force()
+    assert run("back").exit_code == 2
+    assert in_force() == before

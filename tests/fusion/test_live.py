@@ -1,0 +1,94 @@
+"""The live judge: takes what verifies, refuses what does not, and never stops judging."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from forensics.decode import decode
+from forensics.examine import Examined, examine
+from fusion.artifact import load_artifact
+from fusion.live import LiveJudge, load_live_judge
+from fusion.pointer import POINTER_FILE, point, point_back
+from fusion.settings import FusionSettings
+from img_ml.settings import ImgMlSettings
+from tests.fusion.conftest import photo_like
+from tests.fusion.test_judge import png
+
+
+@pytest.fixture
+def models(artifact: Path, logistic: Path, tmp_path: Path) -> Path:
+    shutil.copytree(artifact, tmp_path / "light")
+    shutil.copytree(logistic, tmp_path / "logistic")
+    return tmp_path
+
+
+@pytest.fixture
+def judge(models: Path) -> LiveJudge:
+    return load_live_judge(ImgMlSettings(IMG_ML_MODEL_DIR=models), FusionSettings(FUSION_THRESHOLD=0.5))
+
+
+def marks(judge: LiveJudge) -> set[str]:
+    """The fingerprints on the verdicts of one batch."""
+    examined = [Examined(examine(decode(png(photo_like(s, smooth=True))), judge.analyzers)) for s in (1, 2)]
+    return {verdict.fingerprint for verdict in judge.conclude(examined)}
+
+
+def test_nothing_new_is_nothing_done(judge: LiveJudge, models: Path) -> None:
+    own = load_artifact(models / "light").fingerprint
+    assert judge.refresh().outcome == judge.refresh(force=True).outcome == "unchanged"
+    assert marks(judge) == {own}
+
+
+def test_a_changed_pointer_is_taken_and_gone_back_from(judge: LiveJudge, models: Path) -> None:
+    own, other = (load_artifact(models / name).fingerprint for name in ("light", "logistic"))
+    point(models / "light", models / "logistic")
+    found = judge.refresh()
+    assert (found.outcome, found.fingerprint, found.earlier) == ("taken", other, own)
+    assert marks(judge) == {other}
+    point_back(models / "light")
+    assert judge.refresh().outcome == "taken"
+    assert marks(judge) == {own}
+
+
+def test_an_artifact_replaced_in_its_place_is_taken(judge: LiveJudge, models: Path) -> None:
+    shutil.rmtree(models / "light")
+    shutil.copytree(models / "logistic", models / "light")
+    assert judge.refresh().outcome == "taken"
+
+
+def test_the_one_threshold_of_the_settings_outlives_the_change(judge: LiveJudge, models: Path) -> None:
+    point(models / "light", models / "logistic")
+    judge.refresh()
+    examined = [Examined(examine(decode(png(photo_like(s, smooth=s % 2 == 0))), judge.analyzers)) for s in range(6)]
+    assert {verdict.label for verdict in judge.conclude(examined)} == {"AI", "NON-AI"}
+
+
+@pytest.mark.parametrize("damage", ["model", "manifest", "pointer", "gone"])
+def test_what_does_not_verify_is_refused_once_and_the_old_one_goes_on(
+    judge: LiveJudge, models: Path, damage: str
+) -> None:
+    own = load_artifact(models / "light").fingerprint
+    other = models / "logistic"
+    if damage == "model":
+        (other / "fusion.joblib").write_bytes(b"x")
+    elif damage == "manifest":
+        (other / "manifest.json").write_text("{")
+    point(models / "light", models / "nowhere" if damage == "gone" else other)
+    if damage == "pointer":
+        (models / "light" / POINTER_FILE).write_text("{")
+    found = judge.refresh()
+    assert (found.outcome, found.fingerprint) == ("refused", own)
+    assert found.reason
+    assert judge.refresh().outcome == "unchanged"
+    assert judge.refresh(force=True).outcome == "refused"
+    assert marks(judge) == {own}
+
+
+def test_a_mended_artifact_is_taken_after_it_was_refused(judge: LiveJudge, models: Path) -> None:
+    sound = (models / "logistic" / "manifest.json").read_bytes()
+    (models / "logistic" / "manifest.json").write_text("{")
+    point(models / "light", models / "logistic")
+    assert judge.refresh().outcome == "refused"
+    (models / "logistic" / "manifest.json").write_bytes(sound)
+    assert judge.refresh().outcome == "taken"
