@@ -67,7 +67,7 @@ or PNG (1 of 10). Half keep their EXIF, all other metadata is gone. Train and va
 Test images are seen as their files are.
 - Both classes weigh alike, and a source weighs as the square root of its size.
 - The candidate is the one of best AUC in {FOLDS}-fold cross-validation over train and val, folds grouped by source. \
-How many rounds it trains is the median of what early stopping on the val images finds in the folds. Heads are trained \
+It trains for the rounds that are best on the val images, by the mean of their AUC over the folds. Heads are trained \
 in the same folds, so that the fusion learns from scores of heads that never saw the image or its source.
 - In training, each detector is struck out of {plan.skip:.0%} of the rows.
 - Calibration and thresholds come from the same out-of-fold scores: at most {plan.false_positive_rate:.0%} of the \
@@ -85,15 +85,15 @@ def _counts(counts: dict[str, tuple[int, int]]) -> str:
 
 
 def _command(profile: str, plan: Plan) -> str:
-    """The command that gives this artifact again from the same dataset (its SHA-256 is in metrics.json)."""
+    """The command that gives this artifact again from the same dataset."""
     return f"""```console
 $ python -m fusion.train_fusion --dataset dataset.csv --profile {profile} --model {plan.model} \\
     --views {plan.views} --seed {plan.seed} --skip {plan.skip:g} \\
     --false-positives {plan.false_positive_rate:g} --false-negatives {plan.false_negative_rate:g}
 ```
 
-The same dataset (its SHA-256 is in `metrics.json`), seed and library versions (in `manifest.json`) give the same \
-model file."""
+The same dataset (`metrics.json` has the SHA-256 over its images, labels and splits), seed and \
+library versions (in `manifest.json`) give the same model file."""
 
 
 def _measured(measures: dict[str, Estimate]) -> str:

@@ -105,20 +105,20 @@ class _Trainer:
 
     def final(self, trial: Trial) -> Weigher:
         """The trial's candidate trained on every row."""
-        return self._train(trial.candidate, np.arange(len(self._table)), None, trial.rounds)[0]
+        return self._trained(trial.candidate, np.arange(len(self._table)), trial.rounds)
 
     def _trial(self, candidate: Candidate, folds: Sequence[Fold]) -> Trial:
         """Out-of-fold margins, all folds trained for the same rounds.
 
-        Early stopping watches the val rows that each fold learns from; the median over the folds is what all of them,
-        and the final model, are then trained for. One val split alone stops far too early or too late when its few
-        sources differ from the others.
+        Early stopping goes by the val rows among those that each fold learns from, by the mean of their AUC over the
+        folds: the few sources of one val split alone stop far too early or too late. All folds, and the final model,
+        are then trained for the best round on all of their rows, val included.
         """
         rounds = None
-        if self._kind.in_rounds:
-            stopped = [found for found in self._parallel(self._stopped, candidate, folds) if found is not None]
-            rounds = int(np.median(stopped)) if stopped else None
-        weighers = self._parallel(lambda c, rows: self._train(c, rows, None, rounds)[0], candidate, folds)
+        if self._kind.curve is not None:
+            curves = [found for found in self._parallel(self._curve, candidate, folds) if found is not None]
+            rounds = int(np.mean(curves, axis=0).argmax()) + 1 if curves else None
+        weighers = self._parallel(lambda c, rows: self._trained(c, rows, rounds), candidate, folds)
         margin = np.empty(len(self._table))
         for (_, held_out), weigher in zip(folds, weighers, strict=True):
             margin[held_out] = weigher.margin(self._table.values[held_out])
@@ -131,21 +131,23 @@ class _Trainer:
         jobs = Parallel(n_jobs=os.cpu_count() or 1, prefer="threads")
         return list(jobs(delayed(work)(candidate, learned) for learned, _ in folds))
 
-    def _stopped(self, candidate: Candidate, rows: NDArray[np.intp]) -> int | None:
-        """The best round for these rows, None where there is nothing to watch."""
+    def _curve(self, candidate: Candidate, rows: NDArray[np.intp]) -> Floats | None:
+        """The AUC of the rows to watch after each round of training on the others; None where there are none."""
+        assert self._kind.curve is not None
         table = self._table
         watch = watched(table.label[rows], table.source[rows], table.split[rows], self._seed)
-        return self._train(candidate, rows[~watch], rows[watch], None)[1] if watch.any() else None
+        if not watch.any():
+            return None
+        learned = self._rows(rows[~watch], self._struck)
+        watching = self._rows(rows[watch], table.values)
+        return self._kind.curve(learned, self._names, candidate, self._seed, watching)
 
-    def _train(
-        self, candidate: Candidate, rows: NDArray[np.intp], watch: NDArray[np.intp] | None, rounds: int | None
-    ) -> tuple[Weigher, int]:
-        def part(indices: NDArray[np.intp], values: Floats) -> Rows:
-            label, source = self._table.label[indices], self._table.source[indices]
-            return Rows(values[indices], label, balanced_weights(label, source))
+    def _trained(self, candidate: Candidate, rows: NDArray[np.intp], rounds: int | None) -> Weigher:
+        return self._kind.train(self._rows(rows, self._struck), self._names, candidate, self._seed, rounds)
 
-        watching = None if watch is None else part(watch, self._table.values)
-        return self._kind.train(part(rows, self._struck), self._names, candidate, self._seed, watching, rounds)
+    def _rows(self, indices: NDArray[np.intp], values: Floats) -> Rows:
+        label, source = self._table.label[indices], self._table.source[indices]
+        return Rows(values[indices], label, balanced_weights(label, source))
 
 
 def _model(

@@ -1,14 +1,13 @@
 """A judge whose artifact can be changed while it works; what does not load is refused, and the old one stays."""
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from forensics.errors import ImgMlError
 from forensics.examine import Examined
-from fusion.artifact import MANIFEST_FILE, load_artifact
+from fusion.artifact import load_artifact
 from fusion.judge import Judge, load_judge
 from fusion.pointer import read_pointer
 from fusion.settings import FusionSettings
@@ -31,12 +30,14 @@ class Refreshed:
 
 
 class LiveJudge:
-    """Judges with the artifact in force; each batch is judged by exactly one. `folder` is the profile's."""
+    """Judges with the artifact in force; each batch is judged by exactly one."""
 
-    def __init__(self, judge: Judge, folder: Path) -> None:
-        self._judge = judge
+    def __init__(self, load: Callable[[], Judge], folder: Path) -> None:
+        """`load` gives the first judge; `folder` is the profile's."""
         self._folder = folder
+        # Looked at first: what changes while the judge is loaded is then noticed at the next look.
         self._seen = _stamp(folder)
+        self._judge = load()
 
     @property
     def analyzers(self) -> tuple[str, ...]:
@@ -63,26 +64,28 @@ class LiveJudge:
         self._seen = now
         try:
             artifact = load_artifact(read_pointer(self._folder).artifact)
+            if artifact.fingerprint == judge.fingerprint:
+                return Refreshed("unchanged", judge.fingerprint)
+            self._judge = judge.with_artifact(artifact)
         except ImgMlError as error:
             return Refreshed("refused", judge.fingerprint, reason=str(error))
         except Exception as error:  # noqa: BLE001 - the boundary: no artifact may take a working judge down
             return Refreshed("refused", judge.fingerprint, reason=f"{type(error).__name__}: {error}")
-        if artifact.fingerprint == judge.fingerprint:
-            return Refreshed("unchanged", judge.fingerprint)
-        self._judge = judge.with_artifact(artifact)
         return Refreshed("taken", artifact.fingerprint, earlier=judge.fingerprint)
 
 
 def load_live_judge(detectors: ImgMlSettings, fusion: FusionSettings) -> LiveJudge:
     """The judge that the settings describe, ready for changes; ArtifactError or RegistryError where it cannot be."""
     profile = load_profile(detectors.profile, detectors.model_dir)
-    return LiveJudge(load_judge(detectors, fusion), profile.artifact)
+    return LiveJudge(lambda: load_judge(detectors, fusion), profile.artifact)
 
 
 def _stamp(folder: Path) -> str:
-    """What changes when another artifact is in force: its place and its manifest."""
+    """What changes when another artifact is in force: its place, and size and time of each of its files."""
     try:
         artifact = read_pointer(folder).artifact
-        return f"{artifact} {hashlib.sha256((artifact / MANIFEST_FILE).read_bytes()).hexdigest()}"
-    except (ImgMlError, OSError) as error:
+        files = sorted(path for path in artifact.rglob("*") if path.is_file())
+        states = [(path, path.stat()) for path in files]
+        return str([artifact, *((str(path), state.st_size, state.st_mtime_ns) for path, state in states)])
+    except Exception as error:  # noqa: BLE001 - the boundary: whatever is wrong is told when it is loaded
         return f"none: {error}"

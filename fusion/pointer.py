@@ -37,10 +37,10 @@ def read_pointer(folder: Path) -> Pointer:
     path = folder / POINTER_FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        names = [str(content["artifact"]), *map(str, content["earlier"])]
+        names = [str(content["artifact"]), *map(str, content.get("earlier", []))]
     except FileNotFoundError:
         return Pointer(folder)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ArtifactError(f"{path} cannot be read: {error}. Delete it, and choose an artifact again.") from error
     current, *earlier = [folder / name if name != _OWN else folder for name in names]
     return Pointer(current, tuple(earlier))
@@ -49,6 +49,8 @@ def read_pointer(folder: Path) -> Pointer:
 def point(folder: Path, artifact: Path) -> Pointer:
     """Put another artifact in force; the one before is remembered. Raises OSError where the folder is not writable."""
     before = read_pointer(folder)
+    if before.artifact.resolve() == artifact.resolve():
+        return before
     known = (before.artifact, *before.earlier) if _is_artifact(before.artifact) else before.earlier
     return _write(folder, Pointer(artifact, known[:_MOST_EARLIER]))
 

@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from fusion.evaluation.scored import Scored
 from fusion.evaluation.tables import finite
 from fusion.fit import Fitted, Plan
 from fusion.metrics import Estimate
+from fusion.table import FeatureTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +48,11 @@ def measure(fitted: Fitted) -> Report:
     return Report(measures(development), test, counts, curves(scored))
 
 
-def metrics(fitted: Fitted, report: Report, plan: Plan, dataset: Path) -> dict[str, Any]:
+def metrics(fitted: Fitted, report: Report, plan: Plan) -> dict[str, Any]:
     """Everything a run decided and measured, as plain JSON values."""
     content = {
         "plan": asdict(plan),
-        "dataset_sha256": hashlib.sha256(dataset.read_bytes()).hexdigest(),
+        "dataset_sha256": _digest(fitted.table),
         "rows": {name: {"views": views, "sources": sources} for name, (views, sources) in report.counts.items()},
         "cross_validation": [
             {"candidate": dict(trial.candidate), "rounds": trial.rounds, "auc": trial.auc} for trial in fitted.trials
@@ -66,3 +66,10 @@ def metrics(fitted: Fitted, report: Report, plan: Plan, dataset: Path) -> dict[s
     }
     found: dict[str, Any] = finite(content)
     return found
+
+
+def _digest(table: FeatureTable) -> str:
+    """SHA-256 over what the images are and how they are labelled and split, wherever their files lie."""
+    columns = (table.image, table.label.astype(str), table.split, table.source, table.kind)
+    lines = sorted({" ".join(row) for row in zip(*columns, strict=True)})
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -64,7 +64,7 @@ def train(
         talk.print(f"Cross-validating on {len(table)} views, folds grouped by source ...")
         fitted = fit(table, plan)
         report = measure(fitted)
-        documents = _documents(chosen.name, fitted, report, plan, dataset)
+        documents = _documents(chosen.name, fitted, report, plan)
         write_artifact(folder, chosen.name, fitted.model, fitted.heads, documents)
         fingerprint = load_artifact(folder).fingerprint
     console = data_console()
@@ -74,10 +74,10 @@ def train(
     talk.print(f"Wrote {folder}", soft_wrap=True, markup=False, highlight=False)
 
 
-def _documents(profile: str, fitted: Fitted, report: Report, plan: Plan, dataset: Path) -> dict[str, str]:
+def _documents(profile: str, fitted: Fitted, report: Report, plan: Plan) -> dict[str, str]:
     """What stands beside the model, by file name."""
     return {
-        "metrics.json": to_json(metrics(fitted, report, plan, dataset)),
+        "metrics.json": to_json(metrics(fitted, report, plan)),
         "MODEL_CARD.md": model_card(profile, fitted, report, plan),
         **{f"{name}.svg": text for name, text in report.plots.items()},
     }

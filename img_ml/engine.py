@@ -25,13 +25,14 @@ class _Loaded:
 class Engine:
     """Runs the detectors of one profile.
 
-    `analyzers` names the per-image analyzers, which callers may run elsewhere (a process pool) beforehand;
-    `needs_pixels` says whether a learned detector is loaded that needs the samples afterwards. `learned` names the
-    learned detectors that are loaded, `missing` the others with the reason, `present` all that can measure. `marks`
-    tells the weights of a learned detector (its `weights_sha256`, where it has one) by detector.
+    `detectors` names all of the profile's. `analyzers` are the per-image ones, which callers may run elsewhere (a
+    process pool) beforehand; `learned` are the learned ones that are loaded, `missing` the others with the reason,
+    `present` all that can measure. `needs_pixels` says whether a learned one needs the samples after the analyzers.
+    `marks` tells the weights of a learned detector (its `weights_sha256`, where it has one).
     """
 
     def __init__(self, profile: Profile, model_dir: Path, device: str = "auto") -> None:
+        self.detectors = profile.detectors
         chosen = [get(name) for name in profile.detectors]
         self.analyzers = tuple(entry.spec.name for entry in chosen if entry.analyze is not None)
         learned = [entry for entry in chosen if entry.load is not None]

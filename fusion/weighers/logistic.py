@@ -38,19 +38,12 @@ class Logistic:
         joblib.dump(self, path)
 
 
-def train(
-    rows: Rows,
-    names: tuple[str, ...],
-    candidate: Candidate,
-    seed: int,
-    watch: Rows | None = None,
-    rounds: int | None = None,
-) -> tuple[Weigher, int]:
-    """See Train; the loss is convex, so there is nothing to stop early."""
+def train(rows: Rows, names: tuple[str, ...], candidate: Candidate, seed: int, rounds: int | None = None) -> Weigher:
+    """See Train; the loss is convex, so there are no rounds to count."""
     scaling = fit_scaling(rows.values)
     regression = LogisticRegression(**FIXED, **candidate, random_state=seed)
     regression.fit(scaling.inputs(rows.values), rows.label, sample_weight=rows.weight)
-    return Logistic(scaling, regression), 0
+    return Logistic(scaling, regression)
 
 
 def load(data: bytes) -> Weigher:
@@ -63,9 +56,9 @@ KIND = WeigherKind(
     title="Logistic regression",
     file="fusion.joblib",
     pickled=True,
-    in_rounds=False,
     candidates=tuple({"C": strength} for strength in (0.0003, 0.003, 0.03, 0.3)),
     fixed=FIXED,
     train=train,
+    curve=None,
     load=load,
 )

@@ -1,6 +1,8 @@
 """A small network over standard scores; weights by integrated gradients (Sundararajan et al., 2017)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,6 @@ from fusion.weighers.weigher import Candidate, Rows, Weigher, WeigherKind
 
 FIXED: dict[str, Any] = {"activation": "relu", "batch_size": 128, "learning_rate_init": 1e-4}
 MOST_EPOCHS = 60
-PATIENCE = 10
 # Points on the path from the mean image to the image; the gradient is constant between kinks.
 _STEPS = 32
 
@@ -64,39 +65,31 @@ class Network:
         return margin, gradient
 
 
-def train(
-    rows: Rows,
-    names: tuple[str, ...],
-    candidate: Candidate,
-    seed: int,
-    watch: Rows | None = None,
-    rounds: int | None = None,
-) -> tuple[Weigher, int]:
-    """See Train; rounds are epochs."""
+def train(rows: Rows, names: tuple[str, ...], candidate: Candidate, seed: int, rounds: int | None = None) -> Weigher:
+    """See Train; a round is a pass over the rows."""
+    *_, last = islice(_epochs(rows, candidate, seed), rounds or MOST_EPOCHS)
+    return last
+
+
+def curve(rows: Rows, names: tuple[str, ...], candidate: Candidate, seed: int, watch: Rows) -> NDArray[np.float64]:
+    """See Curve."""
+    passes = islice(_epochs(rows, candidate, seed), MOST_EPOCHS)
+    return np.array(
+        [roc_auc_score(watch.label, one.margin(watch.values), sample_weight=watch.weight) for one in passes]
+    )
+
+
+def _epochs(rows: Rows, candidate: Candidate, seed: int) -> Iterator[Network]:
+    """The same network after each pass, without end."""
     scaling = fit_scaling(rows.values)
     inputs = scaling.inputs(rows.values)
     fixed = {**FIXED, "batch_size": min(FIXED["batch_size"], len(inputs))}
     network = MLPClassifier(**fixed, **candidate, random_state=seed)
     shuffle = np.random.default_rng(seed)
-    best, best_auc, kept = 0, -np.inf, None
-    for epoch in range(1, (rounds or MOST_EPOCHS) + 1):
+    while True:
         order = shuffle.permutation(len(inputs))
         network.partial_fit(inputs[order], rows.label[order], rows.weight[order], classes=np.array([0, 1]))
-        if watch is None:
-            continue
-        probability = network.predict_proba(scaling.inputs(watch.values))[:, 1]
-        auc = roc_auc_score(watch.label, probability, sample_weight=watch.weight)
-        if auc > best_auc:
-            best, best_auc, kept = epoch, auc, _weights(network)
-        elif epoch - best >= PATIENCE:
-            break
-    if kept is not None:
-        network.coefs_, network.intercepts_ = kept
-    return Network(scaling, network), best or (rounds or MOST_EPOCHS)
-
-
-def _weights(network: MLPClassifier) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
-    return [w.copy() for w in network.coefs_], [b.copy() for b in network.intercepts_]
+        yield Network(scaling, network)
 
 
 def load(data: bytes) -> Weigher:
@@ -109,7 +102,6 @@ KIND = WeigherKind(
     title="A network of one or two hidden layers",
     file="fusion.joblib",
     pickled=True,
-    in_rounds=True,
     candidates=(
         {"hidden_layer_sizes": (32,), "alpha": 0.1},
         {"hidden_layer_sizes": (32,), "alpha": 3.0},
@@ -117,5 +109,6 @@ KIND = WeigherKind(
     ),
     fixed=FIXED,
     train=train,
+    curve=curve,
     load=load,
 )

@@ -23,7 +23,6 @@ FIXED = {
     "nthread": 1,
 }
 MOST_ROUNDS = 800
-PATIENCE = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,28 +48,24 @@ class Trees:
         return xgboost.DMatrix(values, missing=np.nan, feature_names=list(self.names))
 
 
-def train(
-    rows: Rows,
-    names: tuple[str, ...],
-    candidate: Candidate,
-    seed: int,
-    watch: Rows | None = None,
-    rounds: int | None = None,
-) -> tuple[Weigher, int]:
-    """See Train; with `watch` the trees after the best round are cut off."""
-    booster = xgboost.train(
+def train(rows: Rows, names: tuple[str, ...], candidate: Candidate, seed: int, rounds: int | None = None) -> Weigher:
+    """See Train; a round is a tree."""
+    settings = {**FIXED, **candidate, "seed": seed}
+    return Trees(xgboost.train(settings, _labelled(rows, names), rounds or MOST_ROUNDS), names)
+
+
+def curve(rows: Rows, names: tuple[str, ...], candidate: Candidate, seed: int, watch: Rows) -> NDArray[np.float64]:
+    """See Curve."""
+    found: dict[str, dict[str, list[float]]] = {}
+    xgboost.train(
         {**FIXED, **candidate, "seed": seed},
         _labelled(rows, names),
-        num_boost_round=rounds or MOST_ROUNDS,
-        evals=[] if watch is None else [(_labelled(watch, names), "watch")],
-        early_stopping_rounds=None if watch is None else PATIENCE,
+        MOST_ROUNDS,
+        evals=[(_labelled(watch, names), "watch")],
+        evals_result=found,
         verbose_eval=False,
     )
-    best = rounds or MOST_ROUNDS
-    if watch is not None:
-        best = booster.best_iteration + 1
-        booster = booster[:best]
-    return Trees(booster, names), best
+    return np.array(found["watch"]["auc"])
 
 
 def load(data: bytes) -> Weigher:
@@ -92,9 +87,9 @@ KIND = WeigherKind(
     title="Gradient-boosted trees",
     file="fusion.ubj",
     pickled=False,
-    in_rounds=True,
     candidates=tuple({"max_depth": depth, "min_child_weight": weight} for depth, weight in ((3, 5), (5, 5), (5, 30))),
     fixed=FIXED,
     train=train,
+    curve=curve,
     load=load,
 )

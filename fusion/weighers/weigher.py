@@ -1,4 +1,4 @@
-"""What every kind of fusion model can do: train with early stopping, weigh, explain its weights, go to disk."""
+"""What every kind of fusion model can do: train in rounds, weigh, explain its weights, go to disk."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -38,21 +38,22 @@ class Weigher(Protocol):
 
 
 class Train(Protocol):
-    """Trains one candidate; `watch` are rows it does not learn from but may stop early by, None where there are none.
-
-    Returns the model and its best round (0 where a kind has none); `rounds` asks for so many without watching.
-    """
+    """Trains one candidate for so many rounds; for the most the kind allows, or all it needs, where None."""
 
     def __call__(
-        self,
-        rows: Rows,
-        names: tuple[str, ...],
-        candidate: Candidate,
-        seed: int,
-        watch: Rows | None = None,
-        rounds: int | None = None,
-    ) -> tuple[Weigher, int]:
+        self, rows: Rows, names: tuple[str, ...], candidate: Candidate, seed: int, rounds: int | None = None
+    ) -> Weigher:
         """The trained model."""
+        ...
+
+
+class Curve(Protocol):
+    """Trains one candidate for the most rounds, watching rows that it does not learn from."""
+
+    def __call__(
+        self, rows: Rows, names: tuple[str, ...], candidate: Candidate, seed: int, watch: Rows
+    ) -> NDArray[np.float64]:
+        """The AUC of the watched rows after each round."""
         ...
 
 
@@ -60,16 +61,16 @@ class Train(Protocol):
 class WeigherKind:
     """One kind: its model file's name, what it trains by, and what may be chosen among.
 
-    `in_rounds` says that training goes in rounds, which early stopping counts. `load`
-    reads bytes that were verified before; `pickled` says that they hold a pickle, which runs code when it is read.
+    `curve` is what early stopping goes by, None for a kind that is not trained in rounds. `load` reads bytes that were
+    verified before; `pickled` says that they hold a pickle, which runs code when it is read.
     """
 
     name: Kind
     title: str
     file: str
     pickled: bool
-    in_rounds: bool
     candidates: tuple[Candidate, ...]
     fixed: Mapping[str, Any]
     train: Train
+    curve: Curve | None
     load: Callable[[bytes], Weigher]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from forensics.decode import decode
+from forensics.errors import ArtifactError
 from forensics.examine import Examined, examine
 from fusion.artifact import load_artifact
 from fusion.live import LiveJudge, load_live_judge
@@ -62,6 +63,22 @@ def test_the_one_threshold_of_the_settings_outlives_the_change(judge: LiveJudge,
     judge.refresh()
     examined = [Examined(examine(decode(png(photo_like(s, smooth=s % 2 == 0))), judge.analyzers)) for s in range(6)]
     assert {verdict.label for verdict in judge.conclude(examined)} == {"AI", "NON-AI"}
+
+
+def test_an_artifact_that_is_copied_manifest_first_is_taken_when_it_is_whole(judge: LiveJudge, models: Path) -> None:
+    (models / "coming").mkdir()
+    shutil.copy(models / "logistic" / "manifest.json", models / "coming")
+    point(models / "light", models / "coming")
+    assert judge.refresh().outcome == "refused"
+    shutil.copytree(models / "logistic", models / "coming", dirs_exist_ok=True)
+    assert judge.refresh().outcome == "taken"
+
+
+def test_an_artifact_that_rests_on_detectors_the_profile_does_not_run_is_refused(models: Path) -> None:
+    profile = models / "small.toml"
+    profile.write_text('detectors = ["exif"]\nartifact = "light"\n')
+    with pytest.raises(ArtifactError, match=r"does not run: .*noise"):
+        load_live_judge(ImgMlSettings(IMG_ML_PROFILE=str(profile), IMG_ML_MODEL_DIR=models), FusionSettings())
 
 
 @pytest.mark.parametrize("damage", ["model", "manifest", "pointer", "gone"])

@@ -56,7 +56,18 @@ def test_a_profile_without_an_artifact_of_its_own_has_nothing_to_go_back_to(mode
         point_back(models / "standard")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"artifact": "x", "earlier": 3}', '{"artifact": "x"}'])
+def test_a_pointer_written_by_hand_needs_no_past(models: Path) -> None:
+    (models / "light" / POINTER_FILE).write_text('{"artifact": "../first"}')
+    assert read_pointer(models / "light").artifact.resolve() == models / "first"
+
+
+def test_pointing_at_what_is_in_force_changes_nothing(models: Path) -> None:
+    point(models / "light", models / "first")
+    point(models / "light", models / "first")
+    assert point_back(models / "light").artifact.resolve() == models / "light"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"artifact": "x", "earlier": 3}', "[" * 100_000])
 def test_a_damaged_pointer_is_refused_with_what_to_do(models: Path, text: str) -> None:
     (models / "light" / POINTER_FILE).write_text(text)
     with pytest.raises(ArtifactError, match="Delete it"):

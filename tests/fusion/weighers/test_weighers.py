@@ -29,7 +29,7 @@ def kind(request: pytest.FixtureRequest) -> WeigherKind:
 
 @pytest.fixture(scope="module")
 def weigher(kind: WeigherKind) -> Weigher:
-    return kind.train(rows(600, 0), NAMES, kind.candidates[0], 0, None, 100 if kind.in_rounds else None)[0]
+    return kind.train(rows(600, 0), NAMES, kind.candidates[0], 0, 100)
 
 
 def test_it_learns_what_tells_the_classes_apart(weigher: Weigher) -> None:
@@ -57,8 +57,7 @@ def test_gaps_give_finite_margins(weigher: Weigher) -> None:
 
 
 def test_the_same_seed_gives_the_same_margins(kind: WeigherKind) -> None:
-    rounds = 20 if kind.in_rounds else None
-    first, again = (kind.train(rows(300, 0), NAMES, kind.candidates[0], 7, None, rounds)[0] for _ in range(2))
+    first, again = (kind.train(rows(300, 0), NAMES, kind.candidates[0], 7, 20) for _ in range(2))
     values = rows(50, 3).values
     assert np.array_equal(first.margin(values), again.margin(values))
 
@@ -76,11 +75,18 @@ def test_what_is_no_model_is_refused(kind: WeigherKind) -> None:
 
 
 @pytest.mark.parametrize("name", ["xgboost", "mlp"])
-def test_early_stopping_goes_by_the_watched_rows(name: str) -> None:
+def test_the_curve_tells_what_the_watched_rows_gain_and_lose(name: str) -> None:
     kind = KINDS[name]  # type: ignore[index]
+    assert kind.curve is not None
     learned = rows(600, 0)
-    same, opposite = rows(200, 1), rows(200, 1, shift=-1.5)
-    _, long = kind.train(learned, NAMES, kind.candidates[0], 0, same)
-    _, short = kind.train(learned, NAMES, kind.candidates[0], 0, opposite)
-    # Where the watched rows contradict the learned ones, every further round makes it worse.
-    assert short < long
+    same = kind.curve(learned, NAMES, kind.candidates[0], 0, rows(200, 1))
+    opposite = kind.curve(learned, NAMES, kind.candidates[0], 0, rows(200, 1, shift=-1.5))
+    assert same[-1] > 0.8 > 0.3 > opposite[-1]
+    # The last point of the curve is the model trained for as many rounds.
+    fresh = rows(200, 1)
+    trained = kind.train(learned, NAMES, kind.candidates[0], 0, len(same))
+    assert auc(trained.margin(fresh.values), fresh.label) == pytest.approx(same[-1], abs=1e-6)
+
+
+def test_a_convex_loss_has_no_rounds_to_count() -> None:
+    assert KINDS["logistic"].curve is None
