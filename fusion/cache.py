@@ -51,6 +51,10 @@ class Column:
     numbers: NDArray[np.float64]
     embedding: NDArray[np.float32] | None
 
+    def rows(self, keys: Sequence[Key]) -> NDArray[np.intp]:
+        """The row of each key, -1 where it is not cached."""
+        return np.array([self.place.get(key, -1) for key in keys], dtype=np.intp)
+
 
 class FeatureCache:
     """A folder of measured features; `mark` sets one set of weights of a learned detector apart from another."""

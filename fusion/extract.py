@@ -9,18 +9,20 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from forensics.decode import decode
 from forensics.errors import ImgMlError
 from forensics.examine import Examined, examine
-from forensics.registry import get
+from forensics.registry import DetectorSpec, get
 from forensics.sniff import media_type_of
 from forensics.types import Skipped
-from fusion.cache import Entry, FeatureCache, Key, image_key
+from fusion.cache import Column, Entry, FeatureCache, Key, image_key
 from fusion.dataset import DatasetError, Row
 from fusion.features import schema_of
 from fusion.table import FeatureTable
@@ -33,6 +35,7 @@ _FLUSH_S = 10.0
 _CHUNK = 8
 _BATCH = 32
 
+Floating = TypeVar("Floating", np.float32, np.float64)
 Views = Callable[[Row, str], Sequence[View]]
 
 
@@ -224,43 +227,45 @@ def _views(tasks: Sequence[_Task]) -> list[_Seen]:
 
 
 def _table(images: Sequence[_Image], engine: Engine, cache: FeatureCache, talk: Console) -> FeatureTable:
-    specs = [get(name).spec for name in engine.present]
-    columns = {spec.name: cache.read(spec, engine.marks.get(spec.name, "")) for spec in specs}
-    rows = [
+    columns = {name: cache.read(get(name).spec, engine.marks.get(name, "")) for name in engine.present}
+    shown = [
         (image, view.name)
         for image in images
         for view in image.views
         if any((image.key, view.name) in column.place for column in columns.values())
     ]
-    lost = len(images) - len({id(image) for image, _ in rows})
+    lost = len(images) - len({id(image) for image, _ in shown})
     if lost:
         talk.print(f"{lost} images could not be decoded and are left out; scripts.clean_dataset names them.")
-    if not rows:
+    if not shown:
         raise DatasetError("None of the images could be decoded.")
-    keys = [(image.key, view) for image, view in rows]
-    values, embeddings = [], {}
-    for spec in specs:
-        column = columns[spec.name]
-        place = np.array([column.place.get(key, -1) for key in keys])
-        numbers = np.concatenate([column.numbers, np.full((1, len(spec.numbers)), np.nan)])[place]
-        values.append(numbers[:, [i for i, n in enumerate(spec.numbers) if n.feature]])
-        if spec.head is not None and column.embedding is not None:
-            nothing = np.full((1, column.embedding.shape[1]), np.nan, dtype=np.float32)
-            embeddings[spec.name] = np.concatenate([column.embedding, nothing])[place]
-
-    def texts(of: Callable[[_Image], str]) -> "np.ndarray[tuple[int, ...], np.dtype[np.str_]]":
-        return np.array([of(image) for image, _ in rows])
-
+    keys = [(image.key, view) for image, view in shown]
+    rows = [image.row for image, _ in shown]
     return FeatureTable(
-        schema_of(engine.present),
-        np.concatenate(values, axis=1),
-        np.array([image.row.label for image, _ in rows], dtype=np.int64),
-        texts(lambda image: image.row.source),
-        texts(lambda image: image.row.kind),
-        texts(lambda image: image.row.split),
-        texts(lambda image: image.row.generator),
-        texts(lambda image: image.format),
-        texts(lambda image: image.key),
-        np.array([view for _, view in rows]),
-        embeddings,
+        schema=schema_of(columns),
+        values=np.concatenate([_features(get(name).spec, column, keys) for name, column in columns.items()], axis=1),
+        label=np.array([row.label for row in rows], dtype=np.int64),
+        source=np.array([row.source for row in rows]),
+        kind=np.array([row.kind for row in rows]),
+        split=np.array([row.split for row in rows]),
+        generator=np.array([row.generator for row in rows]),
+        format=np.array([image.format for image, _ in shown]),
+        image=np.array([key for key, _ in keys]),
+        view=np.array([view for _, view in keys]),
+        embeddings={
+            name: _padded(column.embedding)[column.rows(keys)]
+            for name, column in columns.items()
+            if column.embedding is not None
+        },
     )
+
+
+def _features(spec: DetectorSpec, column: Column, keys: Sequence[Key]) -> NDArray[np.float64]:
+    """The numbers that the detector offers to the fusion, NaN where it saw nothing."""
+    offered = [place for place, number in enumerate(spec.numbers) if number.feature]
+    return _padded(column.numbers)[column.rows(keys)][:, offered]
+
+
+def _padded(values: NDArray[Floating]) -> NDArray[Floating]:
+    """The rows, and one of NaN for place -1."""
+    return np.concatenate([values, np.full((1, values.shape[1]), np.nan, dtype=values.dtype)])

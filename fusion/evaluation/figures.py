@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from fusion.evaluation.evaluation import Condition, Evaluation
-from fusion.evaluation.groups import Group
+from fusion.evaluation.evaluation import Evaluation
 from fusion.evaluation.measures import AUC
 from fusion.evaluation.scored import Scored
 from fusion.metrics import CALIBRATION_BINS, Estimate, auc
@@ -46,8 +45,8 @@ def figures(evaluations: Sequence[Evaluation]) -> dict[str, str]:
             "abstention": _abstention(evaluations),
             "quality": _quality(evaluations),
             "robustness": _robustness(evaluations),
-            "flips": _flips(first.conditions),
-            "generators": _generators(first.generators),
+            "flips": _flips(first),
+            "generators": _generators(first),
         }
 
 
@@ -160,10 +159,13 @@ def _robustness(evaluations: Sequence[Evaluation]) -> str:
     return _svg(figure)
 
 
-def _flips(conditions: Sequence[Condition]) -> str:
+def _flips(evaluation: Evaluation) -> str:
     """How many labels each change changes, and how many of these go from AI to NON-AI or back."""
+    conditions = evaluation.conditions
     names = [condition.name for condition in conditions]
-    figure, axes = _new("Labels that change", "share of images", "", (7.2, 0.32 * len(names) + 1.2))
+    figure, axes = _new(
+        f"Labels of {evaluation.artifact} that change", "share of images", "", (7.2, 0.32 * len(names) + 1.2)
+    )
     at = np.arange(len(names))
     axes.barh(at, [c.changed.value for c in conditions], color="#bcd4e6", label="to or from UNCERTAIN, or flipped")
     axes.barh(at, [c.flipped.value for c in conditions], color=COLOURS[1], label="between AI and NON-AI")
@@ -173,11 +175,13 @@ def _flips(conditions: Sequence[Condition]) -> str:
     return _svg(figure)
 
 
-def _generators(groups: Sequence[Group]) -> str:
+def _generators(evaluation: Evaluation) -> str:
     """What the images of each generator are called; the largest groups where there are many."""
-    shown = sorted(sorted(groups, key=lambda group: -group.ai)[:_MOST_GROUPS], key=lambda group: group.name)
+    shown = sorted(
+        sorted(evaluation.generators, key=lambda group: -group.ai)[:_MOST_GROUPS], key=lambda group: group.name
+    )
     size = (7.2, 0.3 * len(shown) + 1.2)
-    figure, axes = _new("What each generator's images are called", "share of its images", "", size)
+    figure, axes = _new(f"What {evaluation.artifact} calls each generator's images", "share of its images", "", size)
     left = np.zeros(len(shown))
     at = np.arange(len(shown))
     parts = (("AI", "called_ai", COLOURS[1]), ("UNCERTAIN", "uncertain", "#dddddd"))

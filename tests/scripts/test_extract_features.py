@@ -1,5 +1,6 @@
 """The extraction command: killed half-way it goes on where it was; bad input ends in a sentence."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -7,8 +8,10 @@ import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 from typer.testing import CliRunner
 
+from fusion import files
 from scripts.extract_features import app
 from tests.fusion.conftest import write_dataset
 from tests.worker.redis_server import wait_until
@@ -44,6 +47,27 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
     assert code == 0, told
     assert f"{total} views of 144 images: {kept} are in the cache, {total - kept} to measure" in told
     assert views_in(cache) == total
+
+
+def test_a_full_disk_ends_in_a_sentence_and_the_next_run_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset, cache = write_dataset(tmp_path), tmp_path / "features"
+    written = []
+
+    def full(handle: int) -> None:
+        written.append(handle)
+        if len(written) > 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    code, _, told = run(dataset, "--cache", cache, "--views", "1")
+    assert (code, "The disk is full" in told) == (2, True), told
+    monkeypatch.undo()
+    found = list(cache.rglob("*"))
+    assert len([path for path in found if path.suffix == ".parquet"]) == 3
+    assert not [path for path in found if path.is_file() and path.suffix != ".parquet"]
+    assert run(dataset, "--cache", cache, "--views", "1")[0] == 0
 
 
 def test_the_summary_names_every_detector(dataset: Path, cache: Path) -> None:
