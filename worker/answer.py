@@ -14,7 +14,7 @@ from forensics.errors import JobError
 from forensics.examine import Examined
 from fusion.result import result_document
 from fusion.verdict import Verdict
-from worker.errors import InternalError
+from worker.errors import FetchFailedError, InternalError
 from worker.messages import Job
 
 _log = structlog.get_logger("worker")
@@ -31,11 +31,15 @@ class Stations:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The result JSON of one job; `outcome` is its label or its error code."""
+    """The result JSON of one job; `outcome` is its label or its error code.
+
+    `worth_a_retry` says that the server behind the URL may well deliver the image later.
+    """
 
     result: str
     outcome: str
     timings_ms: Mapping[str, float]
+    worth_a_retry: bool = False
 
 
 class Answerer:
@@ -58,7 +62,8 @@ class Answerer:
             _log.exception("worker failed on a job", job_id=job.job_id)
             outcome = InternalError(f"The worker failed on this image ({type(error).__name__}).", retryable=True)
         name = outcome.code if isinstance(outcome, JobError) else outcome.label
-        return Answer(_document(outcome, job, timings), name, timings)
+        worth_a_retry = isinstance(outcome, FetchFailedError) and outcome.retryable
+        return Answer(_document(outcome, job, timings), name, timings, worth_a_retry)
 
     async def _verdict(self, job: Job, timings: dict[str, float]) -> Verdict:
         url = job.url()

@@ -1,6 +1,7 @@
 """The worker's loop: reclaim, read as many jobs as there is room for, work, finish behind the gate, renew leases."""
 
 import asyncio
+import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from worker.answer import Answerer
+from worker.answer import Answer, Answerer
 from worker.errors import UnreadableMessageError
 from worker.finisher import Finisher
 from worker.messages import parse_job
@@ -19,18 +20,28 @@ from worker.telemetry import JobAnswered, Observer, one_line
 _log = structlog.get_logger("worker")
 _LAST_WORDS_S = 3.0
 
+GROWTH = 4.0
+# Jobs that failed together do not come back together.
+_JITTER = 0.2
+
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class PipelineRules:
-    """How much at once and for how long; `stop_when_idle_s` ends the run after the stream was empty that long."""
+    """How much at once and for how long; `stop_when_idle_s` ends the run after the stream was empty that long.
+
+    An image that its server did not deliver is tried again `retries` times, first after `retry_delay_s` seconds, then
+    after GROWTH times as long each time.
+    """
 
     in_flight: int = 32
     lease_s: float = 15.0
     max_deliveries: int = 5
     drain_s: float = 25.0
     stop_when_idle_s: float | None = None
+    retries: int = 0
+    retry_delay_s: float = 5.0
 
 
 class Pipeline:
@@ -46,6 +57,7 @@ class Pipeline:
         self._in_work: dict[str, asyncio.Task[None]] = {}
         self._own_unseen = True  # entries delivered to us that we do not know of: from an earlier life, or a lost reply
         self._next_reclaim = 0.0
+        self._next_promotion = 0.0
         self._busy_until = time.monotonic()
 
     async def run(self, stop: asyncio.Event, hurry: asyncio.Event | None = None) -> bool:
@@ -76,6 +88,7 @@ class Pipeline:
         """The next entries to work on: our own unknown ones, then abandoned ones, then new ones."""
         room = self._rules.in_flight - len(self._in_work)
         try:
+            await self._promote()
             entries = await self._take_own(room) or await self._take_abandoned(room)
             if not entries:
                 entries = await self._stream.read_new(room, self._longest_wait_ms())
@@ -105,9 +118,17 @@ class Pipeline:
             self._next_reclaim = time.monotonic() + self._rules.lease_s / 2
         return entries
 
+    async def _promote(self) -> None:
+        """Put back the jobs whose time has come, of every worker; look again when the next is due."""
+        if time.monotonic() < self._next_promotion:
+            return
+        _, due_s = await self._stream.promote()
+        pause = self._rules.lease_s / 2
+        self._next_promotion = time.monotonic() + (pause if due_s is None else min(pause, due_s))
+
     def _longest_wait_ms(self) -> int:
-        """How long a read may block: half a lease, so that abandoned jobs are found, and only until idle too long."""
-        longest = self._rules.lease_s / 2
+        """How long a read may block: half a lease, so that abandoned jobs are found, and until a job comes back."""
+        longest = min(self._rules.lease_s / 2, self._next_promotion - time.monotonic())
         if self._rules.stop_when_idle_s is not None:
             longest = min(longest, self._busy_until + self._rules.stop_when_idle_s - time.monotonic())
         return max(1, round(longest * 1000))
@@ -149,8 +170,18 @@ class Pipeline:
             await self._bury(entry, str(error))
             return
         answer = await self._answerer.answer(job)
+        if answer.worth_a_retry and entry.retries < self._rules.retries:
+            await self._postpone(entry, job.job_id, answer)
+            return
         await self._finisher.finish(entry.id, answer.result)
         self._observe(JobAnswered(job.job_id, entry.id, answer.outcome, entry.deliveries, answer.timings_ms))
+
+    async def _postpone(self, entry: Entry, job_id: str, answer: Answer) -> None:
+        """Put the job aside; its place here is free at once."""
+        delay_s = self._rules.retry_delay_s * GROWTH**entry.retries * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311
+        if await insist("putting a job aside", lambda: self._stream.postpone(entry, delay_s)):
+            self._next_promotion = min(self._next_promotion, time.monotonic() + delay_s)
+            self._observe(JobAnswered(job_id, entry.id, "postponed", entry.deliveries, answer.timings_ms))
 
     async def _bury(self, entry: Entry, reason: str) -> None:
         if await insist("burying a message", lambda: self._stream.bury(entry, reason)):

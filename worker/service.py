@@ -132,4 +132,6 @@ def _rules(settings: WorkerSettings, stop_when_idle_s: float | None) -> Pipeline
         settings.worker_max_deliveries,
         settings.worker_drain_s,
         stop_when_idle_s,
+        settings.worker_retries,
+        settings.worker_retry_delay_s,
     )

@@ -44,6 +44,15 @@ class WorkerSettings(BaseSettings):
     worker_max_deliveries: int = Field(
         5, ge=1, le=1000, description="Deliveries after which an unfinished job becomes a dead letter."
     )
+    worker_retries: int = Field(
+        3, ge=0, le=20, description="How often an image that its server did not deliver is tried again later."
+    )
+    worker_retry_delay_s: float = Field(
+        5,
+        gt=0,
+        le=3600,
+        description="Seconds before the first of these retries; each further one waits 4 times as long.",
+    )
     worker_drain_s: float = Field(25, ge=0, le=3600, description="Seconds to finish jobs in work when told to stop.")
     worker_artifact_check_s: float = Field(
         5, ge=0, le=86_400, description="Seconds between looks whether another artifact is in force; 0: on SIGHUP only."

@@ -13,7 +13,12 @@ from worker.connections import COMMAND_TIMEOUT_S, connect
 _HERE = Path(__file__).parent
 _GATE = (_HERE / "gate.lua").read_text(encoding="utf-8")
 _DEAD_LETTER = (_HERE / "dead_letter.lua").read_text(encoding="utf-8")
+_POSTPONE = (_HERE / "postpone.lua").read_text(encoding="utf-8")
+_PROMOTE = (_HERE / "promote.lua").read_text(encoding="utf-8")
 _FIRST = "0-0"
+_MOST_PROMOTED = 500
+# Beside the producer's own fields, in an entry that has been tried before.
+RETRIES_FIELD = b"img_ml_retries"
 
 Fields = Mapping[bytes, bytes]
 
@@ -33,6 +38,11 @@ class StreamNames:
         """The stream of dead letters."""
         return f"{self.jobs}:dlq"
 
+    @property
+    def later(self) -> str:
+        """The sorted set of jobs that wait for another try, by due time."""
+        return f"{self.jobs}:later"
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -41,6 +51,12 @@ class Entry:
     id: str
     fields: Fields
     deliveries: int = 1
+
+    @property
+    def retries(self) -> int:
+        """How often the job was put aside and came back."""
+        value = self.fields.get(RETRIES_FIELD, b"")
+        return int(value) if value.isdigit() and len(value) < 6 else 0
 
 
 class JobStream:
@@ -56,6 +72,8 @@ class JobStream:
         self._commands: Any = connect(url)  # Any: the declared replies differ between the releases of redis-py
         self._gate = self._commands.register_script(_GATE)
         self._dead_letter = self._commands.register_script(_DEAD_LETTER)
+        self._postpone = self._commands.register_script(_POSTPONE)
+        self._promote = self._commands.register_script(_PROMOTE)
 
     async def ensure_group(self) -> None:
         """Create the group where it is missing, at id 0: jobs queued before the first start count too."""
@@ -129,6 +147,25 @@ class JobStream:
             keys=[names.jobs, names.dead_letters], args=[names.group, entry.id, reason, entry.deliveries]
         )
         return bool(moved)
+
+    async def postpone(self, entry: Entry, delay_s: float) -> bool:
+        """Put the entry aside for so long; nobody holds it meanwhile. False where somebody else had finished it.
+
+        Repeated after a lost reply it changes nothing.
+        """
+        names = self.names
+        aside = await self._postpone(
+            keys=[names.jobs, names.later], args=[names.group, entry.id, round(delay_s * 1000), entry.retries + 1]
+        )
+        return bool(aside)
+
+    async def promote(self) -> tuple[int, float | None]:
+        """Put back the jobs whose time has come; how many, and in how many seconds the next is due (None: none)."""
+        names = self.names
+        moved, due_ms = await self._promote(
+            keys=[names.jobs, names.later], args=[names.group, RETRIES_FIELD, _MOST_PROMOTED]
+        )
+        return int(moved), None if int(due_ms) < 0 else int(due_ms) / 1000
 
     async def hand_back(self) -> int:
         """Give up all that is pending for this consumer: others may take it at once, and the delivery did not count."""

@@ -11,7 +11,7 @@ import structlog
 
 @dataclass(frozen=True, slots=True)
 class JobAnswered:
-    """One job came to its end: `outcome` is a label, an error code, or `dead_letter`."""
+    """One job came to its end, or was put aside: `outcome` is a label, an error code, `dead_letter` or `postponed`."""
 
     job_id: str
     entry_id: str

@@ -22,6 +22,7 @@ QUICK = {
     "REDIS_CHECK_RATE": "500",
     "WORKER_LEASE_S": "1",
     "WORKER_BATCH_WAIT_MS": "5",
+    "WORKER_RETRIES": "0",
     "WORKER_DECODE_PROCESSES": "1",
     "OMP_NUM_THREADS": "1",
 }

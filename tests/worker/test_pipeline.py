@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -13,6 +14,7 @@ from tests.worker.doubles import verdict_on
 from tests.worker.processes import JOBS, RESULTS, push, results
 from tests.worker.redis_server import RedisServer
 from worker.answer import Answerer, Stations
+from worker.errors import FetchFailedError
 from worker.pipeline import Pipeline, PipelineRules
 from worker.stream import JobStream, StreamNames
 from worker.telemetry import JobAnswered
@@ -85,7 +87,7 @@ class Worker:
         return verdict_on(examined)
 
     async def run(self) -> bool:
-        answerer = Answerer(Stations(self.fetch, self.examine, self.conclude), 8)
+        answerer = Answerer(Stations(lambda url: self.fetch(url), self.examine, self.conclude), 8)
         try:
             return await Pipeline(self.stream, answerer, self.rules, self.events.append).run(self.stop)
         finally:
@@ -119,6 +121,79 @@ async def test_a_lost_reply_loses_and_doubles_nothing(line, client, command):
     assert sorted(result["job_id"] for result in results(client)) == sorted(f"job {n}" for n in range(10))
     assert sorted(line.lost) == sorted(command.split())
     assert len(worker.fetched) == 10
+
+
+def failing(worker: Worker, times: int, *, retryable: bool = True) -> list[float]:
+    """Make the worker's fetches of `/down` fail so many times; when they were tried."""
+    tried: list[float] = []
+
+    async def fetch(url: str) -> bytes:
+        if "/down" in url:
+            tried.append(time.monotonic())
+            if len(tried) <= times:
+                raise FetchFailedError("The server answered 503.", retryable=retryable)
+        return url.encode()
+
+    worker.fetch = fetch
+    return tried
+
+
+async def test_an_image_that_is_away_for_a_while_is_tried_again_with_growing_delay(line, client):
+    push(client, "away", "http://a.test/down")
+    worker = Worker(line.url, in_flight=1, retries=5, retry_delay_s=0.1)
+    tried = failing(worker, 2)
+    running = asyncio.create_task(worker.run())
+    await until(lambda: len(tried) == 1)
+    # Its place is free at once: another job goes through the only one while it waits.
+    push(client, "next", "http://a.test/good")
+    await until(lambda: client.xlen(RESULTS) == 2 and client.xlen(JOBS) == 0)
+    worker.stop.set()
+    assert await running
+    assert [result["job_id"] for result in results(client)] == ["next", "away"]
+    assert results(client)[1]["status"] == "done"
+    first, second = tried[1] - tried[0], tried[2] - tried[1]
+    assert second > 2 * first > 0.1
+    assert [event.outcome for event in worker.events if event.job_id == "away"][:2] == ["postponed", "postponed"]
+
+
+async def test_after_the_last_retry_the_error_is_the_answer(line, client):
+    push(client, "gone", "http://a.test/down")
+    worker = Worker(line.url, retries=2, retry_delay_s=0.02)
+    tried = failing(worker, 99)
+    running = asyncio.create_task(worker.run())
+    await until(lambda: client.xlen(RESULTS) == 1)
+    worker.stop.set()
+    assert await running
+    (result,) = results(client)
+    assert (result["status"], result["error"]["code"], result["error"]["retryable"]) == ("error", "fetch_failed", True)
+    assert len(tried) == 3
+
+
+async def test_a_failure_for_good_is_answered_at_once(line, client):
+    push(client, "gone", "http://a.test/down")
+    worker = Worker(line.url, retries=5, retry_delay_s=60)
+    tried = failing(worker, 99, retryable=False)
+    running = asyncio.create_task(worker.run())
+    await until(lambda: client.xlen(RESULTS) == 1)
+    worker.stop.set()
+    assert await running
+    assert len(tried) == 1
+
+
+async def test_a_job_put_aside_by_a_worker_that_ended_is_taken_up_by_another(line, client):
+    push(client, "away", "http://a.test/down")
+    first = Worker(line.url, retries=5, retry_delay_s=0.5)
+    failing(first, 1)
+    running = asyncio.create_task(first.run())
+    await until(lambda: client.zcard(f"{JOBS}:later") == 1)
+    first.stop.set()
+    assert await running
+    second = Worker(line.url, lease_s=0.4)
+    running = asyncio.create_task(second.run())
+    await until(lambda: client.xlen(RESULTS) == 1 and client.xlen(JOBS) == 0)
+    second.stop.set()
+    assert await running
+    assert [result["status"] for result in results(client)] == ["done"]
 
 
 async def test_no_more_jobs_than_allowed_are_in_work(line, client):

@@ -214,3 +214,60 @@ async def test_a_vanished_group_is_told_apart_and_can_be_made_again(stream, redi
     await stream.ensure_group()
     redis_client.xadd(JOBS, {"data": "new"})
     assert (await stream.read_new(5, 50))[-1].fields == {b"data": b"new"}
+
+
+async def test_a_postponed_job_comes_back_once_when_its_time_has_come(stream, redis_client):
+    redis_client.xadd(JOBS, {"data": "x", "more": b"\xff\x00"})
+    (entry,) = await stream.read_new(5, 50)
+    assert await stream.postpone(entry, 0.05)
+    assert not await stream.postpone(entry, 0.05)
+    assert redis_client.xpending(JOBS, "workers")["pending"] == 0
+    assert not await stream.is_empty()
+    moved, due_s = 0, 0.0
+    while not moved:
+        moved, due_s = await stream.promote()
+    assert (moved, due_s) == (1, None)
+    (again,) = await stream.read_new(5, 50)
+    assert again.fields[b"data"] == b"x"
+    assert again.fields[b"more"] == b"\xff\x00"
+    assert (entry.retries, again.retries) == (0, 1)
+    assert redis_client.xlen(JOBS) == 1
+    await stream.postpone(again, 100)
+    moved, due_s = await stream.promote()
+    assert moved == 0
+    assert 90 < due_s <= 100
+
+
+async def test_a_job_that_somebody_else_finished_is_not_postponed(stream, other, redis_client):
+    redis_client.xadd(JOBS, {"data": "x"})
+    (entry,) = await stream.read_new(5, 50)
+    await stream.finish([(entry.id, "done")])
+    assert not await stream.postpone(entry, 0)
+    assert await stream.promote() == (0, None)
+
+
+async def test_a_postponed_job_that_a_new_group_delivered_again_is_not_doubled(stream, redis_client):
+    redis_client.xadd(JOBS, {"data": "x"})
+    (entry,) = await stream.read_new(5, 50)
+    await stream.postpone(entry, 0)
+    redis_client.xgroup_destroy(JOBS, "workers")
+    await stream.ensure_group()
+    (again,) = await stream.read_new(5, 50)
+    assert (await stream.promote())[0] == 0
+    assert await stream.finish([(again.id, "done")]) == 1
+    assert await stream.is_empty()
+
+
+async def test_nothing_is_acknowledged_where_there_is_no_place_to_wait(stream, redis_client):
+    redis_client.set(f"{JOBS}:later", "somebody's text")
+    redis_client.xadd(JOBS, {"data": "x"})
+    (entry,) = await stream.read_new(5, 50)
+    with pytest.raises(ResponseError, match="not a sorted set"):
+        await stream.postpone(entry, 0)
+    assert redis_client.xpending(JOBS, "workers")["pending"] == 1
+
+
+async def test_the_number_of_retries_is_read_from_numbers_only(stream, redis_client):
+    for value in ("3", "-1", "many", "9" * 30, ""):
+        redis_client.xadd(JOBS, {"data": "x", "img_ml_retries": value})
+    assert [entry.retries for entry in await stream.read_new(9, 50)] == [3, 0, 0, 0, 0]
