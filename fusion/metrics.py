@@ -128,16 +128,23 @@ def within_source_auc(score: Floats, label: Labels, source: Texts) -> Measure:
     return measure
 
 
-def estimate(measure: Measure, source: Texts, seed: int = 0) -> Estimate:
+def estimate(measure: Measure, source: Texts, image: Texts | None = None, seed: int = 0) -> Estimate:
     """The measure of all rows with both intervals."""
-    return estimates({"": measure}, source, seed)[""]
+    return estimates({"": measure}, source, image, seed)[""]
 
 
-def estimates(measures: Mapping[str, Measure], source: Texts, seed: int = 0) -> dict[str, Estimate]:
-    """Each measure of all rows with both intervals, all from the same resamples."""
-    _, place = np.unique(source, return_inverse=True)
-    over_sources = _intervals(measures, place, seed)
-    over_images = _intervals(measures, np.arange(len(source)), seed)
+def estimates(
+    measures: Mapping[str, Measure], source: Texts, image: Texts | None = None, seed: int = 0
+) -> dict[str, Estimate]:
+    """Each measure of all rows with both intervals, all from the same resamples.
+
+    `image` names the image that each row is a view of, so that views of one image are resampled together; every row
+    is an image of its own without it.
+    """
+    _, by_source = np.unique(source, return_inverse=True)
+    by_image = np.arange(len(source)) if image is None else np.unique(image, return_inverse=True)[1]
+    over_sources = _intervals(measures, by_source, seed)
+    over_images = _intervals(measures, by_image, seed)
     everything = np.ones(len(source))
     return {
         name: Estimate(measure(everything), over_sources[name], over_images[name]) for name, measure in measures.items()

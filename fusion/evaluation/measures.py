@@ -20,7 +20,7 @@ RECALL_1, RECALL_5 = "recall at 1 % false positives", "recall at 5 % false posit
 
 def measures(scored: Scored) -> dict[str, Estimate]:
     """Ranking, calibration, and what each kind of image is called."""
-    return estimates(_measures(scored), scored.table.source)
+    return estimates(_measures(scored), scored.table.source, scored.table.image)
 
 
 def _measures(scored: Scored) -> dict[str, Measure]:

@@ -60,12 +60,17 @@ def root_name(root: Path) -> str:
 
 
 def _label(root: str, folders: Sequence[str], stem: str, label_map: Mapping[str, int]) -> int | None:
-    """The first of these that decides: the map, folders from the deepest up, the root, vaguer words, the file name."""
+    """The first of these that decides, each from the deepest folder up.
+
+    The map; folders that are called by a class and nothing else; folders with a class word in their name, which may
+    be a dataset's (`real/AI-Art-Collection`); the root; vaguer words; the file name.
+    """
     mapped = [label_map.get(name.lower()) for name in reversed((root, *folders))]
     upwards = folders[::-1]
     opinions = [
         *mapped,
-        *(_class_of(folder) for folder in upwards),
+        *(_FOLDER_NAMES.get(folder.lower()) for folder in upwards),
+        *(_class_by_tokens(folder, _CLASS_WORDS) for folder in upwards),
         _FOLDER_NAMES.get(root.lower()),
         *(_class_by_tokens(folder, {**_CLASS_WORDS, **_SUBJECT_WORDS}) for folder in upwards),
         _class_of(root),

@@ -146,7 +146,7 @@ def _finding(name: str, advice: str, table: Table, label: Labels, source: NDArra
 def _measured(table: Table, label: Labels, folds: Sequence[Fold], source: NDArray[np.str_] | None, seed: int) -> Auc:
     """AUC of the scores out of fold; its interval resamples sources where they are given, else images."""
     ranking = Ranking(_out_of_fold(table, label, folds, seed), label)
-    found = estimate(ranking.auc, np.arange(len(label)).astype(str) if source is None else source, seed)
+    found = estimate(ranking.auc, np.arange(len(label)).astype(str) if source is None else source, seed=seed)
     return Auc(found.value, found.sources.low, found.sources.high)
 
 

@@ -92,3 +92,20 @@ def test_measures_together_get_the_intervals_they_get_alone() -> None:
     ranking = Ranking(SCORE, LABEL)
     together = estimates({"auc": ranking.auc, "error": calibration_error(SCORE, LABEL)}, source)
     assert together["auc"] == estimate(ranking.auc, source)
+
+
+def test_views_of_one_image_are_resampled_together() -> None:
+    random = np.random.default_rng(2)
+    source = np.repeat([f"s{i}" for i in range(5)], 40)
+    values = random.random(200)
+    twice = np.repeat(np.arange(200), 2)
+
+    def mean(weight: np.ndarray) -> float:
+        return float(weight @ values[twice] / weight.sum())
+
+    once = estimate(lambda weight: float(weight @ values / weight.sum()), source)
+    together = estimate(mean, source[twice], image=twice.astype(str))
+    apart = estimate(mean, source[twice])
+    width = [found.images.high - found.images.low for found in (once, together, apart)]
+    assert width[1] == pytest.approx(width[0], rel=0.15)
+    assert width[2] < 0.85 * width[0]
