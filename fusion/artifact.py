@@ -12,7 +12,7 @@ import json
 import platform
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
@@ -23,11 +23,14 @@ import joblib
 from forensics.errors import ArtifactError
 from forensics.registry import get
 from fusion.heads import TrainedHead
-from fusion.model import FusionModel
+from fusion.model import MINIMUM_MEASURED, FusionModel
 from fusion.weighers.kinds import KINDS
 from fusion.weighers.pickled import unpickled
 
 MANIFEST_FILE, MODEL_FILE = "manifest.json", "fusion.json"
+LEARNED_FILE = "learned.txt"
+# Enough that two of a million images hardly ever share them.
+LEARNED_DIGITS = 12
 LIBRARIES = ("joblib", "numpy", "pillow", "scikit-learn", "scipy", "xgboost")
 # A pickle of another minor release of this library cannot be trusted to mean the same.
 PICKLING_LIBRARY = "scikit-learn"
@@ -35,11 +38,23 @@ PICKLING_LIBRARY = "scikit-learn"
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A verified artifact. `fingerprint`: 16 hex digits over the SHA-256 of the model, its description and heads."""
+    """A verified artifact. `fingerprint`: 16 hex digits over the SHA-256 of the model, its description and heads.
+
+    `learned` are the first LEARNED_DIGITS of the SHA-256 of every image it was trained or calibrated on.
+    """
 
     model: FusionModel
     heads: tuple[TrainedHead, ...]
     fingerprint: str
+    learned: frozenset[str] = frozenset()
+
+    def check_detectors(self, detectors: Collection[str], profile: str) -> None:
+        """Raise ArtifactError where a profile of these detectors lacks most of what the model weighs."""
+        weighed = zip(self.model.schema.features, self.model.references, strict=True)
+        lacking = [(f.detector, r.share) for f, r in weighed if f.detector not in detectors]
+        if sum(share for _, share in lacking) > 1 - MINIMUM_MEASURED:
+            names = ", ".join(sorted({name for name, _ in lacking}))
+            raise ArtifactError(f"The artifact rests on detectors that the profile {profile!r} does not run: {names}.")
 
 
 def write_artifact(
@@ -87,7 +102,8 @@ def load_artifact(directory: Path) -> Artifact:
         if get(head.detector).spec.version != head.detector_version:
             raise ArtifactError(f"The head of {head.detector!r} was trained with another version of it: retrain.")
     digests = "".join(f"{hashlib.sha256(files[name]).hexdigest()} {name}\n" for name in (MODEL_FILE, *names))
-    return Artifact(model, heads, hashlib.sha256(digests.encode()).hexdigest()[:16])
+    learned = frozenset(files.get(LEARNED_FILE, b"").decode().split())
+    return Artifact(model, heads, hashlib.sha256(digests.encode()).hexdigest()[:16], learned)
 
 
 def to_json(content: object) -> str:

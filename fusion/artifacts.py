@@ -12,7 +12,7 @@ from forensics.errors import ArtifactError
 from fusion.artifact import load_artifact
 from fusion.command import data_console, told_errors
 from fusion.pointer import Pointer, point, point_back, read_pointer
-from img_ml.profiles import load_profile
+from img_ml.profiles import Profile, load_profile
 from img_ml.settings import ImgMlSettings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -33,7 +33,7 @@ def main() -> None:
 def show(profile: OfProfile = None) -> None:
     """List the artifact in force and the earlier ones."""
     with told_errors(talk):
-        pointer = read_pointer(_folder(profile))
+        pointer = read_pointer(_profile(profile).artifact)
     table = Table("", "Artifact", "Fingerprint", "Test AUC")
     for path in (pointer.artifact, *pointer.earlier):
         table.add_row("in force" if path == pointer.artifact else "", str(path), _fingerprint(path), _auc(path))
@@ -44,25 +44,25 @@ def show(profile: OfProfile = None) -> None:
 def use(artifact: Annotated[Path, typer.Argument()], profile: OfProfile = None) -> None:
     """Put an artifact in force, after everything in it was checked."""
     with told_errors(talk):
-        folder = _folder(profile)
-        load_artifact(artifact)
-        _tell(point(folder, artifact.resolve()))
+        of = _profile(profile)
+        load_artifact(artifact).check_detectors(of.detectors, of.name)
+        _tell(point(of.artifact, artifact.resolve()))
 
 
 @app.command()
 def back(profile: OfProfile = None) -> None:
     """Put the artifact before the current one in force again."""
     with told_errors(talk):
-        folder = _folder(profile)
-        pointer = read_pointer(folder)
+        of = _profile(profile)
+        pointer = read_pointer(of.artifact)
         if pointer.earlier:
-            load_artifact(pointer.earlier[0])
-        _tell(point_back(folder))
+            load_artifact(pointer.earlier[0]).check_detectors(of.detectors, of.name)
+        _tell(point_back(of.artifact))
 
 
-def _folder(profile: str | None) -> Path:
+def _profile(name: str | None) -> Profile:
     settings = ImgMlSettings()
-    return load_profile(profile or settings.profile, settings.model_dir).artifact
+    return load_profile(name or settings.profile, settings.model_dir)
 
 
 def _tell(pointer: Pointer) -> None:

@@ -27,7 +27,7 @@ def model_card(profile: str, fitted: Fitted, report: Report, plan: Plan) -> str:
                 + _measured(report.development),
                 "## When a detector is missing\n\n" + _missing(fitted, plan),
                 "## What the model weighs\n\n" + _weighs(fitted),
-                "## Limits\n\n" + _LIMITS,
+                "## Limits\n\n" + _shared(report) + _LIMITS,
             ]
         )
         + "\n"
@@ -46,6 +46,14 @@ were encoded alike; `python -m scripts.audit_dataset` tells whether they were.
 change them.
 - A probability is calibrated for a collection in which half of the images are AI. Where fewer are, fewer of the \
 images called AI are."""
+
+
+def _shared(report: Report) -> str:
+    if not report.sources_of_test_elsewhere:
+        return ""
+    return (
+        f"- {report.sources_of_test_elsewhere} sources of the test split were learned from too: its figures flatter.\n"
+    )
 
 
 def _what(fitted: Fitted) -> str:

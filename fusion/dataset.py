@@ -1,7 +1,7 @@
 """A labelled dataset: the rows of a dataset.csv, checked before any work is done on them."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,6 +66,12 @@ def read_rows(csv_path: Path) -> list[Row]:
     if not rows:
         raise DatasetError(f"{csv_path} lists no images.")
     return rows
+
+
+def sources_of_test_elsewhere(rows: Sequence[Row]) -> list[str]:
+    """The sources that stand in test and in train or val too, where they make the test figures flatter."""
+    held_out = {row.source for row in rows if row.split == "test"}
+    return sorted(held_out & {row.source for row in rows if row.split != "test"})
 
 
 def _row(csv_path: Path, number: int, record: dict[str, str]) -> Row:

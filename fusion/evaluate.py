@@ -52,7 +52,7 @@ def main(
     console = data_console()
     for one in tables(found):
         console.print(one)
-    for warning in found[0].warnings:
+    for warning in dict.fromkeys(f"{one.artifact}: {warning}" for one in found for warning in one.warnings):
         talk.print(f"Warning: {warning}", markup=False, highlight=False)
     talk.print(f"Wrote {out / 'report.html'} and {out / 'report.json'}", soft_wrap=True, markup=False, highlight=False)
 

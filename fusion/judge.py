@@ -5,14 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import expit
 
-from forensics.errors import ArtifactError
 from forensics.examine import Examined
 from forensics.types import Claim, Evidence, ImageSample
 from fusion.artifact import Artifact, load_artifact
 from fusion.calibration import Thresholds
 from fusion.features import vector
 from fusion.heads import apply_heads
-from fusion.model import MINIMUM_MEASURED
 from fusion.pointer import read_pointer
 from fusion.reasons import reasons
 from fusion.settings import FusionSettings
@@ -33,7 +31,7 @@ class Judge:
 
         Raises ArtifactError where the profile lacks most of what the artifact weighs.
         """
-        _check_detectors(engine, artifact, profile)
+        artifact.check_detectors(engine.detectors, profile)
         self._engine = engine
         self._model = artifact.model
         self._heads = artifact.heads
@@ -87,14 +85,6 @@ class Judge:
         return Verdict(
             label, basis, probability, confidence, told, evidence.claims, evidence, self.profile, self.fingerprint
         )
-
-
-def _check_detectors(engine: Engine, artifact: Artifact, profile: str) -> None:
-    weighed = zip(artifact.model.schema.features, artifact.model.references, strict=True)
-    lacking = [(f.detector, r.share) for f, r in weighed if f.detector not in engine.detectors]
-    if sum(share for _, share in lacking) > 1 - MINIMUM_MEASURED:
-        names = ", ".join(sorted({name for name, _ in lacking}))
-        raise ArtifactError(f"The artifact rests on detectors that the profile {profile!r} does not run: {names}.")
 
 
 def _label(claims: Sequence[Claim], probability: float | None, thresholds: Thresholds) -> tuple[Label, Basis]:

@@ -21,12 +21,14 @@ class Report:
     """Named measures; `development` is out of fold, `test` was never used to choose anything ({} without a test split).
 
     `counts` holds for each split and kind the number of views and of sources. `plots` are SVG texts by name.
+    `sources_of_test_elsewhere` counts the sources of test that were learned from, where there should be none.
     """
 
     development: dict[str, Estimate]
     test: dict[str, Estimate]
     counts: dict[str, tuple[int, int]]
     plots: dict[str, str]
+    sources_of_test_elsewhere: int
 
 
 def measure(fitted: Fitted) -> Report:
@@ -45,7 +47,7 @@ def measure(fitted: Fitted) -> Report:
         for kind in np.unique(table.kind):
             inside = (table.split == split) & (table.kind == kind)
             counts[f"{split} {kind}"] = (int(inside.sum()), len(np.unique(table.source[inside])))
-    return Report(measures(development), test, counts, curves(scored))
+    return Report(measures(development), test, counts, curves(scored), _shared_sources(table))
 
 
 def metrics(fitted: Fitted, report: Report, plan: Plan) -> dict[str, Any]:
@@ -54,6 +56,7 @@ def metrics(fitted: Fitted, report: Report, plan: Plan) -> dict[str, Any]:
         "plan": asdict(plan),
         "dataset_sha256": _digest(fitted.table),
         "rows": {name: {"views": views, "sources": sources} for name, (views, sources) in report.counts.items()},
+        "sources_of_test_elsewhere": report.sources_of_test_elsewhere,
         "cross_validation": [
             {"candidate": dict(trial.candidate), "rounds": trial.rounds, "auc": trial.auc} for trial in fitted.trials
         ],
@@ -66,6 +69,11 @@ def metrics(fitted: Fitted, report: Report, plan: Plan) -> dict[str, Any]:
     }
     found: dict[str, Any] = finite(content)
     return found
+
+
+def _shared_sources(table: FeatureTable) -> int:
+    held_out = table.split == "test"
+    return len(set(table.source[held_out]) & set(table.source[~held_out]))
 
 
 def _digest(table: FeatureTable) -> str:

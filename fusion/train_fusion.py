@@ -1,16 +1,17 @@
 """Train a fusion model: `python -m fusion.train_fusion --dataset dataset.csv`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from fusion.artifact import MANIFEST_FILE, load_artifact, to_json, write_artifact
+from fusion.artifact import LEARNED_DIGITS, LEARNED_FILE, MANIFEST_FILE, load_artifact, to_json, write_artifact
 from fusion.cache import FeatureCache
 from fusion.card import model_card
 from fusion.command import data_console, told_errors
-from fusion.dataset import DatasetError, read_dataset
+from fusion.dataset import DatasetError, Row, read_dataset, sources_of_test_elsewhere
 from fusion.evaluation.tables import measures_table
 from fusion.extract import extract
 from fusion.fit import Fitted, Plan, fit
@@ -60,6 +61,7 @@ def train(
         folder = _fresh(Path("trained"), f"{chosen.name}-{model}") if out is None else _usable(out)
         engine = Engine(chosen, settings.model_dir, settings.device)
         rows = read_dataset(dataset)
+        _warn(rows, talk)
         table = extract(rows, engine, FeatureCache(cache), training_views(views, seed), talk)
         talk.print(f"Cross-validating on {len(table)} views, folds grouped by source ...")
         fitted = fit(table, plan)
@@ -74,9 +76,23 @@ def train(
     talk.print(f"Wrote {folder}", soft_wrap=True, markup=False, highlight=False)
 
 
+def _warn(rows: Sequence[Row], talk: Console) -> None:
+    shared = sources_of_test_elsewhere(rows)
+    if shared:
+        talk.print(
+            f"Warning: {len(shared)} sources stand in test and in train or val too, the first is {shared[0]}: the test "
+            "figures will flatter. scripts.make_dataset_csv splits by source.",
+            markup=False,
+            highlight=False,
+        )
+
+
 def _documents(profile: str, fitted: Fitted, report: Report, plan: Plan) -> dict[str, str]:
     """What stands beside the model, by file name."""
+    table = fitted.table
+    learned = sorted({image[:LEARNED_DIGITS] for image in table.image[table.split != "test"].tolist()})
     return {
+        LEARNED_FILE: "\n".join(learned) + "\n",
         "metrics.json": to_json(metrics(fitted, report, plan)),
         "MODEL_CARD.md": model_card(profile, fitted, report, plan),
         **{f"{name}.svg": text for name, text in report.plots.items()},

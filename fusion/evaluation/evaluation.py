@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 
-from fusion.artifact import Artifact
+from fusion.artifact import LEARNED_DIGITS, Artifact
 from fusion.evaluation.conditions import AS_IS, CONDITIONS
 from fusion.evaluation.groups import Group, by_format, by_generator, by_source
 from fusion.evaluation.measures import measures
@@ -74,7 +74,7 @@ def evaluate(name: str, artifact: Artifact, table: FeatureTable) -> Evaluation:
         generators=by_generator(plain),
         sources=by_source(plain),
         formats=by_format(plain),
-        warnings=_warnings(plain),
+        warnings=_warnings(plain, artifact),
         plain=plain,
     )
 
@@ -118,10 +118,16 @@ def _paired(first: Scored, second: Scored) -> tuple[NDArray[np.intp], NDArray[np
     return in_first, in_second
 
 
-def _warnings(plain: Scored) -> list[str]:
+def _warnings(plain: Scored, artifact: Artifact) -> list[str]:
     """What a reader has to know before believing a number."""
     table = plain.table
     found = []
+    learned = sum(image[:LEARNED_DIGITS] in artifact.learned for image in table.image.tolist())
+    if learned:
+        found.append(
+            f"{learned} of the {len(table)} images were learned from by this artifact: the numbers flatter. Measure on "
+            "images it never saw."
+        )
     per_class = [set(table.format[table.label == label]) for label in (0, 1)]
     if table.view.size and not per_class[0] & per_class[1]:
         found.append(

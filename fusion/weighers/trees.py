@@ -42,7 +42,8 @@ class Trees:
 
     def save(self, path: Path) -> None:
         """See Weigher."""
-        self.booster.save_model(path)
+        # Through Python's own hands: the library's own writing fails on a full disk in ways of its own.
+        path.write_bytes(self.booster.save_raw("ubj"))
 
     def _matrix(self, values: NDArray[np.float64]) -> xgboost.DMatrix:
         return xgboost.DMatrix(values, missing=np.nan, feature_names=list(self.names))

@@ -63,3 +63,11 @@ def test_going_back_to_an_artifact_that_was_damaged_since_is_refused(models: Pat
     before = in_force()
     assert run("back").exit_code == 2
     assert in_force() == before
+
+
+def test_an_artifact_that_rests_on_other_detectors_than_the_profile_runs_is_refused(models: Path) -> None:
+    profile = models / "small.toml"
+    profile.write_text('detectors = ["exif"]\nartifact = "small"\n')
+    result = run("use", models / "logistic", "--profile", profile)
+    assert (result.exit_code, "does not run: " in result.stderr) == (2, True)
+    assert not (models / "small").exists()

@@ -94,6 +94,13 @@ def test_any_split_can_be_measured_and_an_unknown_one_is_refused(
     assert told is None or told in result.stderr
 
 
+def test_images_that_were_learned_from_are_told(artifact: Path, dataset: Path, cache: Path, tmp_path: Path) -> None:
+    result = run(artifact, dataset, "--split", "all", "--out", tmp_path, "--cache", cache)
+    assert "120 of the 144 images were learned from" in " ".join(result.stderr.split())
+    assert "120 of the 144 images were learned from" in (tmp_path / "report.html").read_text()
+    assert "learned from" not in run(artifact, dataset, "--out", tmp_path, "--cache", cache).stderr
+
+
 def test_bad_input_ends_in_a_sentence(artifact: Path, dataset: Path, tmp_path: Path) -> None:
     for arguments, told in (
         ([dataset], "at least one artifact"),

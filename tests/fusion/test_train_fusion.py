@@ -1,5 +1,6 @@
 """The training command: from a dataset.csv to an artifact that loads, with honest numbers beside it."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -72,6 +73,29 @@ def test_a_folder_with_something_else_in_it_is_never_replaced(dataset: Path, tmp
     code, told = run("--dataset", dataset, "--out", out)
     assert (code, "holds no artifact" in told) == (2, True)
     assert [p.name for p in out.iterdir()] == ["holiday.jpg"]
+
+
+def test_sources_on_both_sides_of_the_test_split_are_told_and_stay_on_the_card(
+    dataset: Path, cache: Path, tmp_path: Path
+) -> None:
+    path = dataset.parent / "shared-sources.csv"
+    path.write_text(dataset.read_text().replace(",s1-0,", ",s0-0,"))
+    code, told = run("--dataset", path, "--cache", cache, "--out", tmp_path / "o", "--views", "1")
+    assert (code, "1 sources stand in test and in train or val" in " ".join(told.split())) == (0, True)
+    assert "1 sources of the test split were learned from too" in (tmp_path / "o" / "MODEL_CARD.md").read_text()
+
+
+def test_a_full_disk_ends_in_a_sentence(
+    dataset: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    run("--dataset", dataset, "--cache", cache, "--out", tmp_path / "warm", "--views", "1")
+    monkeypatch.setattr(Path, "write_bytes", full)
+    code, told = run("--dataset", dataset, "--cache", cache, "--out", tmp_path / "o", "--views", "1")
+    assert (code, "The disk is full" in told) == (2, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["warm"]
 
 
 def test_too_few_sources_are_refused_in_a_sentence(tmp_path: Path) -> None:
