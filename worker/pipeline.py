@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import structlog
 
 from worker.answer import Answerer
+from worker.callback_body import callback_for
 from worker.errors import UnreadableMessageError
 from worker.finisher import Finisher
 from worker.messages import parse_job
@@ -149,7 +150,7 @@ class Pipeline:
             await self._bury(entry, str(error))
             return
         answer = await self._answerer.answer(job)
-        await self._finisher.finish(entry.id, answer.result)
+        await self._finisher.finish(entry.id, answer.result, callback_for(job, answer.result))
         self._observe(JobAnswered(job.job_id, entry.id, answer.outcome, entry.deliveries, answer.timings_ms))
 
     async def _bury(self, entry: Entry, reason: str) -> None:
