@@ -13,6 +13,7 @@ import httpcore2
 
 from worker.errors import BadJobError, BlockedUrlError, CallbackFailedError
 from worker.network import GuardedBackend, Resolve, Resolver
+from worker.silence import SilentPlaces
 from worker.urls import Target, parse_url
 
 TIMESTAMP_HEADER, SIGNATURE_HEADER = "X-Img-Ml-Timestamp", "X-Img-Ml-Signature"
@@ -41,6 +42,7 @@ class Poster:
         network: httpcore2.AsyncNetworkBackend | None = None,
     ) -> None:
         self._rules = rules
+        self._silent = SilentPlaces()
         self._resolver = Resolver()
         self._pool = httpcore2.AsyncConnectionPool(
             max_connections=connections,
@@ -50,11 +52,15 @@ class Poster:
         )
 
     async def post(self, url: str, body: bytes) -> None:
-        """Return once the receiver has answered 2xx; CallbackFailedError says why not, and whether for good."""
+        """Return once the receiver has answered 2xx; CallbackFailedError says why not, and whether for good.
+
+        A receiver that was silent several times in a row is posted to by one at a time; others fail at once.
+        """
         try:
             target = parse_url(url, self._rules.allowed_places, name="callback_url")
-            async with asyncio.timeout(self._rules.timeout_s):
-                status = await self._status(target, body)
+            with self._silent.watched(target.place):
+                async with asyncio.timeout(self._rules.timeout_s):
+                    status = await self._status(target, body)
         except (BadJobError, BlockedUrlError) as error:
             raise CallbackFailedError(str(error), permanent=True) from None
         except TimeoutError:

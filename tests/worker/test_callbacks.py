@@ -128,6 +128,19 @@ async def test_waiting_callbacks_take_no_place_of_others(url, client, receiver):
         assert client.zcard(WAITING) == 20
 
 
+async def test_a_receiver_that_hangs_does_not_hold_up_the_callbacks_of_others(url, client, receiver):
+    with running_receiver() as hanging:
+        hanging.reply = lambda handler: time.sleep(1.2)
+        poster = Poster(PostRules(timeout_s=1.0, allowed_places=frozenset({receiver.place, hanging.place})))
+        write(client, hanging.url, 30)
+        write(client, receiver.url, 10, first=30)
+        started = time.monotonic()
+        async with Worker(url, poster.post, first_delay_s=60):
+            await until(lambda: len(receiver.taken) == 10)
+            assert time.monotonic() - started < 4  # one after the other, the hanging ones alone would take 10 s
+        await poster.close()
+
+
 async def test_attempts_end_in_a_dead_letter_with_the_last_reason(url, client, receiver, post):
     receiver.reply = pages.status(500)
     write(client, receiver.url, 2)

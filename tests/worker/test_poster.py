@@ -1,5 +1,6 @@
 """Posting callbacks to strangers: signed, in time, and nothing internal is ever connected to."""
 
+import asyncio
 import hashlib
 import hmac
 import time
@@ -8,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.worker import web as pages
-from tests.worker.receiver import Receiver, running_receiver
+from tests.worker.receiver import Receiver, accept, running_receiver
 from tests.worker.test_fetch import INTERNAL_HOSTS, PUBLIC, Names, RecordingNetwork
 from worker.errors import CallbackFailedError
 from worker.poster import Poster, PostRules
@@ -101,6 +102,27 @@ async def test_a_receiver_that_said_200_has_taken_it_whatever_its_body_does(rece
     started = time.monotonic()
     assert await outcome(receiver.url, rules(receiver)) is None
     assert time.monotonic() - started < 3
+
+
+async def test_a_silent_receiver_is_tried_by_one_at_a_time_until_it_answers(receiver):
+    receiver.reply = lambda handler: time.sleep(0.5)
+    poster = Poster(rules(receiver, timeout_s=0.3))
+
+    async def told(count: int) -> list[str]:
+        ends = await asyncio.gather(*(poster.post(receiver.url, BODY) for _ in range(count)), return_exceptions=True)
+        return sorted(str(end) for end in ends)
+
+    late, refused = (
+        "The receiver did not answer within 0.3 s.",
+        "The receiver did not answer the last callbacks in time.",
+    )
+    assert await told(3) == [late] * 3
+    assert await told(5) == [refused] * 4 + [late]
+    assert len(receiver.posted) == 4
+    receiver.reply = accept
+    assert await told(5) == ["None"] + [refused] * 4
+    assert await told(5) == ["None"] * 5
+    await poster.close()
 
 
 async def test_a_refused_connection_is_a_failure_that_may_pass():
