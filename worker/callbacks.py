@@ -84,8 +84,6 @@ class Deliverer:
         self._patience.relax()
         for entry in entries:
             self._start(entry)
-        if len(entries) == room:
-            return 0.0  # there may be more: look again as soon as there is room
         return longest if next_due_s is None else min(longest, next_due_s)
 
     async def _wait(self, stop: asyncio.Event, longest_s: float) -> None:
