@@ -36,6 +36,14 @@ class InternalError(JobError):
     code: ClassVar[ErrorCode] = "internal"
 
 
+class CallbackFailedError(ImgMlError):
+    """A callback was not taken; `permanent` where no later attempt could change that."""
+
+    def __init__(self, message: str, *, permanent: bool = False) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+
+
 class UnreadableMessageError(ImgMlError):
     """A stream entry that no answer could be addressed to; it becomes a dead letter."""
 

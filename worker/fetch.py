@@ -87,7 +87,7 @@ class Fetcher:
             scheme=target.scheme.encode(), host=target.host.encode(), port=target.port, target=target.path.encode()
         )
         headers = [
-            (b"Host", _host_header(target)),
+            (b"Host", target.host_header),
             (b"User-Agent", b"img_ml/0.1"),
             (b"Accept", b"image/*,*/*;q=0.1"),
             (b"Accept-Encoding", b"identity"),
@@ -107,11 +107,6 @@ class Fetcher:
         """Close every connection."""
         await self._pool.aclose()
         self._resolver.close()
-
-
-def _host_header(target: Target) -> bytes:
-    default = (target.scheme, target.port) in (("http", 80), ("https", 443))
-    return (target.place.rpartition(":")[0] if default else target.place).encode()
 
 
 def _check_status(status: int) -> None:

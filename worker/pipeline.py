@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import structlog
 
 from worker.answer import Answer, Answerer
+from worker.callback_body import callback_for
 from worker.errors import UnreadableMessageError
 from worker.finisher import Finisher
 from worker.messages import parse_job
@@ -173,7 +174,7 @@ class Pipeline:
         if answer.worth_a_retry and entry.retries < self._rules.retries:
             await self._postpone(entry, job.job_id, answer)
             return
-        await self._finisher.finish(entry.id, answer.result)
+        await self._finisher.finish(entry.id, answer.result, callback_for(job, answer.result))
         self._observe(JobAnswered(job.job_id, entry.id, answer.outcome, entry.deliveries, answer.timings_ms))
 
     async def _postpone(self, entry: Entry, job_id: str, answer: Answer) -> None:

@@ -14,9 +14,12 @@ from fusion.live import Refreshed
 from fusion.verdict import Verdict
 from worker.answer import Answerer, Stations
 from worker.batcher import Batcher
+from worker.callbacks import Deliverer, DeliveryRules
 from worker.decode_pool import DecodePool, DecodeRules
 from worker.fetch import Fetcher, FetchLimits
+from worker.outbox import Outbox
 from worker.pipeline import Pipeline, PipelineRules
+from worker.poster import Poster, PostRules
 from worker.reload import keep_fresh
 from worker.settings import WorkerSettings
 from worker.stream import JobStream, StreamNames
@@ -78,8 +81,9 @@ async def serve(settings: WorkerSettings, judge: JudgeLike, around: Surroundings
         fresh = asyncio.create_task(keep_fresh(judge.refresh, around.reload, settings.worker_artifact_check_s))
         _log.info("worker is ready", jobs=names.jobs, group=names.group, consumer=names.consumer)
         try:
-            pipeline = Pipeline(stream, answerer, _rules(settings, around.stop_when_idle_s), around.observe)
-            clean = await pipeline.run(around.stop, around.hurry)
+            async with _delivering(settings, around, stream):
+                pipeline = Pipeline(stream, answerer, _rules(settings, around.stop_when_idle_s), around.observe)
+                clean = await pipeline.run(around.stop, around.hurry)
         finally:
             fresh.cancel()
             await asyncio.gather(fresh, return_exceptions=True)
@@ -123,6 +127,34 @@ async def _stations(
     finally:
         await fetcher.close()
         await asyncio.to_thread(pool.close)
+
+
+@contextlib.asynccontextmanager
+async def _delivering(settings: WorkerSettings, around: Surroundings, stream: JobStream) -> AsyncIterator[None]:
+    """Callbacks are delivered beside whatever runs inside; when it ends, those being posted are finished."""
+    secret = settings.callback_secret.get_secret_value() if settings.callback_secret else None
+    allowed = frozenset(settings.fetch_allow)
+    poster = Poster(PostRules(settings.callback_timeout_s, secret, allowed), connections=settings.callback_concurrency)
+    outbox = Outbox(around.redis_url, stream.names, lease_s=settings.worker_lease_s)
+    deliverer = Deliverer(outbox, poster.post, _delivery_rules(settings), stream.callbacks_written)
+    delivering = asyncio.create_task(deliverer.run(around.stop, around.hurry))
+    try:
+        yield
+    finally:
+        around.stop.set()  # a pipeline may also have ended by itself
+        await delivering
+        await poster.close()
+        await outbox.close()
+
+
+def _delivery_rules(settings: WorkerSettings) -> DeliveryRules:
+    return DeliveryRules(
+        settings.callback_concurrency,
+        settings.callback_max_attempts,
+        settings.callback_retry_s,
+        settings.worker_lease_s,
+        settings.worker_drain_s,
+    )
 
 
 def _rules(settings: WorkerSettings, stop_when_idle_s: float | None) -> PipelineRules:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _HOST_AND_PORT = re.compile(r"(?:\[[0-9a-f:.]+\]|[^\s:/@\[\]]+):\d{1,5}")
@@ -70,7 +70,7 @@ class WorkerSettings(BaseSettings):
         4096, ge=64, description="Memory one image may take while it is decoded and examined, in MiB."
     )
     fetch_allow: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="host:port pairs, separated by commas, that are exempt from the address rules."
+        (), description="host:port pairs, separated by commas, exempt from the address rules, for callbacks too."
     )
     fetch_max_bytes: int = Field(20 * _MEGABYTE, ge=1, description="Largest image file that is fetched, in bytes.")
     fetch_max_pixels: int = Field(
@@ -81,6 +81,23 @@ class WorkerSettings(BaseSettings):
     )
     fetch_attempts: int = Field(
         2, ge=1, le=10, description="How often a fetch is tried while the failure may be temporary."
+    )
+
+    callback_secret: SecretStr | None = Field(
+        None, description="Secret that signs callbacks (HMAC-SHA256); unset: they are not signed."
+    )
+    callback_concurrency: int = Field(8, ge=1, le=1000, description="Most callbacks posted at once.")
+    callback_timeout_s: float = Field(
+        10, gt=0, le=3600, description="Seconds one attempt to deliver a callback may take in all."
+    )
+    callback_max_attempts: int = Field(
+        8, ge=1, le=100, description="Attempts after which an undelivered callback becomes a dead letter."
+    )
+    callback_retry_s: float = Field(
+        1,
+        gt=0,
+        le=3600,
+        description="Longest wait before the second attempt; each later one is 4 times longer, to 1 h.",
     )
 
     @field_validator("fetch_allow", mode="before")

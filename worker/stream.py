@@ -8,6 +8,7 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
+from worker.callback_body import Callback
 from worker.connections import COMMAND_TIMEOUT_S, connect
 
 _HERE = Path(__file__).parent
@@ -43,6 +44,11 @@ class StreamNames:
         """The sorted set of jobs that wait for another try, by due time."""
         return f"{self.jobs}:later"
 
+    @property
+    def callbacks(self) -> str:
+        """The stream of callbacks that are still to be delivered."""
+        return f"{self.jobs}:callbacks"
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -67,6 +73,7 @@ class JobStream:
         self._block_ms = block_ms
         self._lease_ms = max(1, round(lease_s * 1000))
         self._cursor = _FIRST
+        self.callbacks_written = asyncio.Event()  # set whenever this worker has put callbacks into their stream
         # A blocked connection serves nobody else, and its timeout must lie well above the block.
         self._reader: Any = connect(url, timeout_s=block_ms / 1000 + COMMAND_TIMEOUT_S)
         self._commands: Any = connect(url)  # Any: the declared replies differ between the releases of redis-py
@@ -130,14 +137,21 @@ class JobStream:
         if held:
             await self._commands.xclaim(names.jobs, names.group, names.consumer, 0, held, justid=True)
 
-    async def finish(self, results: Sequence[tuple[str, str]]) -> int:
+    async def finish(self, results: Sequence[tuple[str, str]], callbacks: Mapping[str, Callback] | None = None) -> int:
         """Write the result of each (entry id, JSON) that is still pending, delete its job; how many were written.
 
-        Safe to repeat: whoever comes second writes nothing.
+        `callbacks` maps entry ids to what is to be delivered along with their results. Safe to repeat: whoever comes
+        second writes nothing.
         """
-        names = self.names
-        flat = [part for pair in results for part in pair]
-        written = await self._gate(keys=[names.jobs, names.results], args=[names.group, names.results_maxlen, *flat])
+        names, flat = self.names, list[str]()
+        for entry_id, result in results:
+            callback = (callbacks or {}).get(entry_id)
+            flat += [entry_id, result, *((callback.url, callback.job_id, callback.body) if callback else ("", "", ""))]
+        written = await self._gate(
+            keys=[names.jobs, names.results, names.callbacks], args=[names.group, names.results_maxlen, *flat]
+        )
+        if callbacks and written:
+            self.callbacks_written.set()
         return int(written)
 
     async def bury(self, entry: Entry, reason: str) -> bool:

@@ -30,7 +30,7 @@ QUICK = {
 
 def environment(**settings: str) -> dict[str, str]:
     """This process's environment without the project's settings, plus quick ones, plus the given."""
-    prefixes = ("REDIS_", "WORKER_", "FETCH_", "IMG_ML_", "FUSION_", "EMBEDDED_")
+    prefixes = ("REDIS_", "WORKER_", "FETCH_", "CALLBACK_", "IMG_ML_", "FUSION_", "EMBEDDED_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
     return {**kept, "PYTHONPATH": str(ROOT), **QUICK, **settings}
 

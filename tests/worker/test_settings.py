@@ -40,7 +40,8 @@ def test_allowed_places_are_split_and_lowered(monkeypatch):
     ("name", "value"),
     [("WORKER_BATCH_SIZE", "0"), ("WORKER_BATCH_SIZE", "many"), ("REDIS_CHECK_RATE", "0"), ("WORKER_LEASE_S", "-1"),
      ("REDIS_URL", "localhost:6379"), ("FETCH_ALLOW", "store.internal"), ("FETCH_ALLOW", "a:99999"),
-     ("FETCH_MAX_BYTES", "0"), ("WORKER_RESULTS_MAXLEN", "-5")],
+     ("FETCH_MAX_BYTES", "0"), ("WORKER_RESULTS_MAXLEN", "-5"), ("CALLBACK_MAX_ATTEMPTS", "0"),
+     ("CALLBACK_CONCURRENCY", "0"), ("CALLBACK_TIMEOUT_S", "0")],
 )  # fmt: skip
 def test_a_bad_setting_ends_in_a_sentence_that_names_it_and_exit_code_2(monkeypatch, capsys, name, value):
     monkeypatch.setenv(name, value)
@@ -51,3 +52,10 @@ def test_a_bad_setting_ends_in_a_sentence_that_names_it_and_exit_code_2(monkeypa
     assert told.out == ""
     assert told.err.startswith(f"The setting {name} is wrong: ")
     assert told.err.count("\n") == 1
+
+
+def test_the_callback_secret_does_not_show(monkeypatch):
+    monkeypatch.setenv("CALLBACK_SECRET", "s3cret")
+    settings = load(WorkerSettings)
+    assert settings.callback_secret.get_secret_value() == "s3cret"
+    assert "s3cret" not in repr(settings)

@@ -6,9 +6,10 @@ import pytest
 from redis.exceptions import ResponseError
 
 from tests.worker.redis_server import RedisServer
+from worker.callback_body import Callback
 from worker.stream import Entry, JobStream, StreamNames, group_is_missing
 
-JOBS, RESULTS, DLQ = "jobs", "results", "jobs:dlq"
+JOBS, RESULTS, DLQ, CALLBACKS = "jobs", "results", "jobs:dlq", "jobs:callbacks"
 
 
 def opened(server: RedisServer, consumer: str = "one", *, maxlen: int = 0, lease_s: float = 60) -> JobStream:
@@ -88,6 +89,30 @@ async def test_nothing_is_acknowledged_where_the_result_key_is_no_stream(stream,
     with pytest.raises(ResponseError, match="not a stream"):
         await stream.finish([(entry.id, "{}")])
     assert redis_client.xpending(JOBS, "workers")["pending"] == 1
+
+
+async def test_a_callback_is_written_with_its_result_once_and_only_where_there_is_one(stream, other, redis_client):
+    for n in range(2):
+        redis_client.xadd(JOBS, {"data": n})
+    first, second = await stream.read_new(2, 50)
+    callbacks = {first.id: Callback("http://b.test/", "j1", '{"jobId":"j1"}')}
+    assert await stream.finish([(first.id, "{}"), (second.id, "{}")], callbacks) == 2
+    assert await stream.finish([(first.id, "{}")], callbacks) == 0
+    assert await other.finish([(first.id, "{}")], callbacks) == 0
+    ((_, written),) = redis_client.xrange(CALLBACKS)
+    assert written == {"url": "http://b.test/", "job_id": "j1", "body": '{"jobId":"j1"}'}
+    assert stream.callbacks_written.is_set()
+    assert not other.callbacks_written.is_set()
+
+
+async def test_nothing_is_acknowledged_where_the_callback_key_is_no_stream(stream, redis_client):
+    redis_client.set(CALLBACKS, "occupied")
+    redis_client.xadd(JOBS, {"data": "x"})
+    (entry,) = await stream.read_new(1, 50)
+    with pytest.raises(ResponseError, match="not a stream"):
+        await stream.finish([(entry.id, "{}")], {entry.id: Callback("http://b.test/", "j", "{}")})
+    assert redis_client.xpending(JOBS, "workers")["pending"] == 1
+    assert redis_client.xlen(RESULTS) == 0
 
 
 async def test_finishing_survives_a_flushed_script_cache(stream, redis_client):
