@@ -59,7 +59,7 @@ class Progress:
         if now - self._contact > self._silence_s:
             return f"Redis has not answered for {now - self._contact:.0f} s."
         if self._in_work and now - self._moved > self._stall_s:
-            return f"{self._in_work} jobs are in work and none was finished for {now - self._moved:.0f} s."
+            return f"No job was finished for {now - self._moved:.0f} s, with {self._in_work} in work."
         return ""
 
 

@@ -131,7 +131,7 @@ async def test_a_redis_without_memory_costs_no_letter(letters, redis_client):
     ids = await letters.first_ids()
     redis_client.config_set("maxmemory", 1)
     try:
-        with pytest.raises(ResponseError, match="OOM"):
+        with pytest.raises(ResponseError, match=r"OOM|maxmemory"):
             await letters.retry(ids)
     finally:
         redis_client.config_set("maxmemory", 0)

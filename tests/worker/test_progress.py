@@ -45,7 +45,7 @@ def test_jobs_of_which_none_is_finished_are_a_stall_and_the_next_finished_one_en
     progress.reached_redis()
     assert progress.complaint() == ""
     clock.now += 2
-    assert progress.complaint() == "2 jobs are in work and none was finished for 11 s."
+    assert progress.complaint() == "No job was finished for 11 s, with 2 in work."
     progress.ended(finished=True)
     assert progress.complaint() == ""
     assert progress.in_work == 1
@@ -58,7 +58,7 @@ def test_jobs_that_end_unfinished_are_no_progress(progress, clock):
         clock.now += 1
         progress.began()
         progress.ended(finished=False)
-    assert "none was finished for 11 s" in progress.complaint()
+    assert "No job was finished for 11 s" in progress.complaint()
 
 
 def test_new_jobs_do_not_hide_a_stall(progress, clock):
@@ -66,7 +66,7 @@ def test_new_jobs_do_not_hide_a_stall(progress, clock):
     for _ in range(11):
         progress.began()
         clock.now += 1
-    assert "none was finished for 11 s" in progress.complaint()
+    assert "No job was finished for 11 s" in progress.complaint()
 
 
 def test_a_loop_that_hears_nothing_of_redis_is_not_ready(progress, clock):
@@ -93,4 +93,4 @@ def test_the_limits_follow_from_the_settings(monkeypatch, tmp_path):
     progress._contact = clock.now
     assert progress.complaint() == ""
     clock.now += 0.2
-    assert "none was finished" in progress.complaint()
+    assert "No job was finished" in progress.complaint()
