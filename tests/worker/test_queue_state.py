@@ -79,14 +79,18 @@ async def test_a_key_of_another_kind_is_an_error(state, redis_client):
         await state()
 
 
+def times_asked(client) -> int:
+    return sum(row["calls"] for name, row in client.info("commandstats").items() if name.startswith("cmdstat_xinfo"))
+
+
 async def test_asking_often_asks_redis_once(redis_server, client):
     watch = QueueWatch(redis_server.url, NAMES, fresh_s=60)
     assert (await watch.refresh()).length == 0
-    before = client.info("commandstats")["cmdstat_xinfo"]["calls"]
+    before = times_asked(client)
     push(client, "a")
     for _ in range(20):
         assert (await watch.refresh()).length == 0
-    assert client.info("commandstats")["cmdstat_xinfo"]["calls"] == before
+    assert times_asked(client) == before > 0
     await watch.close()
 
 
