@@ -6,9 +6,13 @@ from typing import Annotated
 
 import typer
 
+from worker import dlq_command
 from worker.settings import WorkerSettings, load
+from worker.status_command import status
 
 app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
+app.command()(status)
+app.add_typer(dlq_command.app, name="dlq")
 
 
 @app.callback(invoke_without_command=True)

@@ -50,3 +50,7 @@ class UnreadableMessageError(ImgMlError):
 
 class StartError(ImgMlError):
     """The worker cannot start; the text says why in one sentence."""
+
+
+class NoRedisError(ImgMlError):
+    """Redis cannot be used by a command; the text says why in one sentence."""

@@ -15,6 +15,7 @@ from worker.errors import UnreadableMessageError
 from worker.finisher import Finisher
 from worker.messages import parse_job
 from worker.patience import REDIS_IS_AWAY, Patience, insist
+from worker.progress import Progress
 from worker.stream import Entry, JobStream, group_is_missing
 from worker.telemetry import JobAnswered, Observer, one_line
 
@@ -48,11 +49,19 @@ class PipelineRules:
 class Pipeline:
     """One worker's jobs, from the stream to the finished result; every job in work is one task."""
 
-    def __init__(self, stream: JobStream, answerer: Answerer, rules: PipelineRules, observe: Observer) -> None:
+    def __init__(
+        self,
+        stream: JobStream,
+        answerer: Answerer,
+        rules: PipelineRules,
+        observe: Observer,
+        progress: Progress | None = None,
+    ) -> None:
         self._stream = stream
         self._answerer = answerer
         self._rules = rules
         self._observe = observe
+        self._progress = progress or Progress()
         self._finisher = Finisher(stream.finish)
         self._patience = Patience("reading jobs")
         self._in_work: dict[str, asyncio.Task[None]] = {}
@@ -69,6 +78,7 @@ class Pipeline:
         renewing = asyncio.create_task(self._renew_leases())
         try:
             await _unless(stop, insist("making the group", self._stream.ensure_group))
+            self._progress.reached_redis()
             while not stop.is_set() and not await self._idle_long_enough():
                 await _unless(stop, self._wait_for_room())
                 if stop.is_set():
@@ -102,6 +112,7 @@ class Pipeline:
                 await self._patience.pause(error)
             return []
         self._patience.relax()
+        self._progress.reached_redis()
         return entries
 
     async def _take_own(self, room: int) -> list[Entry]:
@@ -152,10 +163,12 @@ class Pipeline:
             return
         task = asyncio.create_task(self._work(entry))
         self._in_work[entry.id] = task
+        self._progress.began()
         task.add_done_callback(lambda done: self._ended(entry.id, done))
 
     def _ended(self, entry_id: str, task: "asyncio.Task[None]") -> None:
         del self._in_work[entry_id]
+        self._progress.ended(finished=not task.cancelled() and task.exception() is None)
         self._busy_until = time.monotonic()
         if not task.cancelled() and (error := task.exception()) is not None:
             # It stays pending: delivered again when its lease runs out, a dead letter when that happens too often.
@@ -194,13 +207,17 @@ class Pipeline:
         while True:
             await asyncio.sleep(self._rules.lease_s / 3)
             try:
-                await self._stream.renew(list(self._in_work))
+                held = list(self._in_work)
+                await self._stream.renew(held)
                 patience.relax()
+                if held:
+                    self._progress.reached_redis()
             except REDIS_IS_AWAY as error:
                 await patience.pause(error)
 
     async def _drain(self, hurry: asyncio.Event) -> bool:
         """Finish what is in work within the grace time, hand the rest back; False where there was a rest."""
+        self._progress.drain()
         await _quietly(self._stream.drop_reader)
         if self._in_work:
             _log.info("draining", jobs=len(self._in_work), seconds=self._rules.drain_s)

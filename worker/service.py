@@ -24,6 +24,7 @@ from worker.reload import keep_fresh
 from worker.settings import WorkerSettings
 from worker.stream import JobStream, StreamNames
 from worker.telemetry import Observer, log_answer
+from worker.watch import Watch, watching
 
 _log = structlog.get_logger("worker")
 
@@ -73,16 +74,25 @@ async def serve(settings: WorkerSettings, judge: JudgeLike, around: Surroundings
         around.consumer,
         settings.worker_results_maxlen,
     )
+    async with watching(settings, around.redis_url, names) as watch:
+        return await _serve(settings, judge, around, names, watch)
+
+
+async def _serve(
+    settings: WorkerSettings, judge: JudgeLike, around: Surroundings, names: StreamNames, watch: Watch
+) -> bool:
     stream = JobStream(around.redis_url, names, block_ms=settings.redis_check_rate, lease_s=settings.worker_lease_s)
-    batcher = Batcher(judge.conclude, size=settings.worker_batch_size, wait_s=settings.worker_batch_wait_ms / 1000)
+    conclude = watch.concluding(judge.conclude)
+    batcher = Batcher(conclude, size=settings.worker_batch_size, wait_s=settings.worker_batch_wait_ms / 1000)
     async with _stations(settings, judge, batcher, around.trust_anchors) as stations:
         # Enough decoded images for the batch in the engine, the next one, and those being decoded; no more.
         answerer = Answerer(stations, benches=2 * settings.worker_batch_size + settings.decode_processes)
         fresh = asyncio.create_task(keep_fresh(judge.refresh, around.reload, settings.worker_artifact_check_s))
         _log.info("worker is ready", jobs=names.jobs, group=names.group, consumer=names.consumer)
         try:
+            rules, observe = _rules(settings, around.stop_when_idle_s), watch.observing(around.observe)
             async with _delivering(settings, around, stream):
-                pipeline = Pipeline(stream, answerer, _rules(settings, around.stop_when_idle_s), around.observe)
+                pipeline = Pipeline(stream, answerer, rules, observe, watch.progress)
                 clean = await pipeline.run(around.stop, around.hurry)
         finally:
             fresh.cancel()

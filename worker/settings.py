@@ -60,6 +60,10 @@ class WorkerSettings(BaseSettings):
     worker_results_maxlen: int = Field(
         0, ge=0, description="Trim the result stream to about this many entries; 0: never trim."
     )
+    worker_http_port: int = Field(
+        0, ge=0, le=65535, description="Port of /livez, /readyz and /metrics; 0: none is opened."
+    )
+    worker_http_host: str = Field("127.0.0.1", min_length=1, description="Address that port is opened on.")
     worker_decode_processes: int = Field(
         0, ge=0, le=256, description="Processes that decode and examine images; 0: one per core, at most 8."
     )

@@ -1,0 +1,112 @@
+"""What can be seen of a running worker from outside: progress, numbers, and the port where they are asked for."""
+
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import structlog
+
+from forensics.examine import Examined
+from fusion.verdict import Verdict
+from worker.health import HealthServer, Reply
+from worker.progress import Progress, progress_of
+from worker.settings import WorkerSettings
+from worker.stream import StreamNames
+from worker.telemetry import JobAnswered, Observer
+
+if TYPE_CHECKING:
+    from worker.metrics import Metrics
+    from worker.queue_state import QueueWatch
+
+Conclude = Callable[[Sequence[Examined]], list[Verdict]]
+
+_PAGE_FRESH_S = 1.0
+_log = structlog.get_logger("worker.watch")
+
+
+class Watch:
+    """The hooks of a worker: with `metrics` they count, without them they only pass on."""
+
+    def __init__(self, progress: Progress | None = None, metrics: "Metrics | None" = None) -> None:
+        self.progress = progress or Progress()
+        self._metrics = metrics
+
+    def observing(self, observe: Observer) -> Observer:
+        """The observer, with every event counted too."""
+        metrics = self._metrics
+        if metrics is None:
+            return observe
+
+        def both(event: JobAnswered) -> None:
+            observe(event)
+            metrics.answered(event)
+
+        return both
+
+    def concluding(self, conclude: Conclude) -> Conclude:
+        """The engine's function, with every batch counted too."""
+        metrics = self._metrics
+        if metrics is None:
+            return conclude
+
+        def counted(examined: Sequence[Examined]) -> list[Verdict]:
+            verdicts = conclude(examined)
+            metrics.concluded(verdicts)
+            return verdicts
+
+        return counted
+
+
+@contextlib.asynccontextmanager
+async def watching(settings: WorkerSettings, redis_url: str, names: StreamNames) -> AsyncIterator[Watch]:
+    """The hooks for one run; the port is open for the time of the context. StartError where it cannot be opened."""
+    progress = progress_of(settings)
+    if not settings.worker_http_port:
+        yield Watch(progress)
+        return
+    # Imported late: a worker nobody looks at needs none of it.
+    from worker.metrics import Metrics
+    from worker.queue_state import QueueWatch
+
+    queue = QueueWatch(redis_url, names)
+    metrics = Metrics(lambda: progress.in_work, lambda: queue.state)
+    pages = _Pages(progress, metrics, queue)
+    server = HealthServer({"/livez": pages.live, "/readyz": pages.ready, "/metrics": pages.metrics})
+    try:
+        await server.start(settings.worker_http_host, settings.worker_http_port)
+        _log.info("health and metrics", host=settings.worker_http_host, port=server.port)
+        yield Watch(progress, metrics)
+    finally:
+        await server.close()
+        await queue.close()
+
+
+class _Pages:
+    """The answers to the three paths."""
+
+    def __init__(self, progress: Progress, metrics: "Metrics", queue: "QueueWatch") -> None:
+        self._progress = progress
+        self._metrics = metrics
+        self._queue = queue
+        self._page = b""
+        self._made_at = float("-inf")
+
+    async def live(self) -> Reply:
+        return Reply(HTTPStatus.OK, b"alive\n")
+
+    async def ready(self) -> Reply:
+        complaint = self._progress.complaint()
+        if complaint:
+            return Reply(HTTPStatus.SERVICE_UNAVAILABLE, f"{complaint}\n".encode())
+        return Reply(HTTPStatus.OK, b"ready\n")
+
+    async def metrics(self) -> Reply:
+        """The numbers; made at most once a second, so that scraping costs the worker nothing to speak of."""
+        from worker.metrics import CONTENT_TYPE
+
+        await self._queue.refresh()
+        if time.monotonic() - self._made_at >= _PAGE_FRESH_S:
+            self._page, self._made_at = self._metrics.page(), time.monotonic()
+        return Reply(HTTPStatus.OK, self._page, CONTENT_TYPE)
