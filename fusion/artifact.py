@@ -28,6 +28,8 @@ from fusion.weighers.kinds import KINDS
 from fusion.weighers.pickled import unpickled
 
 MANIFEST_FILE, MODEL_FILE = "manifest.json", "fusion.json"
+# Stands in a folder beside an artifact, and is no part of it (fusion/pointer.py).
+POINTER_FILE = "current.json"
 LEARNED_FILE = "learned.txt"
 # Enough that two of a million images hardly ever share them.
 LEARNED_DIGITS = 12
@@ -157,13 +159,23 @@ def _check_pickles(names: list[str], manifest: Mapping[str, Any]) -> None:
 
 
 def _replace(new: Path, folder: Path) -> None:
+    """Move `new` to the folder's place; what stood there goes, but for the choice of the artifact in force."""
+    old = folder.with_name(f".{folder.name}-replaced")
+    if old.exists() and not folder.exists():
+        # A run was killed between the two moves below.
+        old.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
     if not folder.exists():
         new.rename(folder)
         return
-    old = folder.with_name(f".{folder.name}-replaced")
-    shutil.rmtree(old, ignore_errors=True)
+    if (folder / POINTER_FILE).exists():
+        shutil.copy2(folder / POINTER_FILE, new)
     folder.rename(old)
-    new.rename(folder)
+    try:
+        new.rename(folder)
+    except OSError:
+        old.rename(folder)
+        raise
     shutil.rmtree(old)
 
 

@@ -54,10 +54,12 @@ def back(profile: OfProfile = None) -> None:
     """Put the artifact before the current one in force again."""
     with told_errors(talk):
         of = _profile(profile)
-        pointer = read_pointer(of.artifact)
-        if pointer.earlier:
-            load_artifact(pointer.earlier[0]).check_detectors(of.detectors, of.name)
-        _tell(point_back(of.artifact))
+        pointer, passed_over = point_back(
+            of.artifact, lambda path: load_artifact(path).check_detectors(of.detectors, of.name)
+        )
+        for reason in passed_over:
+            talk.print(f"Passed over: {reason}")
+        _tell(pointer)
 
 
 def _profile(name: str | None) -> Profile:

@@ -19,12 +19,13 @@ def model_card(profile: str, fitted: Fitted, report: Report, plan: Plan) -> str:
                 "## Data\n\n" + _counts(report.counts),
                 "## Protocol\n\n" + _protocol(plan),
                 "## Command\n\n" + _command(profile, plan),
-                "## Measured on the test split\n\n" + _measured(report.test) + "\n\n" + _PLOTS
+                "## Measured on the test split\n\n" + _measured(report.test) + _rests_on(report, "test") + _PLOTS
                 if report.test
                 else "## No test split\n\nThe dataset has none.",
                 "## Measured out of fold on train and val\n\n"
                 "These scores chose the candidate, the calibration and the thresholds, so they flatter.\n\n"
-                + _measured(report.development),
+                + _measured(report.development)
+                + _rests_on(report, "development_out_of_fold").rstrip(),
                 "## When a detector is missing\n\n" + _missing(fitted, plan),
                 "## What the model weighs\n\n" + _weighs(fitted),
                 "## Limits\n\n" + _shared(report) + _LIMITS,
@@ -111,6 +112,11 @@ def _measured(measures: dict[str, Estimate]) -> str:
         for name, e in measures.items()
     )
     return f"| measure | value | 95 % over sources | 95 % over images |\n|---|---|---|---|\n{rows}"
+
+
+def _rests_on(report: Report, part: str) -> str:
+    count = report.mixed_sources[part]
+    return f"\n\nThe within-source AUC rests on {count} {'source' if count == 1 else 'sources'}.\n\n"
 
 
 def _missing(fitted: Fitted, plan: Plan) -> str:

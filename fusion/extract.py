@@ -4,10 +4,9 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,6 +24,7 @@ from forensics.types import Skipped
 from fusion.cache import Column, Entry, FeatureCache, Key, image_key
 from fusion.dataset import DatasetError, Row
 from fusion.features import schema_of
+from fusion.processes import process_pool
 from fusion.table import FeatureTable
 from fusion.views import View, render_view
 from img_ml.engine import Engine
@@ -45,7 +45,7 @@ class _Image:
 
     row: Row
     key: str
-    format: str
+    file_format: str
     views: tuple[View, ...]
 
 
@@ -128,21 +128,23 @@ def _read(rows: Sequence[Row], views: Views) -> list[_Image]:
     def read(row: Row) -> _Image:
         data = row.path.read_bytes()
         key = image_key(data)
-        return _Image(row, key, _format(row, data), tuple(views(row, key)))
+        return _Image(row, key, _file_format(data), tuple(views(row, key)))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(read, rows))
 
 
-def _format(row: Row, data: bytes) -> str:
-    """The format the CSV names (of the original where it is a crop), else that of the bytes."""
-    named = row.record.get("source_format") or row.record.get("format")
-    if named:
-        return named.upper()
+def _file_format(data: bytes) -> str:
     try:
         return media_type_of(data).partition("/")[2].upper()
     except ImgMlError:
         return ""
+
+
+def _original_format(image: _Image) -> str:
+    """The format the CSV names (of the original where the file is a crop of it), else that of the file."""
+    named = image.row.record.get("source_format") or image.row.record.get("format")
+    return named.upper() if named else image.file_format
 
 
 def _tasks(images: Sequence[_Image], engine: Engine, known: dict[str, set[Key]]) -> list[_Task]:
@@ -187,10 +189,8 @@ def _completed(engine: Engine, seen: Sequence[_Seen]) -> list[_Seen]:
 
 def _examined(tasks: Sequence[_Task]) -> Iterator[tuple[list[_Seen], int]]:
     """The views of some images, and how many images these were; only so many wait at a time."""
-    # Two levels of parallelism fight over the cores; here the processes are the level that counts.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     workers = os.cpu_count() or 1
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("forkserver"))
+    pool = process_pool()
     waiting: deque[tuple[Future[list[_Seen]], int]] = deque()
     try:
         for start in range(0, len(tasks), _CHUNK):
@@ -249,7 +249,8 @@ def _table(images: Sequence[_Image], engine: Engine, cache: FeatureCache, talk: 
         kind=np.array([row.kind for row in rows]),
         split=np.array([row.split for row in rows]),
         generator=np.array([row.generator for row in rows]),
-        format=np.array([image.format for image, _ in shown]),
+        format=np.array([_original_format(image) for image, _ in shown]),
+        file_format=np.array([image.file_format for image, _ in shown]),
         image=np.array([key for key, _ in keys]),
         view=np.array([view for _, view in keys]),
         embeddings={
@@ -257,6 +258,7 @@ def _table(images: Sequence[_Image], engine: Engine, cache: FeatureCache, talk: 
             for name, column in columns.items()
             if column.embedding is not None
         },
+        marks=engine.marks,
     )
 
 

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from fusion.calibration import fit_calibration, pick_thresholds
 from fusion.dataset import DatasetError
-from fusion.folds import balanced_weights, grouped_folds, skip_detectors, watched
+from fusion.folds import balanced_weights, best_round, grouped_folds, skip_detectors, watched
 from fusion.heads import Fold, TrainedHead, train_heads
 from fusion.metrics import auc
 from fusion.model import FusionModel, Reference
@@ -117,7 +117,7 @@ class _Trainer:
         rounds = None
         if self._kind.curve is not None:
             curves = [found for found in self._parallel(self._curve, candidate, folds) if found is not None]
-            rounds = int(np.mean(curves, axis=0).argmax()) + 1 if curves else None
+            rounds = best_round(curves)
         weighers = self._parallel(lambda c, rows: self._trained(c, rows, rounds), candidate, folds)
         margin = np.empty(len(self._table))
         for (_, held_out), weigher in zip(folds, weighers, strict=True):

@@ -1,5 +1,7 @@
 """Folds and weights: what keeps a source on one side of every cut, and what keeps a large one from shouting."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
@@ -42,6 +44,11 @@ def watched(label: Labels, source: Sources, split: Sources, seed: int) -> NDArra
         if _both_classes(label, part):
             return part
     return np.zeros(len(label), dtype=bool)
+
+
+def best_round(curves: Sequence[NDArray[np.float64]]) -> int | None:
+    """The round at which the mean of the curves, one for each fold, is highest; None without curves."""
+    return int(np.mean(curves, axis=0).argmax()) + 1 if curves else None
 
 
 def _both_classes(label: Labels, part: NDArray[np.bool_]) -> bool:

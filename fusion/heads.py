@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
-from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -15,7 +14,10 @@ from sklearn.svm import SVC
 from forensics.registry import DetectorSpec, get
 from forensics.types import Evidence, Measured, Signal, Skipped
 from fusion.calibration import Calibration, fit_calibration
+from fusion.folds import best_round, watched
 from fusion.table import FeatureTable
+from fusion.weighers import network
+from fusion.weighers.weigher import Rows, Weigher
 
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 Floats = NDArray[np.float64]
@@ -23,20 +25,23 @@ Floats = NDArray[np.float64]
 _ESTIMATORS: Mapping[str, Callable[[int], Any]] = {
     "svm": lambda seed: SVC(kernel="rbf", C=1.0, gamma="scale", random_state=seed),
     "linear": lambda seed: LogisticRegression(C=0.1, max_iter=2000, random_state=seed),
-    "mlp": lambda seed: MLPClassifier(
-        (512, 128), alpha=1e-3, learning_rate_init=1e-4, early_stopping=True, max_iter=100, random_state=seed
-    ),
 }
+# The third kind: the fusion's own network, wider, since an embedding is.
+_NETWORK = {"hidden_layer_sizes": (512, 128), "alpha": 1e-3}
 
 
 @dataclass(frozen=True, slots=True)
 class TrainedHead:
-    """A head of one detector, with the calibration that its out-of-fold margins gave."""
+    """A head of one detector, with the calibration that its out-of-fold margins gave.
+
+    `weights` tells the detector's weights that the embeddings came from.
+    """
 
     detector: str
     detector_version: int
+    weights: str
     number: str
-    estimator: Pipeline = field(repr=False)
+    estimator: Pipeline | Weigher = field(repr=False)
     calibration: Calibration
 
     def probability(self, embedding: NDArray[np.float32]) -> Floats:
@@ -58,13 +63,13 @@ def train_heads(
     """
     heads = []
     values = table.values.copy()
+    learned = table.where(development)
     for detector, embedding in table.embeddings.items():
         spec = get(detector).spec
-        inside = embedding[development].astype(np.float64)
-        known = np.flatnonzero(~np.isnan(inside).any(axis=1))
-        if len(np.unique(table.label[development][known])) < 2:
+        trainer = _HeadTrainer(spec, learned, weight, seed)
+        if len(np.unique(learned.label[trainer.known])) < 2:
             continue
-        head, scores = _train_head(spec, inside, table.label[development], known, folds, weight, seed)
+        head, scores = trainer.train(folds)
         column = table.schema.names.index(head.number)
         values[:, column] = head.probability(embedding)
         values[development, column] = scores
@@ -72,48 +77,70 @@ def train_heads(
     return table.with_values(values), tuple(heads)
 
 
-def _train_head(
-    spec: DetectorSpec,
-    embedding: Floats,
-    label: NDArray[np.int64],
-    known: NDArray[np.intp],
-    folds: Sequence[Fold],
-    weight: Floats,
-    seed: int,
-) -> tuple[TrainedHead, Floats]:
-    """The head, and the out-of-fold probability of each row."""
-    assert spec.head is not None
-    margin = np.full(len(label), np.nan)
-    for learned, held_out in folds:
-        learned, held_out = np.intersect1d(learned, known), np.intersect1d(held_out, known)
-        if len(held_out) and len(np.unique(label[learned])) == 2:
-            fitted = _fitted(spec.head.kind, embedding[learned], label[learned], weight[learned], seed)
-            margin[held_out] = _margin(fitted, embedding[held_out])
-    scored = ~np.isnan(margin)
-    calibration = fit_calibration(margin[scored], label[scored], weight[scored])
-    final = _fitted(spec.head.kind, embedding[known], label[known], weight[known], seed)
-    head = TrainedHead(spec.name, spec.version, spec.head.number, final, calibration)
-    return head, np.where(scored, calibration.probability(margin), np.nan)
+class _HeadTrainer:
+    """Trains the head of one detector on the development rows; `known` are those that have an embedding."""
+
+    def __init__(self, spec: DetectorSpec, learned: FeatureTable, weight: Floats, seed: int) -> None:
+        self._spec = spec
+        self._table = learned
+        self._embedding = learned.embeddings[spec.name].astype(np.float64)
+        self._weight = weight
+        self._seed = seed
+        self.known = np.flatnonzero(~np.isnan(self._embedding).any(axis=1))
+
+    def train(self, folds: Sequence[Fold]) -> tuple[TrainedHead, Floats]:
+        """The head, and the out-of-fold probability of each row."""
+        assert self._spec.head is not None
+        label = self._table.label
+        pairs = [(np.intersect1d(a, self.known), np.intersect1d(b, self.known)) for a, b in folds]
+        usable = [(rows, held) for rows, held in pairs if len(held) and len(np.unique(label[rows])) == 2]
+        rounds = self._rounds([rows for rows, _ in usable]) if self._spec.head.kind == "mlp" else None
+        margin = np.full(len(label), np.nan)
+        for rows, held_out in usable:
+            margin[held_out] = _margin(self._fitted(rows, rounds), self._embedding[held_out])
+        scored = ~np.isnan(margin)
+        calibration = fit_calibration(margin[scored], label[scored], self._weight[scored])
+        final = self._fitted(self.known, rounds)
+        weights = self._table.marks.get(self._spec.name, "")
+        spec = self._spec
+        head = TrainedHead(spec.name, spec.version, weights, self._spec.head.number, final, calibration)
+        return head, np.where(scored, calibration.probability(margin), np.nan)
+
+    def _fitted(self, rows: NDArray[np.intp], rounds: int | None) -> "Pipeline | Weigher":
+        assert self._spec.head is not None
+        kind = self._spec.head.kind
+        if kind == "mlp":
+            return network.train(self._rows(rows), (), _NETWORK, self._seed, rounds)
+        pipeline = Pipeline([("scale", StandardScaler()), ("head", _ESTIMATORS[kind](self._seed))])
+        return pipeline.fit(self._embedding[rows], self._table.label[rows], head__sample_weight=self._weight[rows])
+
+    def _rounds(self, learned: Sequence[NDArray[np.intp]]) -> int | None:
+        """The best round by the val images among those that each fold learns from, on the mean over the folds."""
+        table, curves = self._table, []
+        for rows in learned:
+            watch = watched(table.label[rows], table.source[rows], table.split[rows], self._seed)
+            if watch.any():
+                parts = self._rows(rows[~watch]), self._rows(rows[watch])
+                curves.append(network.curve(parts[0], (), _NETWORK, self._seed, parts[1]))
+        return best_round(curves)
+
+    def _rows(self, indices: NDArray[np.intp]) -> Rows:
+        return Rows(self._embedding[indices], self._table.label[indices], self._weight[indices])
 
 
-def _fitted(kind: str, embedding: Floats, label: NDArray[np.int64], weight: Floats, seed: int) -> Pipeline:
-    pipeline = Pipeline([("scale", StandardScaler()), ("head", _ESTIMATORS[kind](seed))])
-    return pipeline.fit(embedding, label, head__sample_weight=weight)
-
-
-def _margin(estimator: Pipeline, embedding: NDArray[Any]) -> Floats:
-    if hasattr(estimator, "decision_function"):
+def _margin(estimator: "Pipeline | Weigher", embedding: NDArray[Any]) -> Floats:
+    if isinstance(estimator, Pipeline):
         return np.asarray(estimator.decision_function(embedding), dtype=np.float64)
-    odds = estimator.predict_log_proba(embedding)
-    return np.asarray(np.clip(odds[:, 1] - odds[:, 0], -30, 30), dtype=np.float64)
+    return estimator.margin(np.asarray(embedding, dtype=np.float64))
 
 
-def apply_heads(heads: Sequence[TrainedHead], evidence: Sequence[Evidence]) -> list[Evidence]:
+def apply_heads(heads: Sequence[TrainedHead], evidence: Sequence[Evidence], marks: Mapping[str, str]) -> list[Evidence]:
     """The evidence with the heads' probabilities in place of what their detectors left open.
 
-    A detector that needs a head and has none here is skipped, saying so.
+    A detector that needs a head and has none here, or only one for other weights than those in `marks`, is skipped,
+    saying so.
     """
-    by_detector = {head.detector: head for head in heads}
+    by_detector = {head.detector: head for head in heads if head.weights == marks.get(head.detector, "")}
     return [replace(one, signals=tuple(_with_head(s, by_detector) for s in one.signals)) for one in evidence]
 
 
@@ -123,7 +150,10 @@ def _with_head(signal: Signal, heads: Mapping[str, TrainedHead]) -> Signal:
     spec = get(signal.detector).spec
     head = heads.get(signal.detector)
     if head is None:
-        return Skipped(signal.detector, "it has no trained head: run python -m fusion.train_fusion with this profile")
+        return Skipped(
+            signal.detector,
+            "it has no head trained for its weights: run python -m fusion.train_fusion with this profile",
+        )
     probability = float(head.probability(signal.embedding[None, :])[0])
     sentence = f"{spec.title}: the trained head gives a probability of {probability:.0%} for AI."
     return replace(signal, numbers={**signal.numbers, head.number: probability}, sentence=sentence, embedding=None)

@@ -67,7 +67,7 @@ class Judge:
     def _weigh(self, evidence: Sequence[Evidence]) -> list[Verdict]:
         if not evidence:
             return []
-        evidence = apply_heads(self._heads, evidence)
+        evidence = apply_heads(self._heads, evidence, self._engine.marks)
         vectors = [vector(self._model.schema, one) for one in evidence]
         weighed = self._model.weigh(np.stack([v.values for v in vectors]))
         verdicts = []

@@ -109,14 +109,21 @@ def calibration_error(probability: Floats, label: Labels) -> Measure:
     return measure
 
 
-def within_source_auc(score: Floats, label: Labels, source: Texts) -> Measure:
-    """The mean AUC inside the sources that hold both classes, weighing each source alike; NaN where there is none."""
-    parts = []
+def mixed_sources(label: Labels, source: Texts, image: Texts) -> list[str]:
+    """The sources that hold at least WITHIN_SOURCE_MINIMUM images of both classes; views of one image count once."""
+    found = []
     for name in np.unique(source):
-        inside = np.flatnonzero(source == name)
-        positives = int(label[inside].sum())
-        if min(positives, len(inside) - positives) >= WITHIN_SOURCE_MINIMUM:
-            parts.append((inside, Ranking(score[inside], label[inside])))
+        inside = source == name
+        counts = [len(np.unique(image[inside & (label == value)])) for value in (0, 1)]
+        if min(counts) >= WITHIN_SOURCE_MINIMUM:
+            found.append(str(name))
+    return found
+
+
+def within_source_auc(score: Floats, label: Labels, source: Texts, image: Texts) -> Measure:
+    """The mean AUC inside the mixed sources, weighing each source alike; NaN where there is none."""
+    places = [np.flatnonzero(source == name) for name in mixed_sources(label, source, image)]
+    parts = [(inside, Ranking(score[inside], label[inside])) for inside in places]
 
     def measure(weight: Floats) -> float:
         found = np.array([ranking.auc(weight[inside]) for inside, ranking in parts])

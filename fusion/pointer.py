@@ -9,14 +9,14 @@ Paths are relative to the folder, "." being its own artifact, or absolute.
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from forensics.errors import ArtifactError
-from fusion.artifact import MANIFEST_FILE
+from fusion.artifact import MANIFEST_FILE, POINTER_FILE
 from fusion.files import write_atomically
 
-POINTER_FILE = "current.json"
 _OWN = "."
 _MOST_EARLIER = 20
 
@@ -55,12 +55,22 @@ def point(folder: Path, artifact: Path) -> Pointer:
     return _write(folder, Pointer(artifact, known[:_MOST_EARLIER]))
 
 
-def point_back(folder: Path) -> Pointer:
-    """Put the artifact before the current one in force. Raises ArtifactError where there is none."""
+def point_back(folder: Path, check: Callable[[Path], object]) -> tuple[Pointer, list[str]]:
+    """Put the last earlier artifact in force that `check` (raising ArtifactError) lets pass.
+
+    Returns the new pointer, and why each artifact on the way was passed over. Raises ArtifactError where none is left.
+    """
     before = read_pointer(folder)
-    if not before.earlier:
-        raise ArtifactError(f"There is no earlier artifact of {folder} to go back to.")
-    return _write(folder, Pointer(before.earlier[0], before.earlier[1:]))
+    passed_over = []
+    for place, artifact in enumerate(before.earlier):
+        try:
+            check(artifact)
+        except ArtifactError as error:
+            passed_over.append(str(error))
+            continue
+        return _write(folder, Pointer(artifact, before.earlier[place + 1 :])), passed_over
+    reasons = "".join(f" Passed over: {reason}" for reason in passed_over)
+    raise ArtifactError(f"There is no earlier artifact of {folder} to go back to.{reasons}")
 
 
 def _write(folder: Path, pointer: Pointer) -> Pointer:

@@ -12,7 +12,7 @@ from fusion.evaluation.measures import measures
 from fusion.evaluation.scored import Scored
 from fusion.evaluation.tables import finite
 from fusion.fit import Fitted, Plan
-from fusion.metrics import Estimate
+from fusion.metrics import Estimate, mixed_sources
 from fusion.table import FeatureTable
 
 
@@ -22,6 +22,7 @@ class Report:
 
     `counts` holds for each split and kind the number of views and of sources. `plots` are SVG texts by name.
     `sources_of_test_elsewhere` counts the sources of test that were learned from, where there should be none.
+    `mixed_sources` counts, for development and test, the sources that a within-source AUC rests on.
     """
 
     development: dict[str, Estimate]
@@ -29,6 +30,7 @@ class Report:
     counts: dict[str, tuple[int, int]]
     plots: dict[str, str]
     sources_of_test_elsewhere: int
+    mixed_sources: dict[str, int]
 
 
 def measure(fitted: Fitted) -> Report:
@@ -47,7 +49,11 @@ def measure(fitted: Fitted) -> Report:
         for kind in np.unique(table.kind):
             inside = (table.split == split) & (table.kind == kind)
             counts[f"{split} {kind}"] = (int(inside.sum()), len(np.unique(table.source[inside])))
-    return Report(measures(development), test, counts, curves(scored), _shared_sources(table))
+    mixed = {
+        name: len(mixed_sources(part.label, part.source, part.image))
+        for name, part in (("development_out_of_fold", learned), ("test", held_out))
+    }
+    return Report(measures(development), test, counts, curves(scored), _shared_sources(table), mixed)
 
 
 def metrics(fitted: Fitted, report: Report, plan: Plan) -> dict[str, Any]:
@@ -57,6 +63,7 @@ def metrics(fitted: Fitted, report: Report, plan: Plan) -> dict[str, Any]:
         "dataset_sha256": _digest(fitted.table),
         "rows": {name: {"views": views, "sources": sources} for name, (views, sources) in report.counts.items()},
         "sources_of_test_elsewhere": report.sources_of_test_elsewhere,
+        "mixed_sources": report.mixed_sources,
         "cross_validation": [
             {"candidate": dict(trial.candidate), "rounds": trial.rounds, "auc": trial.auc} for trial in fitted.trials
         ],

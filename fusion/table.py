@@ -17,7 +17,8 @@ class FeatureTable:
     """n views of images: `values` (n, f) in schema order, NaN where not measured.
 
     `image` is the SHA-256 of the file each row is a view of, `view` the view's name. `embeddings` holds (n, d) float32
-    for each detector that a head is trained on, rows of NaN where it measured nothing.
+    for each detector that a head is trained on, rows of NaN where it measured nothing; `marks` tells the weights of the
+    learned detectors, by name. `format` is that of the original, `file_format` that of the file here.
     """
 
     schema: FeatureSchema
@@ -28,16 +29,19 @@ class FeatureTable:
     split: Texts
     generator: Texts
     format: Texts
+    file_format: Texts
     image: Texts
     view: Texts
     embeddings: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    marks: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.label)
 
     def where(self, mask: Mask | NDArray[np.intp]) -> "FeatureTable":
         """The rows of a mask, or of indices."""
-        kept = {f.name: getattr(self, f.name)[mask] for f in fields(self) if f.name not in ("schema", "embeddings")}
+        whole = ("schema", "embeddings", "marks")
+        kept = {f.name: getattr(self, f.name)[mask] for f in fields(self) if f.name not in whole}
         return replace(self, **kept, embeddings={name: rows[mask] for name, rows in self.embeddings.items()})
 
     def with_values(self, values: NDArray[np.float64]) -> "FeatureTable":

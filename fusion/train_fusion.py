@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 from rich.console import Console
 
@@ -12,10 +13,13 @@ from fusion.cache import FeatureCache
 from fusion.card import model_card
 from fusion.command import data_console, told_errors
 from fusion.dataset import DatasetError, Row, read_dataset, sources_of_test_elsewhere
+from fusion.evaluation.evaluation import FORMAT_GAP
+from fusion.evaluation.scored import format_gap
 from fusion.evaluation.tables import measures_table
 from fusion.extract import extract
 from fusion.fit import Fitted, Plan, fit
 from fusion.report import Report, measure, metrics
+from fusion.table import FeatureTable
 from fusion.views import training_views
 from fusion.weighers.weigher import Kind
 from img_ml.engine import Engine
@@ -66,6 +70,7 @@ def train(
         talk.print(f"Cross-validating on {len(table)} views, folds grouped by source ...")
         fitted = fit(table, plan)
         report = measure(fitted)
+        _warn_of_formats(table.where(table.split == "test"), talk)
         documents = _documents(chosen.name, fitted, report, plan)
         write_artifact(folder, chosen.name, fitted.model, fitted.heads, documents)
         fingerprint = load_artifact(folder).fingerprint
@@ -82,6 +87,16 @@ def _warn(rows: Sequence[Row], talk: Console) -> None:
         talk.print(
             f"Warning: {len(shared)} sources stand in test and in train or val too, the first is {shared[0]}: the test "
             "figures will flatter. scripts.make_dataset_csv splits by source.",
+            markup=False,
+            highlight=False,
+        )
+
+
+def _warn_of_formats(held_out: FeatureTable, talk: Console) -> None:
+    if len(np.unique(held_out.label)) == 2 and format_gap(held_out) > FORMAT_GAP:
+        talk.print(
+            "Warning: the file formats of the two classes differ in the test split, so the test figures may measure "
+            "the files. Run python -m scripts.audit_dataset before quoting them.",
             markup=False,
             highlight=False,
         )

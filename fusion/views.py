@@ -16,6 +16,8 @@ from fusion.dataset import Row
 
 Encoder = Literal["none", "strip", "jpeg", "webp", "png"]
 ORIENTATION_TAG = 0x0112
+# Raise it when the same view gives other bytes: what is cached under the old number is then measured again.
+RENDERER = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class View:
             for field, value in asdict(self).items()
             if value != getattr(AS_IT_IS, field)
         ]
-        return " ".join(parts) or "as it is"
+        return f"v{RENDERER} {' '.join(parts)}" if parts else "as it is"
 
 
 AS_IT_IS = View()

@@ -10,10 +10,14 @@ from fusion.artifact import LEARNED_DIGITS, Artifact
 from fusion.evaluation.conditions import AS_IS, CONDITIONS
 from fusion.evaluation.groups import Group, by_format, by_generator, by_source
 from fusion.evaluation.measures import measures
-from fusion.evaluation.scored import Scored, score
-from fusion.metrics import Estimate, Ranking, balanced_accuracy, estimate, estimates, share
+from fusion.evaluation.scored import Scored, format_gap, score
+from fusion.metrics import Estimate, Ranking, balanced_accuracy, estimate, estimates, mixed_sources, share
 from fusion.table import FeatureTable
 
+# An interval that resamples fewer sources than this says next to nothing.
+FEW_SOURCES = 5
+# With a larger difference, the format alone is right more often than six times in ten.
+FORMAT_GAP = 0.2
 COVERAGES = tuple(round(0.1 * step, 1) for step in range(1, 11))
 
 
@@ -128,13 +132,16 @@ def _warnings(plain: Scored, artifact: Artifact) -> list[str]:
             f"{learned} of the {len(table)} images were learned from by this artifact: the numbers flatter. Measure on "
             "images it never saw."
         )
-    per_class = [set(table.format[table.label == label]) for label in (0, 1)]
-    if table.view.size and not per_class[0] & per_class[1]:
+    gap = format_gap(table)
+    if gap > FORMAT_GAP:
         found.append(
-            "No file format occurs in both classes: how the files were written may tell the label. Run python -m "
-            "scripts.audit_dataset, and encode both classes alike before quoting these numbers."
+            f"The file formats of the two classes differ (by {gap:.0%} of the images): how the files were written may "
+            "tell the label. Run python -m scripts.audit_dataset, and encode both classes alike before quoting numbers."
         )
-    if len(np.unique(table.source)) < 5:
+    mixed = len(mixed_sources(table.label, table.source, table.image))
+    if 0 < mixed < FEW_SOURCES:
+        found.append(f"The within-source AUC rests on {mixed} sources: its interval over sources says next to nothing.")
+    if len(np.unique(table.source)) < FEW_SOURCES:
         found.append("There are fewer than five sources: the intervals over sources say next to nothing.")
     if not plain.called_ai.any() and not plain.called_non_ai.any():
         found.append("Every image is UNCERTAIN: the labels under changes cannot flip, which is no merit.")

@@ -30,7 +30,7 @@ def _measures(scored: Scored) -> dict[str, Measure]:
     everything = np.ones(len(table), dtype=bool)
     found: dict[str, Measure] = {
         AUC: ranking.auc,
-        WITHIN: within_source_auc(score, table.label, table.source),
+        WITHIN: within_source_auc(score, table.label, table.source, table.image),
         "balanced accuracy at 0.5": balanced_accuracy(score >= 0.5, table.label),
         RECALL_1: lambda weight: ranking.recall_at(weight, 0.01),
         RECALL_5: lambda weight: ranking.recall_at(weight, 0.05),

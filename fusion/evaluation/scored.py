@@ -44,12 +44,21 @@ class Scored:
         return Scored(self.table.where(mask), self.probability[mask], self.thresholds)
 
 
+def format_gap(table: FeatureTable) -> float:
+    """How far the files' formats alone tell the classes apart: total variation distance, 0 to 1."""
+    shares = [
+        {name: float(np.mean(table.file_format[table.label == label] == name)) for name in np.unique(table.file_format)}
+        for label in (0, 1)
+    ]
+    return sum(abs(shares[0][name] - shares[1][name]) for name in shares[0]) / 2
+
+
 def score(artifact: Artifact, table: FeatureTable) -> Scored:
     """The artifact's probabilities for each row; features the table lacks count as not measured."""
     table = table.aligned(artifact.model.schema)
     values = table.values.copy()
     for head in artifact.heads:
-        if head.number in table.schema.names and head.detector in table.embeddings:
+        if head.detector in table.embeddings and head.weights == table.marks.get(head.detector, ""):
             values[:, table.schema.names.index(head.number)] = head.probability(table.embeddings[head.detector])
     table = table.with_values(values)
     return Scored(table, expit(artifact.model.log_odds(values)), artifact.model.thresholds)

@@ -1,11 +1,8 @@
 """The facts of many image files, each read once, on all cores: identity, size, fingerprint, encoding."""
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +16,7 @@ from rich.progress import track
 from forensics.decode import decode
 from forensics.errors import ImgMlError
 from fusion.dataset import DatasetError
+from fusion.processes import process_pool
 from scripts.dataset.encoding import Encoding, encoding_of
 
 THUMBNAIL = 16
@@ -65,10 +63,8 @@ def take_inventory(paths: Iterable[Path]) -> dict[Path, ImageFacts | Unreadable]
     distinct = list(dict.fromkeys(paths))
     if len(distinct) <= _FEW:
         return {path: read_facts(path) for path in distinct}
-    # Two levels of parallelism fight over the cores; here the processes are the level that counts.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
-        with ProcessPoolExecutor(os.cpu_count() or 1, mp_context=get_context("forkserver")) as pool:
+        with process_pool() as pool:
             return dict(zip(distinct, _tracked(pool.map(read_facts, distinct, chunksize=16), distinct), strict=True))
     except BrokenProcessPool:
         raise DatasetError(

@@ -57,6 +57,18 @@ def test_a_tampered_artifact_is_refused_and_nothing_changes(models: Path) -> Non
     assert in_force() == before
 
 
+def test_back_passes_over_what_is_gone(models: Path) -> None:
+    own = in_force()
+    shutil.copytree(models / "logistic", models / "third")
+    (models / "third" / "manifest.json").write_bytes((models / "third" / "manifest.json").read_bytes() + b"\n")
+    run("use", models / "logistic")
+    run("use", models / "third")
+    shutil.rmtree(models / "logistic")
+    result = run("back")
+    assert (result.exit_code, "Passed over: There is no fusion model" in result.stderr) == (0, True), result.stderr
+    assert in_force() == own
+
+
 def test_going_back_to_an_artifact_that_was_damaged_since_is_refused(models: Path) -> None:
     run("use", models / "logistic")
     (models / "light" / "fusion.ubj").write_bytes(b"x")

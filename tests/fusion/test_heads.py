@@ -1,11 +1,14 @@
 """Heads: trained out of fold, so that the fusion never learns from a score of an image its head saw."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from forensics import registry
+from forensics.registry import Head
 from forensics.types import Evidence, Measured, Skipped
 from fusion.artifact import load_artifact, write_artifact
 from fusion.features import schema_of
@@ -44,7 +47,18 @@ def table(*, informative: float = 0.0) -> FeatureTable:
     kind = np.where(label == 1, "ai", "real")
     image = np.array([f"{i:064x}" for i in range(IMAGES)])
     return FeatureTable(
-        schema, values, label, source, kind, split, texts, texts, image, texts, embeddings={"embedder": embedding}
+        schema,
+        values,
+        label,
+        source,
+        kind,
+        split,
+        texts,
+        texts,
+        texts,
+        image,
+        texts,
+        embeddings={"embedder": embedding},
     )
 
 
@@ -89,8 +103,6 @@ def test_the_fusion_learns_from_out_of_fold_scores_and_so_gives_a_head_that_know
 
 
 def _without_embeddings(given: FeatureTable) -> FeatureTable:
-    from dataclasses import replace
-
     return replace(given, embeddings={})
 
 
@@ -120,7 +132,7 @@ def test_a_trained_head_travels_in_the_artifact_and_fills_in_the_open_number(tmp
     write_artifact(tmp_path / "a", "test", fitted.model, fitted.heads, {})
     artifact = load_artifact(tmp_path / "a")
     given = table(informative=6.0).embeddings["embedder"][200]
-    (filled,) = apply_heads(artifact.heads, [evidence(given)])
+    (filled,) = apply_heads(artifact.heads, [evidence(given)], {})
     (signal,) = filled.signals
     assert isinstance(signal, Measured)
     assert signal.numbers["embedder_prob"] == pytest.approx(float(fitted.heads[0].probability(given[None])[0]))
@@ -128,7 +140,24 @@ def test_a_trained_head_travels_in_the_artifact_and_fills_in_the_open_number(tmp
 
 
 def test_an_embedding_without_a_head_is_skipped_with_what_to_do() -> None:
-    (filled,) = apply_heads((), [evidence(np.zeros(SIZE, dtype=np.float32))])
+    (filled,) = apply_heads((), [evidence(np.zeros(SIZE, dtype=np.float32))], {})
     (signal,) = filled.signals
     assert isinstance(signal, Skipped)
-    assert "no trained head" in signal.reason
+    assert "no head trained" in signal.reason
+
+
+def test_a_head_trained_on_other_weights_is_not_used() -> None:
+    fitted = fit(table(informative=6.0), Plan(model="logistic", skip=0.0))
+    given = evidence(table().embeddings["embedder"][0])
+    (filled,) = apply_heads(fitted.heads, [given], {"embedder": "other weights"})
+    assert isinstance(filled.signals[0], Skipped)
+
+
+@pytest.mark.parametrize("kind", ["linear", "mlp"])
+def test_the_other_kinds_of_head_learn_too(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = dict(registry._ENTRIES)
+    spec = replace(entries["embedder"].spec, head=Head("embedder_prob", kind))  # type: ignore[arg-type]
+    entries["embedder"] = replace(entries["embedder"], spec=spec)
+    monkeypatch.setattr(registry, "_ENTRIES", entries)
+    filled, rows, _ = trained(table(informative=6.0))
+    assert auc(scores(filled, rows), filled.label[rows]) > 0.62

@@ -8,9 +8,9 @@ import pytest
 from forensics.decode import decode
 from forensics.errors import ArtifactError
 from forensics.examine import Examined, examine
-from fusion.artifact import load_artifact
+from fusion.artifact import POINTER_FILE, load_artifact
 from fusion.live import LiveJudge, load_live_judge
-from fusion.pointer import POINTER_FILE, point, point_back
+from fusion.pointer import point, point_back
 from fusion.settings import FusionSettings
 from img_ml.settings import ImgMlSettings
 from tests.fusion.conftest import photo_like
@@ -47,7 +47,7 @@ def test_a_changed_pointer_is_taken_and_gone_back_from(judge: LiveJudge, models:
     found = judge.refresh()
     assert (found.outcome, found.fingerprint, found.earlier) == ("taken", other, own)
     assert marks(judge) == {other}
-    point_back(models / "light")
+    point_back(models / "light", load_artifact)
     assert judge.refresh().outcome == "taken"
     assert marks(judge) == {own}
 

@@ -11,6 +11,7 @@ from fusion.metrics import (
     calibration_error,
     estimate,
     estimates,
+    mixed_sources,
     share,
     within_source_auc,
 )
@@ -74,8 +75,12 @@ def test_within_source_auc_cannot_be_bought_by_telling_sources_apart() -> None:
     pure_label = np.concatenate([label, np.ones(100, dtype=np.int64)])
     pure_source = np.concatenate([mixed, np.full(100, "only-ai")])
     score = np.concatenate([random.normal(0, 1, 400) + shift, np.full(100, 9.0)])
+    images = np.arange(500).astype(str)
     assert auc(score, pure_label) > 0.6
-    assert within_source_auc(score, pure_label, pure_source)(np.ones(500)) == pytest.approx(0.5, abs=0.06)
+    assert mixed_sources(pure_label, pure_source, images) == ["a", "b"]
+    # Many views of few images do not make a source that can be measured.
+    assert mixed_sources(pure_label, pure_source, (np.arange(500) % 10).astype(str)) == []
+    assert within_source_auc(score, pure_label, pure_source, images)(np.ones(500)) == pytest.approx(0.5, abs=0.06)
 
 
 def test_an_interval_over_sources_is_wider_than_over_images_when_sources_differ() -> None:

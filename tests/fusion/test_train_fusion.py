@@ -66,6 +66,16 @@ def test_a_failed_run_leaves_the_older_artifact_alone(artifact: Path, tmp_path: 
     assert {path: path.read_bytes() for path in artifact.iterdir()} == before
 
 
+def test_training_in_the_place_of_an_artifact_keeps_the_choice_of_the_one_in_force(
+    train: Train, tmp_path: Path
+) -> None:
+    train(tmp_path / "light")
+    (tmp_path / "light" / "current.json").write_text('{"artifact": "../other", "earlier": ["."]}')
+    train(tmp_path / "light", "--seed", "1")
+    assert "../other" in (tmp_path / "light" / "current.json").read_text()
+    assert [path.name for path in tmp_path.iterdir()] == ["light"]
+
+
 def test_a_folder_with_something_else_in_it_is_never_replaced(dataset: Path, tmp_path: Path) -> None:
     out = tmp_path / "photos"
     out.mkdir()

@@ -79,7 +79,7 @@ def test_grey_and_blur_do_what_they_say(sample: ImageSample) -> None:
 
 def test_names_tell_views_apart_and_the_file_as_it_is_has_one(sample: ImageSample) -> None:
     assert AS_IT_IS.name == "as it is"
-    assert View(encoder="jpeg", quality=70).name == "encoder=jpeg quality=70"
+    assert View(encoder="jpeg", quality=70).name == "v1 encoder=jpeg quality=70"
     names = {draw_view(f"{i:064x}", index, 0).name for i in range(200) for index in range(2)}
     assert len(names) == 400
 
