@@ -1,5 +1,7 @@
 """The model card: what a trained artifact is, what it was trained on, and its measured numbers."""
 
+import math
+
 from fusion.fit import Fitted, Plan
 from fusion.folds import FOLDS
 from fusion.metrics import Estimate
@@ -110,6 +112,7 @@ def _measured(measures: dict[str, Estimate]) -> str:
         f"| {name} | {e.value:.3f} | {e.sources.low:.3f} to {e.sources.high:.3f} "
         f"| {e.images.low:.3f} to {e.images.high:.3f} |"
         for name, e in measures.items()
+        if not math.isnan(e.value)
     )
     return f"| measure | value | 95 % over sources | 95 % over images |\n|---|---|---|---|\n{rows}"
 

@@ -61,8 +61,10 @@ def read_rows(csv_path: Path) -> list[Row]:
         raise DatasetError(
             f"There is no {csv_path}: name a dataset, or make one with python -m scripts.make_dataset_csv."
         ) from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"{csv_path} cannot be read: {error}") from error
+    except UnicodeDecodeError:
+        raise DatasetError(f"{csv_path} is not a text in UTF-8: save it as CSV in UTF-8.") from None
+    except (OSError, csv.Error) as error:
+        raise DatasetError(f"{csv_path} cannot be read: {error}.") from error
     if not rows:
         raise DatasetError(f"{csv_path} lists no images.")
     return rows
@@ -89,12 +91,17 @@ def _row(csv_path: Path, number: int, record: dict[str, str]) -> Row:
     return Row(path, int(label), split, source, kind, record.get("generator") or "", record)
 
 
-def _check(csv_path: Path, rows: list[Row]) -> None:
+def check_files(csv_path: Path, rows: Sequence[Row]) -> None:
+    """Raise DatasetError where images are missing."""
     absent = [row.path for row in rows if not row.path.is_file()]
     if absent:
         raise DatasetError(
             f"{len(absent)} of the images of {csv_path} do not exist, the first is {absent[0]}. "
             "python -m scripts.clean_dataset writes a CSV without them."
         )
+
+
+def _check(csv_path: Path, rows: Sequence[Row]) -> None:
+    check_files(csv_path, rows)
     if {row.label for row in rows if row.split != "test"} != {0, 1}:
         raise DatasetError(f"{csv_path} needs images of both classes, labels 0 and 1, outside the test split.")

@@ -9,7 +9,7 @@ from rich.console import Console
 from fusion.artifact import Artifact, load_artifact, to_json
 from fusion.cache import FeatureCache
 from fusion.command import data_console, told_errors
-from fusion.dataset import SPLITS, DatasetError, Row, read_rows
+from fusion.dataset import SPLITS, DatasetError, Row, check_files, read_rows
 from fusion.evaluation.conditions import CONDITIONS
 from fusion.evaluation.evaluation import evaluate
 from fusion.evaluation.page import page
@@ -68,13 +68,10 @@ def _rows(dataset: Path, split: str) -> list[Row]:
     if split not in (*SPLITS, "all"):
         raise DatasetError(f"There is no split {split!r}: name train, val, test or all.")
     rows = [row for row in read_rows(dataset) if split in (row.split, "all")]
+    check_files(dataset, rows)
     if {row.label for row in rows} != {0, 1}:
-        raise DatasetError(f"The split {split} of {dataset} does not hold images of both classes.")
-    absent = [row.path for row in rows if not row.path.is_file()]
-    if absent:
         raise DatasetError(
-            f"{len(absent)} of the images of {dataset} do not exist, the first is {absent[0]}. "
-            "python -m scripts.clean_dataset writes a CSV without them."
+            f"The split {split} of {dataset} does not hold images of both classes: name another with --split."
         )
     return rows
 

@@ -46,10 +46,10 @@ def train(
         float, typer.Option(min=0, max=0.9, help="Share of rows that each detector is struck out of in training.")
     ] = 0.1,
     false_positives: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of images of label 0 that may be called AI.")
+        float, typer.Option(min=0, max=1, help="Share of held-out views of label 0 that may be called AI.")
     ] = 0.01,
     false_negatives: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of AI images that may be called NON-AI.")
+        float, typer.Option(min=0, max=1, help="Share of held-out views of AI images that may be called NON-AI.")
     ] = 0.05,
 ) -> None:
     """Train heads and fusion on train and val out of fold, measure them on test, write an artifact.

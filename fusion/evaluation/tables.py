@@ -8,15 +8,20 @@ from typing import Any
 from rich.table import Table
 
 from fusion.evaluation.evaluation import Evaluation
-from fusion.metrics import Estimate
+from fusion.evaluation.groups import Group
+from fusion.metrics import Estimate, Interval
 
 
 def tables(evaluations: Sequence[Evaluation]) -> Iterator[Table]:
-    """Measures of all artifacts side by side, then what changes do to each."""
+    """Measures of all artifacts side by side and what changes do to each; of a single one its groups too."""
     yield _measures(evaluations)
     for evaluation in evaluations:
         yield _conditions(evaluation)
-    yield _generators(evaluations[0])
+    if len(evaluations) == 1:
+        (only,) = evaluations
+        yield _groups(f"{only.artifact} by generator, against all images that are not AI", only.generators)
+        yield _groups(f"{only.artifact} by source", only.sources)
+        yield _groups(f"{only.artifact} by format", only.formats)
 
 
 def measures_table(title: str, measures: Mapping[str, Estimate]) -> Table:
@@ -25,20 +30,21 @@ def measures_table(title: str, measures: Mapping[str, Estimate]) -> Table:
     for column in ("value", "95 % over sources", "95 % over images"):
         table.add_column(column, justify="right", no_wrap=True)
     for name, e in measures.items():
-        value = "none" if math.isnan(e.value) else f"{e.value:.3f}"
-        table.add_row(
-            name,
-            value,
-            f"{e.sources.low:.3f} to {e.sources.high:.3f}",
-            f"{e.images.low:.3f} to {e.images.high:.3f}",
-        )
+        if math.isnan(e.value):
+            table.add_row(name, "not measured", "", "")
+        else:
+            table.add_row(name, f"{e.value:.3f}", _ends(e.sources), _ends(e.images))
     return table
+
+
+def _ends(interval: Interval) -> str:
+    return "" if math.isnan(interval.low) else f"{interval.low:.3f} to {interval.high:.3f}"
 
 
 def told(estimate: Estimate) -> str:
     """A value with its interval over sources."""
     if math.isnan(estimate.value):
-        return "cannot be measured"
+        return "not measured"
     return f"{estimate.value:.3f} ({estimate.sources.low:.3f}-{estimate.sources.high:.3f})"
 
 
@@ -63,13 +69,14 @@ def _conditions(evaluation: Evaluation) -> Table:
     return table
 
 
-def _generators(evaluation: Evaluation) -> Table:
-    table = Table(title=f"{evaluation.artifact} by generator", title_justify="left")
-    for name in ("generator", "images", "AUC against all not AI", "called AI", "UNCERTAIN", "called NON-AI"):
-        table.add_column(name, justify="left" if name == "generator" else "right")
-    for g in evaluation.generators:
-        auc = "too few" if g.auc is None else told(g.auc)
-        table.add_row(g.name, str(g.ai), auc, f"{g.called_ai:.1%}", f"{g.uncertain:.1%}", f"{g.called_non_ai:.1%}")
+def _groups(title: str, groups: Sequence[Group]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for name in ("", "AI", "not AI", "AUC", "called AI", "UNCERTAIN", "called NON-AI"):
+        table.add_column(name, justify="right" if name else "left")
+    for g in groups:
+        auc = "not measured" if g.auc is None else told(g.auc)
+        labels = (f"{share:.1%}" for share in (g.called_ai, g.uncertain, g.called_non_ai))
+        table.add_row(g.name, str(g.ai), str(g.not_ai), auc, *labels)
     return table
 
 

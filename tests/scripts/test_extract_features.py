@@ -49,6 +49,35 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
     assert views_in(cache) == total
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are counted as Linux tells them")
+def test_no_process_outlives_a_command_that_was_killed(tmp_path: Path) -> None:
+    dataset, cache = write_dataset(tmp_path), tmp_path / "features"
+    command = [sys.executable, "-m", "scripts.extract_features", str(dataset), "--cache", str(cache), "--views", "20"]
+    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE)
+    try:
+        # Two of its own, and the one that forks them.
+        wait_until(lambda: len(processes_of(process.pid)) > 2, timeout=60)
+        process.kill()
+        process.communicate()
+        wait_until(lambda: not processes_of(process.pid), timeout=20)
+    finally:
+        for left in processes_of(process.pid):
+            os.kill(left, signal.SIGKILL)
+
+
+def processes_of(session: int) -> list[int]:
+    """The living processes of a session, as Linux tells."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[3]) == session and fields[0] != "Z":
+            found.append(int(status.parent.name))
+    return found
+
+
 def test_a_full_disk_ends_in_a_sentence_and_the_next_run_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
