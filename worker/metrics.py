@@ -99,8 +99,11 @@ class _QueueCollector(Collector):
             ("stream_length", "Jobs waiting or in work in all workers.", state.length),
             ("stream_lag", "Jobs that were never delivered.", state.lag),
             ("stream_pending", "Jobs delivered to a worker and not finished.", state.pending),
+            ("jobs_postponed", "Jobs that wait for another try to fetch their image.", state.postponed),
             ("oldest_job_age_seconds", "Age of the oldest job, 0 where there is none.", state.oldest_age_s or 0.0),
             ("dead_letters", "Dead letters that wait for somebody.", state.dead_letters),
+            ("callbacks_waiting", "Callbacks that are still to be delivered.", state.callbacks),
+            ("callback_dead_letters", "Callbacks that were given up.", state.callback_dead_letters),
             ("results_length", "Results in the result stream.", state.results),
         ):
             yield GaugeMetricFamily(f"img_ml_{name}", meaning, value)

@@ -33,7 +33,7 @@ class Outbox:
     def __init__(self, url: str, names: StreamNames, *, lease_s: float) -> None:
         self._stream = names.callbacks
         self._waiting = f"{names.callbacks}:waiting"
-        self._dead_letters = f"{names.callbacks}:dlq"
+        self._dead_letters = names.callback_dead_letters
         self._consumer = names.consumer
         self._lease_ms = max(1, round(lease_s * 1000))
         self._cursor = _FIRST

@@ -32,16 +32,19 @@ class ConsumerState:
 class QueueState:
     """A queue at one moment. `jobs_added` and `results_added` count all entries ever; None before Redis 7.
 
-    `lag` is the number of jobs that were never delivered. `oldest_age_s` is None where there is no job, or its id is
-    no time.
+    `lag` is the number of jobs that were never delivered, `postponed` of those that wait for another try.
+    `oldest_age_s` is None where there is no job, or its id is no time.
     """
 
     length: int
     lag: int
     pending: int
+    postponed: int
     consumers: tuple[ConsumerState, ...]
     oldest_age_s: float | None
     dead_letters: int
+    callbacks: int
+    callback_dead_letters: int
     results: int
     jobs_added: int | None
     results_added: int | None
@@ -55,21 +58,28 @@ async def read_queue(client: Any, names: StreamNames) -> QueueState:
         pipe.xinfo_stream(names.jobs)
         pipe.xinfo_stream(names.results)
         pipe.xlen(names.dead_letters)
+        pipe.zcard(names.later)
+        pipe.xlen(names.callbacks)
+        pipe.xlen(names.callback_dead_letters)
         pipe.xinfo_groups(names.jobs)
         pipe.xpending(names.jobs, names.group)
         pipe.xinfo_consumers(names.jobs, names.group)
         answers = await pipe.execute(raise_on_error=False)
-    (seconds, micros), jobs, results, dead_letters, groups, pending, consumers = map(_or_nothing, answers)
+    (seconds, micros), jobs, results, *lengths, groups, pending, consumers = map(_or_nothing, answers)
+    dead_letters, postponed, callbacks, callback_dead_letters = (int(length or 0) for length in lengths)
     group = next((one for one in groups or () if one["name"] == names.group.encode()), None)
     length = int((jobs or {}).get("length", 0))
     held = int((pending or {}).get("pending", 0))
     return QueueState(
         length=length,
-        lag=_lag(length, held, jobs or {}, group),
+        lag=_lag(length, held + postponed, jobs or {}, group),
         pending=held,
+        postponed=postponed,
         consumers=tuple(_consumers(consumers or ())),
         oldest_age_s=_age_s(jobs or {}, seconds + micros / 1e6),
-        dead_letters=int(dead_letters or 0),
+        dead_letters=dead_letters,
+        callbacks=callbacks,
+        callback_dead_letters=callback_dead_letters,
         results=int((results or {}).get("length", 0)),
         jobs_added=(jobs or {}).get("entries-added"),
         results_added=(results or {}).get("entries-added"),
@@ -86,13 +96,13 @@ def _or_nothing(answer: Any) -> Any:
     return answer
 
 
-def _lag(length: int, pending: int, jobs: Mapping[str, Any], group: Mapping[str, Any] | None) -> int:
-    """Jobs never delivered: as Redis 7 tells, else what is in the stream and not pending, as finished ones leave it."""
+def _lag(length: int, delivered: int, jobs: Mapping[str, Any], group: Mapping[str, Any] | None) -> int:
+    """Jobs never delivered: as Redis 7 tells, else what is in the stream and was not; finished ones leave it."""
     first = jobs.get("first-entry")
     if group is None or not first or _order(first[0]) > _order(group["last-delivered-id"]):
         return length
     told = group.get("lag")
-    return max(0, length - pending) if told is None else int(told)
+    return max(0, length - delivered) if told is None else int(told)
 
 
 def _order(entry_id: bytes) -> tuple[int, int]:

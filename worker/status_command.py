@@ -95,8 +95,11 @@ def _overview(found: Mapping[str, Any]) -> Table:
     table.add_row("jobs in the stream", f"{found['length']:,}")
     table.add_row("  never delivered (lag)", f"{found['lag']:,}")
     table.add_row("  pending", f"{found['pending']:,}")
+    table.add_row("  waiting for another try", f"{found['postponed']:,}")
     table.add_row("oldest job", duration(found["oldest_age_s"]) if found["length"] else "none")
     table.add_row("dead letters", f"{found['dead_letters']:,}")
+    table.add_row("callbacks waiting", f"{found['callbacks']:,}")
+    table.add_row("callbacks given up", f"{found['callback_dead_letters']:,}")
     table.add_row("results", f"{found['results']:,}")
     if (throughput := found["throughput"]) is not None:
         table.add_row(f"in the last {throughput['seconds']:.1f} s", _speed(throughput))

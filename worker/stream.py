@@ -49,6 +49,11 @@ class StreamNames:
         """The stream of callbacks that are still to be delivered."""
         return f"{self.jobs}:callbacks"
 
+    @property
+    def callback_dead_letters(self) -> str:
+        """The stream of callbacks that were given up."""
+        return f"{self.callbacks}:dlq"
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

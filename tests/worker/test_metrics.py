@@ -15,7 +15,7 @@ from worker.metrics import Metrics
 from worker.queue_state import QueueState
 from worker.telemetry import JobAnswered
 
-STATE = QueueState(9, 5, 4, (), 12.5, 2, 7, None, None, True)
+STATE = QueueState(9, 5, 4, 0, (), 12.5, 2, 0, 0, 7, None, None, True)
 
 
 def numbers(metrics: Metrics) -> dict[tuple[str, ...], float]:

@@ -6,7 +6,7 @@ from redis.exceptions import RedisError
 from tests.worker.processes import DLQ, JOBS, RESULTS, push
 from worker.connections import connect
 from worker.queue_state import QueueWatch, read_queue
-from worker.stream import StreamNames
+from worker.stream import JobStream, StreamNames
 
 NAMES = StreamNames(JOBS, RESULTS, "workers", "")
 
@@ -98,3 +98,18 @@ async def test_a_redis_that_is_away_gives_no_state():
     watch = QueueWatch("redis://127.0.0.1:1/0", NAMES)
     assert await watch.refresh() is None
     await watch.close()
+
+
+async def test_jobs_that_wait_for_another_try_are_no_lag(state, any_server, redis_client):
+    stream = JobStream(any_server.url, StreamNames(JOBS, RESULTS, "workers", "me"), block_ms=50, lease_s=60)
+    push(redis_client, "a")
+    push(redis_client, "b")
+    await stream.ensure_group()
+    first, _ = await stream.read_new(5, 50)
+    await stream.postpone(first, 60)
+    redis_client.xadd(NAMES.callbacks, {"url": "u"})
+    redis_client.xadd(NAMES.callback_dead_letters, {"url": "u"})
+    found = await state()
+    assert (found.length, found.lag, found.pending, found.postponed) == (2, 0, 1, 1)
+    assert (found.callbacks, found.callback_dead_letters) == (1, 1)
+    await stream.close()
