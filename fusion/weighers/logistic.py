@@ -55,7 +55,6 @@ KIND = WeigherKind(
     name="logistic",
     title="Logistic regression",
     file="fusion.joblib",
-    pickled=True,
     candidates=tuple({"C": strength} for strength in (0.0003, 0.003, 0.03, 0.3)),
     fixed=FIXED,
     train=train,

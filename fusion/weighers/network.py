@@ -101,7 +101,6 @@ KIND = WeigherKind(
     name="mlp",
     title="A network of one or two hidden layers",
     file="fusion.joblib",
-    pickled=True,
     candidates=(
         {"hidden_layer_sizes": (32,), "alpha": 0.1},
         {"hidden_layer_sizes": (32,), "alpha": 3.0},

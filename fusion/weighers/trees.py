@@ -87,7 +87,6 @@ KIND = WeigherKind(
     name="xgboost",
     title="Gradient-boosted trees",
     file="fusion.ubj",
-    pickled=False,
     candidates=tuple({"max_depth": depth, "min_child_weight": weight} for depth, weight in ((3, 5), (5, 5), (5, 30))),
     fixed=FIXED,
     train=train,

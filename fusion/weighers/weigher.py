@@ -62,13 +62,12 @@ class WeigherKind:
     """One kind: its model file's name, what it trains by, and what may be chosen among.
 
     `curve` is what early stopping goes by, None for a kind that is not trained in rounds. `load` reads bytes that were
-    verified before; `pickled` says that they hold a pickle, which runs code when it is read.
+    verified before, for a joblib runs code when it is read.
     """
 
     name: Kind
     title: str
     file: str
-    pickled: bool
     candidates: tuple[Candidate, ...]
     fixed: Mapping[str, Any]
     train: Train

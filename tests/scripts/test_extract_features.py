@@ -56,10 +56,10 @@ def test_no_process_outlives_a_command_that_was_killed(tmp_path: Path) -> None:
     process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE)
     try:
         # Two of its own, and the one that forks them.
-        wait_until(lambda: len(processes_of(process.pid)) > 2, timeout=60)
+        assert wait_until(lambda: len(processes_of(process.pid)) > 2, timeout=60)
         process.kill()
         process.communicate()
-        wait_until(lambda: not processes_of(process.pid), timeout=20)
+        assert wait_until(lambda: not processes_of(process.pid), timeout=20)
     finally:
         for left in processes_of(process.pid):
             os.kill(left, signal.SIGKILL)
