@@ -1,6 +1,11 @@
 -- A callback leaves the outbox: delivered, or with a reason to the dead letters if it was still pending in the group.
 -- KEYS: callbacks, dead letters. ARGV: group, entry id, then nothing, or the fields of the dead letter.
 -- Returns 1 if this call has ended it. What was delivered goes even where somebody else has let it wait.
+local kind = redis.call('TYPE', KEYS[2])['ok']
+if kind ~= 'stream' and kind ~= 'none' then
+  -- Found out before anything is acknowledged: an acknowledged callback that goes nowhere would be lost.
+  return redis.error_reply('WRONGTYPE ' .. KEYS[2] .. ' is not a stream')
+end
 local pending = redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
 if #ARGV > 2 then
   if pending == 0 then

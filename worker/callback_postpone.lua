@@ -1,5 +1,10 @@
 -- Let a callback wait for its next attempt, if it was still pending in the group; the entry itself stays.
 -- KEYS: callbacks, waiting. ARGV: group, entry id, failures so far, delay in ms. Returns 1 if it waits now, else 0.
+local kind = redis.call('TYPE', KEYS[2])['ok']
+if kind ~= 'zset' and kind ~= 'none' then
+  -- Found out before anything is acknowledged: an acknowledged callback that goes nowhere would be lost.
+  return redis.error_reply('WRONGTYPE ' .. KEYS[2] .. ' is not a sorted set')
+end
 if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then
   return 0
 end

@@ -28,20 +28,23 @@ end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, 100)) do
-  local id, failures = string.match(member, '^(%S+) (%d+)$')
-  local found = redis.call('XRANGE', KEYS[1], id, id)[1]
-  if found then
+  redis.call('ZREM', KEYS[2], member)
+  local id, failures = string.match(member, '^(%d+%-%d+) (%d+)$')
+  local found = id and redis.call('XRANGE', KEYS[1], id, id)[1]
+  -- A group that was lost and made again has delivered the entry anew; then it is in good hands.
+  if found and #redis.call('XPENDING', KEYS[1], group, id, id, 1) == 0 then
+    -- Only what a callback is made of: somebody else's entry may have more fields than a script can pass on.
     local fields = {}
     for i = 1, #found[2], 2 do
-      if found[2][i] ~= 'failures' then
-        fields[#fields + 1] = found[2][i]
+      local name = found[2][i]
+      if #fields < 6 and (name == 'url' or name == 'job_id' or name == 'body') then
+        fields[#fields + 1] = name
         fields[#fields + 1] = found[2][i + 1]
       end
     end
     redis.call('XADD', KEYS[1], '*', 'failures', failures, unpack(fields))
     redis.call('XDEL', KEYS[1], id)
   end
-  redis.call('ZREM', KEYS[2], member)
 end
 
 if #taken < count then

@@ -17,6 +17,8 @@ Post = Callable[[str, bytes], Awaitable[None]]
 
 _GROWTH = 4.0
 _LONGEST_DELAY_S = 3600.0
+# A refusal without a request waits as long as after so many failures.
+_SILENT_AS = 3
 _AFTER_A_BUG_S = 1.0
 _log = structlog.get_logger("worker.callbacks")
 
@@ -134,14 +136,15 @@ class Deliverer:
         _log.info("callback delivered", job_id=entry.job_id, attempt=entry.failures + 1, post_ms=spent_ms)
 
     async def _failed(self, entry: OutboxEntry, error: CallbackFailedError) -> None:
-        attempt = entry.failures + 1
+        attempt = entry.failures + 1 if error.tried else entry.failures
         told = {"job_id": entry.job_id, "attempt": attempt, "reason": str(error)}
-        if error.permanent or attempt >= self._rules.max_attempts:
+        if error.permanent or (error.tried and attempt >= self._rules.max_attempts):
             if await insist("burying a callback", lambda: self._outbox.bury(entry, str(error))):
                 _log.warning("callback is a dead letter", **told)
             return
-        delay_s = delay_after(attempt, self._rules.first_delay_s)
-        if await insist("postponing a callback", lambda: self._outbox.postpone(entry, delay_s)):
+        # Refused without a request, because the place is silent: coming back at once would be no use to anybody.
+        delay_s = delay_after(attempt if error.tried else max(attempt, _SILENT_AS), self._rules.first_delay_s)
+        if await insist("postponing a callback", lambda: self._outbox.postpone(entry, delay_s, failures=attempt)):
             _log.info("callback postponed", **told, delay_s=round(delay_s, 1))
             self._written.set()  # so that the loop learns when it is due
 

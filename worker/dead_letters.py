@@ -128,6 +128,6 @@ def _letter(key: bytes, fields: Fields, now_s: float) -> Letter:
         id=key.decode(),
         job_id=job_id,
         reason=fields.get(b"reason", b"").decode(errors="replace"),
-        deliveries=int(deliveries) if deliveries.isdigit() else None,
+        deliveries=int(deliveries) if deliveries.isdigit() and len(deliveries) < 18 else None,
         age_s=age_of(key, now_s),
     )

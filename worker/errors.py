@@ -37,11 +37,15 @@ class InternalError(JobError):
 
 
 class CallbackFailedError(ImgMlError):
-    """A callback was not taken; `permanent` where no later attempt could change that."""
+    """A callback was not taken; `permanent` where no later attempt could change that.
 
-    def __init__(self, message: str, *, permanent: bool = False) -> None:
+    `tried` is False where no request was made, which counts as no attempt.
+    """
+
+    def __init__(self, message: str, *, permanent: bool = False, tried: bool = True) -> None:
         super().__init__(message)
         self.permanent = permanent
+        self.tried = tried
 
 
 class UnreadableMessageError(ImgMlError):

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from worker.errors import BadJobError, UnreadableMessageError
 
+# Beside the producer's own fields, in an entry that has been tried before.
+RETRIES_FIELD = b"img_ml_retries"
 _LARGEST_MESSAGE = 256 * 1024
 _LONGEST_ID = 512
 _LONGEST_URL = 8192
@@ -50,7 +52,9 @@ def parse_job(fields: Mapping[bytes, bytes]) -> Job:
 
 
 def _content(fields: Mapping[bytes, bytes]) -> Mapping[str, object]:
-    if sum(len(name) + len(value) for name, value in fields.items()) > _LARGEST_MESSAGE:
+    # What the worker itself added to a job that comes back does not count.
+    own = fields.items() - {(RETRIES_FIELD, fields.get(RETRIES_FIELD))}
+    if sum(len(name) + len(value) for name, value in own) > _LARGEST_MESSAGE:
         raise UnreadableMessageError(f"The message is larger than {_LARGEST_MESSAGE} bytes.")
     try:
         if b"data" not in fields:
@@ -84,4 +88,8 @@ def _text(value: object, longest: int) -> str | None:
     """The value if it is a non-empty text that fits and can be written as UTF-8 (no lone surrogates)."""
     if not isinstance(value, str) or not 0 < len(value) <= longest:
         return None
-    return None if any("\ud800" <= character <= "\udfff" for character in value) else value
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return None
+    return value

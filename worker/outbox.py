@@ -32,7 +32,7 @@ class Outbox:
 
     def __init__(self, url: str, names: StreamNames, *, lease_s: float) -> None:
         self._stream = names.callbacks
-        self._waiting = f"{names.callbacks}:waiting"
+        self._waiting = names.callbacks_waiting
         self._dead_letters = names.callback_dead_letters
         self._consumer = names.consumer
         self._lease_ms = max(1, round(lease_s * 1000))
@@ -67,9 +67,9 @@ class Outbox:
         """Remove a delivered callback; False where somebody else had done so."""
         return bool(await self._end(keys=[self._stream, self._dead_letters], args=[GROUP, entry.id]))
 
-    async def postpone(self, entry: OutboxEntry, delay_s: float) -> bool:
-        """Count a failure and let the callback wait; False where it is no longer pending."""
-        args = [GROUP, entry.id, entry.failures + 1, max(0, round(delay_s * 1000))]
+    async def postpone(self, entry: OutboxEntry, delay_s: float, *, failures: int) -> bool:
+        """Let the callback wait with so many failures to its name; False where it is no longer pending."""
+        args = [GROUP, entry.id, failures, max(0, round(delay_s * 1000))]
         return bool(await self._postpone(keys=[self._stream, self._waiting], args=args))
 
     async def bury(self, entry: OutboxEntry, reason: str) -> bool:
@@ -99,5 +99,5 @@ def _entry(key: bytes, flat: list[bytes]) -> OutboxEntry:
         fields.get(b"url", b"").decode(errors="replace"),
         fields.get(b"job_id", b"").decode(errors="replace"),
         fields.get(b"body", b""),
-        int(failures) if failures.isdigit() else 0,
+        int(failures) if failures.isdigit() and len(failures) < 6 else 0,
     )

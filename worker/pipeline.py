@@ -1,6 +1,7 @@
 """The worker's loop: reclaim, read as many jobs as there is room for, work, finish behind the gate, renew leases."""
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -25,6 +26,7 @@ _LAST_WORDS_S = 3.0
 GROWTH = 4.0
 # Jobs that failed together do not come back together.
 _JITTER = 0.2
+_SHORTEST_IDLE_S = 0.2
 
 T = TypeVar("T")
 
@@ -134,15 +136,22 @@ class Pipeline:
         """Put back the jobs whose time has come, of every worker; look again when the next is due."""
         if time.monotonic() < self._next_promotion:
             return
-        _, due_s = await self._stream.promote()
+        # A job that is put aside meanwhile may set an earlier time, which must not be lost.
+        self._next_promotion = math.inf
         pause = self._rules.lease_s / 2
-        self._next_promotion = time.monotonic() + (pause if due_s is None else min(pause, due_s))
+        try:
+            _, due_s = await self._stream.promote()
+            pause = pause if due_s is None else min(pause, due_s)
+        finally:
+            self._next_promotion = min(self._next_promotion, time.monotonic() + pause)
 
     def _longest_wait_ms(self) -> int:
         """How long a read may block: half a lease, so that abandoned jobs are found, and until a job comes back."""
         longest = min(self._rules.lease_s / 2, self._next_promotion - time.monotonic())
         if self._rules.stop_when_idle_s is not None:
-            longest = min(longest, self._busy_until + self._rules.stop_when_idle_s - time.monotonic())
+            left = self._busy_until + self._rules.stop_when_idle_s - time.monotonic()
+            # Not less than that: jobs that wait for another try keep the stream from being empty for a while.
+            longest = min(longest, max(left, _SHORTEST_IDLE_S))
         return max(1, round(longest * 1000))
 
     async def _idle_long_enough(self) -> bool:
@@ -193,8 +202,10 @@ class Pipeline:
     async def _postpone(self, entry: Entry, job_id: str, answer: Answer) -> None:
         """Put the job aside; its place here is free at once."""
         delay_s = self._rules.retry_delay_s * GROWTH**entry.retries * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311
-        if await insist("putting a job aside", lambda: self._stream.postpone(entry, delay_s)):
-            self._next_promotion = min(self._next_promotion, time.monotonic() + delay_s)
+        aside = await insist("putting a job aside", lambda: self._stream.postpone(entry, delay_s))
+        # Also where it was put aside before the reply was lost.
+        self._next_promotion = min(self._next_promotion, time.monotonic() + delay_s)
+        if aside:
             self._observe(JobAnswered(job_id, entry.id, "postponed", entry.deliveries, answer.timings_ms))
 
     async def _bury(self, entry: Entry, reason: str) -> None:
@@ -219,9 +230,9 @@ class Pipeline:
         """Finish what is in work within the grace time, hand the rest back; False where there was a rest."""
         self._progress.drain()
         await _quietly(self._stream.drop_reader)
-        if self._in_work:
-            _log.info("draining", jobs=len(self._in_work), seconds=self._rules.drain_s)
-            await _unless(hurry, asyncio.wait(self._in_work.values(), timeout=self._rules.drain_s))
+        if working := list(self._in_work.values()):
+            _log.info("draining", jobs=len(working), seconds=self._rules.drain_s)
+            await _unless(hurry, asyncio.wait(working, timeout=self._rules.drain_s))
         left = list(self._in_work.values())
         for task in left:
             task.cancel()

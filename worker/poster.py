@@ -59,8 +59,8 @@ class Poster:
         try:
             target = parse_url(url, self._rules.allowed_places, name="callback_url")
             with self._silent.watched(target.place):
-                async with asyncio.timeout(self._rules.timeout_s):
-                    status = await self._status(target, body)
+                async with asyncio.timeout(self._rules.timeout_s) as deadline:
+                    status = await self._status(target, body, deadline)
         except (BadJobError, BlockedUrlError) as error:
             raise CallbackFailedError(str(error), permanent=True) from None
         except TimeoutError:
@@ -71,7 +71,7 @@ class Poster:
         if not 200 <= status < 300:
             raise CallbackFailedError(f"The receiver answered {status}.")
 
-    async def _status(self, target: Target, body: bytes) -> int:
+    async def _status(self, target: Target, body: bytes, deadline: asyncio.Timeout) -> int:
         url = httpcore2.URL(
             scheme=target.scheme.encode(), host=target.host.encode(), port=target.port, target=target.path.encode()
         )
@@ -85,6 +85,7 @@ class Poster:
         ]
         async with self._pool.stream("POST", url, headers=headers, content=body) as response:
             # The status has decided; the rest is read only so that the connection can serve the next callback.
+            deadline.reschedule(None)
             with contextlib.suppress(TimeoutError, httpcore2.NetworkError, httpcore2.ProtocolError):
                 async with asyncio.timeout(min(_READING_S, self._rules.timeout_s / 2)):
                     await _skip(response.aiter_stream())

@@ -6,10 +6,10 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local moved = 0
 for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, ARGV[3])) do
   redis.call('ZREM', KEYS[2], member)
-  local id, retries = string.match(member, '^(%S+) (%d+)$')
+  local id, retries = string.match(member, '^(%d+%-%d+) (%d+)$')
   -- A group that was lost and made again has delivered the entry anew; then it is in good hands.
-  local held = redis.pcall('XPENDING', KEYS[1], ARGV[1], id, id, 1)
-  local found = redis.call('XRANGE', KEYS[1], id, id)
+  local held = id and redis.pcall('XPENDING', KEYS[1], ARGV[1], id, id, 1)
+  local found = id and redis.call('XRANGE', KEYS[1], id, id) or {}
   if found[1] and (held['err'] or #held == 0) then
     local fields = {}
     -- unpack() has a limit of about 8000; what lies beyond 2000 fields was never a job.

@@ -24,7 +24,7 @@ class SilentPlaces:
         """
         silent = self._timeouts.get(place, 0) >= _IN_A_ROW
         if silent and place in self._tried:
-            raise CallbackFailedError("The receiver did not answer the last callbacks in time.")
+            raise CallbackFailedError("The receiver did not answer the last callbacks in time.", tried=False)
         if silent:
             self._tried.add(place)
         try:

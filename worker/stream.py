@@ -10,6 +10,7 @@ from redis.exceptions import ResponseError
 
 from worker.callback_body import Callback
 from worker.connections import COMMAND_TIMEOUT_S, connect
+from worker.messages import RETRIES_FIELD
 
 _HERE = Path(__file__).parent
 _GATE = (_HERE / "gate.lua").read_text(encoding="utf-8")
@@ -18,8 +19,6 @@ _POSTPONE = (_HERE / "postpone.lua").read_text(encoding="utf-8")
 _PROMOTE = (_HERE / "promote.lua").read_text(encoding="utf-8")
 _FIRST = "0-0"
 _MOST_PROMOTED = 500
-# Beside the producer's own fields, in an entry that has been tried before.
-RETRIES_FIELD = b"img_ml_retries"
 
 Fields = Mapping[bytes, bytes]
 
@@ -48,6 +47,11 @@ class StreamNames:
     def callbacks(self) -> str:
         """The stream of callbacks that are still to be delivered."""
         return f"{self.jobs}:callbacks"
+
+    @property
+    def callbacks_waiting(self) -> str:
+        """The sorted set of callbacks that wait for another attempt, by due time."""
+        return f"{self.callbacks}:waiting"
 
     @property
     def callback_dead_letters(self) -> str:
@@ -211,8 +215,13 @@ class JobStream:
         return given
 
     async def is_empty(self) -> bool:
-        """Whether no job is waiting or in work anywhere."""
-        return int(await self._commands.xlen(self.names.jobs)) == 0
+        """Whether no job is waiting or in work anywhere, and no callback but those that wait for another attempt."""
+        async with self._commands.pipeline(transaction=False) as pipe:
+            pipe.xlen(self.names.jobs)
+            pipe.xlen(self.names.callbacks)
+            pipe.zcard(self.names.callbacks_waiting)
+            jobs, callbacks, waiting = await pipe.execute()
+        return int(jobs) == 0 and int(callbacks) <= int(waiting)
 
     async def drop_reader(self) -> None:
         """Close the reading connection, so that no further entry can be delivered to it."""

@@ -260,3 +260,17 @@ def test_delays_grow_by_four_with_jitter_to_an_hour():
     for failures, longest in ((1, 1.0), (2, 4.0), (4, 64.0), (8, 3600.0), (100, 3600.0)):
         delays = [delay_after(failures, 1.0) for _ in range(200)]
         assert longest / 2 <= min(delays) < 0.75 * longest < max(delays) <= longest
+
+
+async def test_a_refusal_without_a_request_counts_as_no_attempt(url, client):
+    write(client, "http://b.test/x", 1)
+    refusals = []
+
+    async def post(url: str, body: bytes) -> None:
+        if len(refusals) < 12:
+            refusals.append(url)
+            raise CallbackFailedError("The receiver did not answer the last callbacks in time.", tried=False)
+
+    async with Worker(url, post, max_attempts=2, first_delay_s=0.0001):
+        await until(lambda: len(refusals) == 12 and nothing_left(client))
+    assert client.xlen(DLQ) == 0

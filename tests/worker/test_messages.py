@@ -85,3 +85,12 @@ def test_any_json_gives_a_job_that_can_be_written_as_utf8_or_is_unreadable(conte
     except UnreadableMessageError:
         return
     json.dumps([job.job_id, job.client_id, job.image_url], ensure_ascii=False).encode()
+
+
+def test_what_the_worker_added_does_not_make_a_job_too_large():
+    data = json.dumps({"jobId": "j", "more": "x" * (256 * 1024 - 40)}).encode()
+    fields = {b"data": data, b"more": b"x" * (256 * 1024 - len(data) - 8)}
+    assert parse_job(fields).job_id == "j"
+    assert parse_job({**fields, b"img_ml_retries": b"3"}).job_id == "j"
+    with pytest.raises(UnreadableMessageError, match="larger"):
+        parse_job({**fields, b"another": b"3"})

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from redis.exceptions import ResponseError
 
 from tests.worker.redis_server import RedisServer
 from worker.outbox import GROUP, Outbox, OutboxEntry
@@ -79,7 +80,7 @@ async def test_what_was_delivered_is_gone(outbox, redis_client):
 async def test_a_postponed_callback_comes_again_when_due_with_its_failures_counted(outbox, redis_client):
     written(redis_client)
     entry = await taken(outbox)
-    assert await outbox.postpone(entry, 0.3)
+    assert await outbox.postpone(entry, 0.3, failures=1)
     entries, due_s = await outbox.take(5)
     assert entries == []
     assert 0 < due_s <= 0.3
@@ -87,7 +88,7 @@ async def test_a_postponed_callback_comes_again_when_due_with_its_failures_count
     await asyncio.sleep(0.31)
     again = await taken(outbox)
     assert (again.url, again.body, again.failures) == (entry.url, entry.body, 1)
-    assert await outbox.postpone(again, 0)
+    assert await outbox.postpone(again, 0, failures=2)
     assert (await taken(outbox)).failures == 2
     assert redis_client.xlen(STREAM) == 1
     assert redis_client.exists(WAITING) == 0
@@ -99,8 +100,8 @@ async def test_only_one_of_two_postpones_or_buries(outbox, other, redis_client):
     await asyncio.sleep(0.01)
     theirs = await taken(other)
     assert theirs.id == entry.id  # the other's lease is short
-    assert await other.postpone(theirs, 60)
-    assert not await outbox.postpone(entry, 60)
+    assert await other.postpone(theirs, 60, failures=1)
+    assert not await outbox.postpone(entry, 60, failures=1)
     assert not await outbox.bury(entry, "late")
     assert redis_client.zcard(WAITING) == 1
     assert redis_client.exists(DLQ) == 0
@@ -110,7 +111,7 @@ async def test_what_one_delivered_after_another_postponed_it_does_not_come_again
     written(redis_client)
     entry = await taken(outbox)
     await asyncio.sleep(0.01)
-    assert await other.postpone(await taken(other), 0)
+    assert await other.postpone(await taken(other), 0, failures=1)
     assert await outbox.delivered(entry)
     assert await other.take(5) == ([], None)
     assert redis_client.exists(WAITING) == 0
@@ -160,8 +161,39 @@ async def test_a_foreign_entry_is_taken_with_an_empty_url(outbox, redis_client):
 async def test_more_due_callbacks_than_one_look_moves_are_moved_by_the_next(outbox, redis_client):
     written(redis_client, 150)
     for entry in (await outbox.take(150))[0]:
-        await outbox.postpone(entry, 0)
+        await outbox.postpone(entry, 0, failures=1)
     entries, due_s = await outbox.take(150)
     assert (len(entries), due_s) == (100, 0)
     entries, due_s = await outbox.take(150)
     assert (len(entries), due_s) == (50, None)
+
+
+async def test_a_foreign_entry_with_too_many_fields_stops_nobody(outbox, redis_client):
+    redis_client.xadd(STREAM, {"url": "http://b.test/x", **{f"f{n}": "x" for n in range(5000)}})
+    await outbox.postpone(await taken(outbox), 0, failures=1)
+    redis_client.zadd(WAITING, {"nonsense": 0})
+    again = await taken(outbox)
+    assert (again.url, again.failures) == ("http://b.test/x", 1)
+    redis_client.xadd(STREAM, {"url": "http://b.test/y", "failures": "9" * 5000})
+    assert (await taken(outbox)).failures == 0
+
+
+async def test_a_waiting_callback_that_a_new_group_delivered_again_is_not_doubled(outbox, redis_client):
+    written(redis_client)
+    await outbox.postpone(await taken(outbox), 0.05, failures=1)
+    redis_client.xgroup_destroy(STREAM, GROUP)
+    again = await taken(outbox)
+    await asyncio.sleep(0.06)
+    assert await outbox.take(5) == ([], None)
+    assert await outbox.delivered(again)
+    assert redis_client.xlen(STREAM) == 0
+
+
+@pytest.mark.parametrize("ending", ["bury", "postpone"])
+async def test_nothing_is_acknowledged_where_there_is_no_place_to_go(outbox, redis_client, ending):
+    written(redis_client)
+    entry = await taken(outbox)
+    redis_client.set(f"{STREAM}:dlq" if ending == "bury" else WAITING, "somebody's text")
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
+        await (outbox.bury(entry, "r") if ending == "bury" else outbox.postpone(entry, 0, failures=1))
+    assert pending(redis_client) == 1

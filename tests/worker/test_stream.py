@@ -296,3 +296,12 @@ async def test_the_number_of_retries_is_read_from_numbers_only(stream, redis_cli
     for value in ("3", "-1", "many", "9" * 30, ""):
         redis_client.xadd(JOBS, {"data": "x", "img_ml_retries": value})
     assert [entry.retries for entry in await stream.read_new(9, 50)] == [3, 0, 0, 0, 0]
+
+
+async def test_a_callback_nobody_has_taken_keeps_the_queue_from_being_empty(stream, redis_client):
+    assert await stream.is_empty()
+    redis_client.xadd(stream.names.callbacks, {"url": "u"})
+    assert not await stream.is_empty()
+    # One that waits for another attempt does not: its receiver may be away for an hour.
+    redis_client.zadd(stream.names.callbacks_waiting, {"1-1 1": 1})
+    assert await stream.is_empty()
