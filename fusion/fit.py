@@ -75,7 +75,7 @@ def fit(table: FeatureTable, plan: Plan) -> Fitted:
         table, heads = train_heads(table, rows, folds, weight, plan.seed)
         table = _measured_in(table, rows)
         development = table.where(rows)
-        trainer = _Trainer(kind, development, weight, plan)
+        trainer = _Trainer(kind, development, plan)
         trials = trainer.trials(folds)
         chosen = max(trials, key=lambda trial: trial.auc)
         model = _model(kind.name, trainer.final(chosen), development, chosen.margin, weight, plan)
@@ -90,10 +90,9 @@ def _measured_in(table: FeatureTable, rows: NDArray[np.intp]) -> FeatureTable:
 class _Trainer:
     """Trains candidates of one kind on the development rows."""
 
-    def __init__(self, kind: WeigherKind, development: FeatureTable, weight: Floats, plan: Plan) -> None:
+    def __init__(self, kind: WeigherKind, development: FeatureTable, plan: Plan) -> None:
         self._kind = kind
         self._table = development
-        self._weight = weight
         self._seed = plan.seed
         detectors = [feature.detector for feature in development.schema.features]
         self._struck = skip_detectors(development.values, detectors, plan.skip, plan.seed)

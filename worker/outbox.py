@@ -38,12 +38,12 @@ class Outbox:
         self._lease_ms = max(1, round(lease_s * 1000))
         self._cursor = _FIRST
         self._commands: Any = connect(url)  # Any: the declared replies differ between the releases of redis-py
-        self._take = self._script("take")
+        self._take = self._script("callback_take")
         self._postpone = self._script("postpone")
-        self._end = self._script("end")
+        self._end = self._script("callback_end")
 
     def _script(self, name: str) -> Any:
-        return self._commands.register_script((_HERE / f"callback_{name}.lua").read_text(encoding="utf-8"))
+        return self._commands.register_script((_HERE / f"{name}.lua").read_text(encoding="utf-8"))
 
     async def take(self, count: int) -> tuple[list[OutboxEntry], float | None]:
         """Up to `count` callbacks to deliver now, and the seconds until the next waiting one is due (None: none waits).
@@ -69,7 +69,7 @@ class Outbox:
 
     async def postpone(self, entry: OutboxEntry, delay_s: float, *, failures: int) -> bool:
         """Let the callback wait with so many failures to its name; False where it is no longer pending."""
-        args = [GROUP, entry.id, failures, max(0, round(delay_s * 1000))]
+        args = [GROUP, entry.id, max(0, round(delay_s * 1000)), failures]
         return bool(await self._postpone(keys=[self._stream, self._waiting], args=args))
 
     async def bury(self, entry: OutboxEntry, reason: str) -> bool:

@@ -1,9 +1,10 @@
--- Put one entry aside until later, if it was still pending in the group. It stays in the stream, so that nothing is
+-- Put one entry, a job or a callback, aside until later, if it was still pending in the group. It stays in the stream, so that nothing is
 -- copied, and no consumer holds it meanwhile.
--- KEYS: jobs, later. ARGV: group, entry id, delay in ms, retries it has had by then. Returns 1 if it was put aside.
+-- KEYS: stream, later. ARGV: group, entry id, delay in ms, how often it has failed by then. Returns 1 if it was put
+-- aside, else 0.
 local kind = redis.call('TYPE', KEYS[2])['ok']
 if kind ~= 'zset' and kind ~= 'none' then
-  -- Found out before anything is acknowledged: an acknowledged job that is not put aside would be lost.
+  -- Found out before anything is acknowledged: an acknowledged entry that is not put aside would be lost.
   return redis.error_reply('WRONGTYPE ' .. KEYS[2] .. ' is not a sorted set')
 end
 if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then
