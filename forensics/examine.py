@@ -44,7 +44,7 @@ def run_analyzer(entry: Registered, sample: ImageSample) -> Signal:
     try:
         signal = entry.analyze(sample)
     except Exception as error:  # noqa: BLE001 - the boundary: one analyzer may never fail the image
-        return Skipped(entry.spec.name, f"failed: {type(error).__name__}: {error}")
+        return Skipped.broken(entry.spec.name, f"{type(error).__name__}: {error}")
     return checked(entry, signal)
 
 
@@ -55,9 +55,9 @@ def checked(entry: Registered, signal: Signal) -> Signal:
     declared = {n.name: n for n in entry.spec.numbers}
     if set(signal.numbers) != set(declared):
         wrong = sorted(set(signal.numbers) ^ set(declared))
-        return Skipped(entry.spec.name, f"failed: its numbers are not the declared ones ({', '.join(wrong)})")
+        return Skipped.broken(entry.spec.name, f"its numbers are not the declared ones ({', '.join(wrong)})")
     for name, value in signal.numbers.items():
         number = declared[name]
         if not (math.isnan(value) or number.low <= value <= number.high):
-            return Skipped(entry.spec.name, f"failed: {name} = {value:g} is outside [{number.low:g}, {number.high:g}]")
+            return Skipped.broken(entry.spec.name, f"{name} = {value:g} is outside [{number.low:g}, {number.high:g}]")
     return signal

@@ -68,6 +68,9 @@ class Claim:
     generator: str = ""
 
 
+_FAILED = "failed: "
+
+
 @dataclass(frozen=True, slots=True)
 class Measured:
     """A detector's finding: named numbers (NaN where one could not be measured) and one plain sentence.
@@ -90,6 +93,16 @@ class Skipped:
 
     detector: str
     reason: str
+
+    @classmethod
+    def broken(cls, detector: str, what: str) -> "Skipped":
+        """A detector that failed on this image, and how."""
+        return cls(detector, f"{_FAILED}{what}")
+
+    @property
+    def failed(self) -> bool:
+        """Whether something broke; another try might succeed."""
+        return self.reason.startswith(_FAILED)
 
 
 Signal = Measured | Skipped

@@ -1,11 +1,13 @@
 """The judge: samples in, verdicts out."""
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
 from scipy.special import expit
 
 from forensics.examine import Examined
+from forensics.registry import get
 from forensics.types import Claim, Evidence, ImageSample
 from fusion.artifact import Artifact, load_artifact
 from fusion.calibration import Thresholds
@@ -13,6 +15,7 @@ from fusion.features import vector
 from fusion.heads import apply_heads
 from fusion.pointer import read_pointer
 from fusion.reasons import reasons
+from fusion.result import SCHEMA_VERSION
 from fusion.settings import FusionSettings
 from fusion.verdict import Basis, Label, Reason, Verdict
 from img_ml.engine import Engine
@@ -51,6 +54,13 @@ class Judge:
     def needs_pixels(self) -> bool:
         """Whether `conclude` needs each item's sample."""
         return self._engine.needs_pixels
+
+    @property
+    def configuration(self) -> str:
+        """A mark of all that a verdict on given bytes depends on beside the artifact: detectors, weights, threshold."""
+        detectors = [(name, get(name).spec.version) for name in self._engine.detectors]
+        told = (SCHEMA_VERSION, self.profile, self._threshold, detectors, self._engine.marks, self._engine.missing)
+        return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
     def with_artifact(self, artifact: Artifact) -> "Judge":
         """A judge of the same detectors, which stay loaded, and another artifact."""

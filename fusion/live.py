@@ -49,6 +49,16 @@ class LiveJudge:
         """Whether `conclude` needs each item's sample."""
         return self._judge.needs_pixels
 
+    @property
+    def fingerprint(self) -> str:
+        """The artifact in force."""
+        return self._judge.fingerprint
+
+    @property
+    def configuration(self) -> str:
+        """A mark of all that a verdict on given bytes depends on beside the artifact."""
+        return self._judge.configuration
+
     def conclude(self, examined: Sequence[Examined]) -> list[Verdict]:
         """A verdict for each image whose analyzers ran already, in order."""
         return self._judge.conclude(examined)

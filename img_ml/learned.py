@@ -47,13 +47,13 @@ class Learned:
         try:
             return [checked(self._entry, signal) for signal in detector(samples)]
         except Exception as error:  # noqa: BLE001 - the boundary: find the image at fault, spare its neighbours
-            failure = f"failed: {type(error).__name__}: {error}"
+            failure = f"{type(error).__name__}: {error}"
             memory = _is_out_of_memory(error)
         # Out of the handler, so that nothing of the failed attempt is held any longer.
         if memory:
             _free_device_memory()
         if len(samples) == 1:
-            return [Skipped(self.name, failure)]
+            return [Skipped.broken(self.name, failure)]
         half = len(samples) // 2
         if memory:
             # Remembered: the next batch shall not run into the same wall.

@@ -16,8 +16,12 @@ from fusion.result import result_document
 from fusion.verdict import Verdict
 from worker.errors import FetchFailedError, InternalError
 from worker.messages import Job
+from worker.verdict_cache import Memory, NoMemory, Remembered
 
 _log = structlog.get_logger("worker")
+
+
+Outcome = Verdict | Remembered | JobError
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,26 +37,30 @@ class Stations:
 class Answer:
     """The result JSON of one job; `outcome` is its label or its error code.
 
-    `worth_a_retry` says that the server behind the URL may well deliver the image later.
+    `worth_a_retry` says that the server behind the URL may well deliver the image later, `final` that asking again
+    would change nothing, `reused` that the verdict on these bytes was known.
     """
 
     result: str
     outcome: str
     timings_ms: Mapping[str, float]
     worth_a_retry: bool = False
+    final: bool = True
+    reused: bool = False
 
 
 class Answerer:
     """Answers jobs; at most `benches` decoded images are held at once, whatever their number in work."""
 
-    def __init__(self, stations: Stations, benches: int) -> None:
+    def __init__(self, stations: Stations, benches: int, memory: Memory | None = None) -> None:
         self._stations = stations
+        self._memory = memory or NoMemory()
         self._benches = asyncio.Semaphore(benches)
 
     async def answer(self, job: Job) -> Answer:
         """The answer to one job; never raises over an image."""
         timings: dict[str, float] = {}
-        outcome: Verdict | JobError
+        outcome: Outcome
         try:
             with _clocked(timings, "total"):
                 outcome = await self._verdict(job, timings)
@@ -62,23 +70,38 @@ class Answerer:
             _log.exception("worker failed on a job", job_id=job.job_id)
             outcome = InternalError(f"The worker failed on this image ({type(error).__name__}).", retryable=True)
         name = outcome.code if isinstance(outcome, JobError) else outcome.label
-        worth_a_retry = isinstance(outcome, FetchFailedError) and outcome.retryable
-        return Answer(_document(outcome, job, timings), name, timings, worth_a_retry)
+        retryable = isinstance(outcome, JobError) and outcome.retryable
+        return Answer(
+            _document(outcome, job, timings),
+            name,
+            timings,
+            worth_a_retry=retryable and isinstance(outcome, FetchFailedError),
+            final=not retryable,
+            reused=isinstance(outcome, Remembered),
+        )
 
-    async def _verdict(self, job: Job, timings: dict[str, float]) -> Verdict:
+    async def _verdict(self, job: Job, timings: dict[str, float]) -> Verdict | Remembered:
         url = job.url()
         with _clocked(timings, "fetch"):
             data = await self._stations.fetch(url)
+        known = await self._memory.find(data)
+        if known is not None:
+            return known
         async with self._benches:
             with _clocked(timings, "examine"):
                 examined = await self._stations.examine(data)
             del data
             with _clocked(timings, "conclude"):
-                return await self._stations.conclude(examined)
+                verdict = await self._stations.conclude(examined)
+        await self._memory.keep(verdict)
+        return verdict
 
 
-def _document(outcome: Verdict | JobError, job: Job, timings: Mapping[str, float]) -> str:
+def _document(outcome: Outcome, job: Job, timings: Mapping[str, float]) -> str:
     about: dict[str, Any] = {"job_id": job.job_id, "client_id": job.client_id, "image_url": job.image_url}
+    if isinstance(outcome, Remembered):
+        rounded = {name: round(value, 3) for name, value in timings.items()}
+        return _as_json({**outcome.document, **about, "timings_ms": rounded})
     try:
         return _as_json(result_document(outcome, **about, timings_ms=timings))
     except Exception as error:  # noqa: BLE001 - the boundary: a job always gets its answer

@@ -2,16 +2,15 @@
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
-from worker.callback_body import Callback
 from worker.patience import insist
+from worker.stream import Finished
 
-Finish = Callable[[Sequence[tuple[str, str]], Mapping[str, Callback]], Awaitable[int]]
+Finish = Callable[[Sequence[Finished]], Awaitable[int]]
 
-_Waiting = tuple[str, str, Callback | None, asyncio.Future[None]]
 _MOST_AT_ONCE = 200
 _log = structlog.get_logger("worker.redis")
 
@@ -21,13 +20,13 @@ class Finisher:
 
     def __init__(self, finish: Finish) -> None:
         self._finish = finish
-        self._waiting: asyncio.Queue[_Waiting] = asyncio.Queue()
+        self._waiting: asyncio.Queue[tuple[Finished, asyncio.Future[None]]] = asyncio.Queue()
         self._writing = asyncio.create_task(self._write())
 
-    async def finish(self, entry_id: str, result: str, callback: Callback | None = None) -> None:
+    async def finish(self, entry: Finished) -> None:
         """Return when the entry's result is written (and its callback on the way), or somebody else's is."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.put_nowait((entry_id, result, callback, done))
+        self._waiting.put_nowait((entry, done))
         await done
 
     async def _write(self) -> None:
@@ -35,10 +34,11 @@ class Finisher:
             batch = [await self._waiting.get()]
             while len(batch) < _MOST_AT_ONCE and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
-            written = await insist("writing results", functools.partial(self._finish, *_sorted_out(batch)))
-            if written < len(batch):
-                _log.info("somebody else finished first", entries=len(batch) - written)
-            for *_, done in batch:
+            entries = [entry for entry, _ in batch]
+            written = await insist("writing results", functools.partial(self._finish, entries))
+            if unwritten := sum(bool(entry.result) for entry in entries) - written:
+                _log.info("somebody else finished first", entries=unwritten)
+            for _, done in batch:
                 if not done.done():
                     done.set_result(None)
 
@@ -46,9 +46,3 @@ class Finisher:
         """Stop writing; what is not written stays pending."""
         self._writing.cancel()
         await asyncio.gather(self._writing, return_exceptions=True)
-
-
-def _sorted_out(batch: Sequence[_Waiting]) -> tuple[list[tuple[str, str]], dict[str, Callback]]:
-    """The results of a batch, and the callbacks of those that have one."""
-    results = [(entry_id, result) for entry_id, result, _, _ in batch]
-    return results, {entry_id: callback for entry_id, _, callback, _ in batch if callback is not None}

@@ -38,6 +38,9 @@ class Metrics:
         self._redelivered = Counter(
             "img_ml_jobs_redelivered", "Jobs answered that had been delivered before.", registry=registry
         )
+        self._reused = Counter(
+            "img_ml_verdicts_reused", "Jobs answered with a verdict known from before.", registry=registry
+        )
         self._stages = Histogram(
             "img_ml_stage_seconds", "Time of one job in a stage.", ["stage"], buckets=_STAGE_BUCKETS, registry=registry
         )
@@ -62,6 +65,8 @@ class Metrics:
         self._jobs.labels(event.outcome).inc()
         if event.deliveries > 1:
             self._redelivered.inc()
+        if event.reused:
+            self._reused.inc()
         for stage in STAGES:
             if stage in event.timings_ms:
                 self._stages.labels(stage).observe(event.timings_ms[stage] / 1000)

@@ -17,7 +17,7 @@ from worker.finisher import Finisher
 from worker.messages import parse_job
 from worker.patience import REDIS_IS_AWAY, Patience, insist
 from worker.progress import Progress
-from worker.stream import Entry, JobStream, group_is_missing
+from worker.stream import Entry, Finished, JobStream, group_is_missing
 from worker.telemetry import JobAnswered, Observer, one_line
 
 _log = structlog.get_logger("worker")
@@ -192,12 +192,26 @@ class Pipeline:
         except UnreadableMessageError as error:
             await self._bury(entry, str(error))
             return
+        if self._stream.answers_once and await self._is_repeated(entry, job.job_id):
+            return
         answer = await self._answerer.answer(job)
         if answer.worth_a_retry and entry.retries < self._rules.retries:
             await self._postpone(entry, job.job_id, answer)
             return
-        await self._finisher.finish(entry.id, answer.result, callback_for(job, answer.result))
-        self._observe(JobAnswered(job.job_id, entry.id, answer.outcome, entry.deliveries, answer.timings_ms))
+        once = job.job_id if answer.final else ""
+        await self._finisher.finish(Finished(entry.id, answer.result, callback_for(job, answer.result), once))
+        event = JobAnswered(
+            job.job_id, entry.id, answer.outcome, entry.deliveries, answer.timings_ms, reused=answer.reused
+        )
+        self._observe(event)
+
+    async def _is_repeated(self, entry: Entry, job_id: str) -> bool:
+        """Whether the job id has its answer already; then the entry goes without one."""
+        if not await insist("looking for an earlier answer", lambda: self._stream.was_answered(job_id)):
+            return False
+        await self._finisher.finish(Finished(entry.id, ""))
+        self._observe(JobAnswered(job_id, entry.id, "repeated", entry.deliveries))
+        return True
 
     async def _postpone(self, entry: Entry, job_id: str, answer: Answer) -> None:
         """Put the job aside; its place here is free at once."""

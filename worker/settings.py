@@ -44,6 +44,12 @@ class WorkerSettings(BaseSettings):
     worker_max_deliveries: int = Field(
         5, ge=1, le=1000, description="Deliveries after which an unfinished job becomes a dead letter."
     )
+    worker_verdict_cache_s: float = Field(
+        0, ge=0, le=31_536_000, description="Seconds a verdict is reused for the same bytes and model; 0: never."
+    )
+    worker_once_s: float = Field(
+        0, ge=0, le=31_536_000, description="Seconds in which a jobId gets no second answer; 0: each job is answered."
+    )
     worker_retries: int = Field(
         3, ge=0, le=20, description="How often an image that its server did not deliver is tried again later."
     )

@@ -44,6 +44,11 @@ class StreamNames:
         return f"{self.jobs}:later"
 
     @property
+    def answered(self) -> str:
+        """The sorted set of job ids that were answered, by time; only kept where jobs are answered once."""
+        return f"{self.jobs}:answered"
+
+    @property
     def callbacks(self) -> str:
         """The stream of callbacks that are still to be delivered."""
         return f"{self.jobs}:callbacks"
@@ -74,11 +79,26 @@ class Entry:
         return int(value) if value.isdigit() and len(value) < 6 else 0
 
 
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """One entry at its end: its result JSON (empty: it goes without one) and the callback to deliver along with it.
+
+    `once` is the job id that shall have no second result, empty where it may.
+    """
+
+    id: str
+    result: str
+    callback: Callback | None = None
+    once: str = ""
+
+
 class JobStream:
     """One consumer's hands on the stream; errors of Redis pass through to the caller, who decides about retries."""
 
-    def __init__(self, url: str, names: StreamNames, *, block_ms: int, lease_s: float) -> None:
+    def __init__(self, url: str, names: StreamNames, *, block_ms: int, lease_s: float, once_s: float = 0) -> None:
+        """With `once_s` a job id is answered once in so many seconds; 0: as often as it comes."""
         self.names = names
+        self._once_ms = round(once_s * 1000)
         self._block_ms = block_ms
         self._lease_ms = max(1, round(lease_s * 1000))
         self._cursor = _FIRST
@@ -146,22 +166,35 @@ class JobStream:
         if held:
             await self._commands.xclaim(names.jobs, names.group, names.consumer, 0, held, justid=True)
 
-    async def finish(self, results: Sequence[tuple[str, str]], callbacks: Mapping[str, Callback] | None = None) -> int:
-        """Write the result of each (entry id, JSON) that is still pending, delete its job; how many were written.
+    async def finish(self, entries: Sequence[Finished]) -> int:
+        """Write the result and callback of each entry that is still pending, delete its job; how many were written.
 
-        `callbacks` maps entry ids to what is to be delivered along with their results. Safe to repeat: whoever comes
-        second writes nothing.
+        Safe to repeat: whoever comes second writes nothing.
         """
         names, flat = self.names, list[str]()
-        for entry_id, result in results:
-            callback = (callbacks or {}).get(entry_id)
-            flat += [entry_id, result, *((callback.url, callback.job_id, callback.body) if callback else ("", "", ""))]
+        for one in entries:
+            callback = (one.callback.url, one.callback.job_id, one.callback.body) if one.callback else ("", "", "")
+            flat += [one.id, one.result, *callback, one.once]
         written = await self._gate(
-            keys=[names.jobs, names.results, names.callbacks], args=[names.group, names.results_maxlen, *flat]
+            keys=[names.jobs, names.results, names.callbacks, names.answered],
+            args=[names.group, names.results_maxlen, self._once_ms, *flat],
         )
-        if callbacks and written:
+        if written and any(one.callback for one in entries):
             self.callbacks_written.set()
         return int(written)
+
+    @property
+    def answers_once(self) -> bool:
+        """Whether a job id gets one answer only."""
+        return self._once_ms > 0
+
+    async def was_answered(self, job_id: str) -> bool:
+        """Whether that job id has its answer already."""
+        answered_at = await self._commands.zscore(self.names.answered, job_id)
+        if answered_at is None:
+            return False
+        seconds, micros = await self._commands.time()
+        return bool(seconds * 1000 + micros / 1000 - answered_at < self._once_ms)
 
     async def bury(self, entry: Entry, reason: str) -> bool:
         """Move the entry to the dead letters with its reason; False where somebody else had finished it."""

@@ -11,13 +11,18 @@ import structlog
 
 @dataclass(frozen=True, slots=True)
 class JobAnswered:
-    """One job came to its end, or was put aside: `outcome` is a label, an error code, `dead_letter` or `postponed`."""
+    """One job came to its end, or was put aside.
+
+    `outcome` is a label, an error code, `dead_letter`, `postponed`, or `repeated` where its job id had been answered
+    before. `reused` says that the verdict on these bytes was known.
+    """
 
     job_id: str
     entry_id: str
     outcome: str
     deliveries: int
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+    reused: bool = False
 
 
 class Observer(Protocol):
@@ -36,6 +41,7 @@ def log_answer(event: JobAnswered) -> None:
         entry=event.entry_id,
         outcome=event.outcome,
         deliveries=event.deliveries,
+        **({"reused": True} if event.reused else {}),
         **{f"{name}_ms": round(value, 1) for name, value in event.timings_ms.items()},
     )
 

@@ -1,5 +1,6 @@
 """The stream layer against real servers, old and new."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -7,7 +8,7 @@ from redis.exceptions import ResponseError
 
 from tests.worker.redis_server import RedisServer
 from worker.callback_body import Callback
-from worker.stream import Entry, JobStream, StreamNames, group_is_missing
+from worker.stream import Entry, Finished, JobStream, StreamNames, group_is_missing
 
 JOBS, RESULTS, DLQ, CALLBACKS = "jobs", "results", "jobs:dlq", "jobs:callbacks"
 
@@ -57,7 +58,7 @@ async def test_reading_takes_no_more_than_asked_and_returns_empty_after_the_bloc
 async def test_finishing_writes_one_result_and_removes_the_job(stream, redis_client):
     redis_client.xadd(JOBS, {"data": "x"})
     (entry,) = await stream.read_new(1, 50)
-    assert await stream.finish([(entry.id, '{"a":1}')]) == 1
+    assert await stream.finish([Finished(entry.id, '{"a":1}')]) == 1
     assert [fields for _, fields in redis_client.xrange(RESULTS)] == [{"data": '{"a":1}'}]
     assert redis_client.xlen(JOBS) == 0
     assert redis_client.xpending(JOBS, "workers")["pending"] == 0
@@ -67,9 +68,9 @@ async def test_finishing_writes_one_result_and_removes_the_job(stream, redis_cli
 async def test_finishing_twice_writes_once(stream, other, redis_client):
     redis_client.xadd(JOBS, {"data": "x"})
     (entry,) = await stream.read_new(1, 50)
-    assert await stream.finish([(entry.id, "first")]) == 1
-    assert await stream.finish([(entry.id, "again")]) == 0
-    assert await other.finish([(entry.id, "other")]) == 0
+    assert await stream.finish([Finished(entry.id, "first")]) == 1
+    assert await stream.finish([Finished(entry.id, "again")]) == 0
+    assert await other.finish([Finished(entry.id, "other")]) == 0
     assert redis_client.xlen(RESULTS) == 1
 
 
@@ -77,8 +78,8 @@ async def test_a_batch_with_one_finished_entry_writes_the_others(stream, redis_c
     for n in range(3):
         redis_client.xadd(JOBS, {"data": n})
     entries = await stream.read_new(3, 50)
-    await stream.finish([(entries[1].id, "early")])
-    assert await stream.finish([(entry.id, entry.id) for entry in entries]) == 2
+    await stream.finish([Finished(entries[1].id, "early")])
+    assert await stream.finish([Finished(entry.id, entry.id) for entry in entries]) == 2
     assert redis_client.xlen(RESULTS) == 3
 
 
@@ -87,7 +88,7 @@ async def test_nothing_is_acknowledged_where_the_result_key_is_no_stream(stream,
     redis_client.xadd(JOBS, {"data": "x"})
     (entry,) = await stream.read_new(1, 50)
     with pytest.raises(ResponseError, match="not a stream"):
-        await stream.finish([(entry.id, "{}")])
+        await stream.finish([Finished(entry.id, "{}")])
     assert redis_client.xpending(JOBS, "workers")["pending"] == 1
 
 
@@ -95,10 +96,10 @@ async def test_a_callback_is_written_with_its_result_once_and_only_where_there_i
     for n in range(2):
         redis_client.xadd(JOBS, {"data": n})
     first, second = await stream.read_new(2, 50)
-    callbacks = {first.id: Callback("http://b.test/", "j1", '{"jobId":"j1"}')}
-    assert await stream.finish([(first.id, "{}"), (second.id, "{}")], callbacks) == 2
-    assert await stream.finish([(first.id, "{}")], callbacks) == 0
-    assert await other.finish([(first.id, "{}")], callbacks) == 0
+    called_back = Finished(first.id, "{}", Callback("http://b.test/", "j1", '{"jobId":"j1"}'))
+    assert await stream.finish([called_back, Finished(second.id, "{}")]) == 2
+    assert await stream.finish([called_back]) == 0
+    assert await other.finish([called_back]) == 0
     ((_, written),) = redis_client.xrange(CALLBACKS)
     assert written == {"url": "http://b.test/", "job_id": "j1", "body": '{"jobId":"j1"}'}
     assert stream.callbacks_written.is_set()
@@ -110,7 +111,7 @@ async def test_nothing_is_acknowledged_where_the_callback_key_is_no_stream(strea
     redis_client.xadd(JOBS, {"data": "x"})
     (entry,) = await stream.read_new(1, 50)
     with pytest.raises(ResponseError, match="not a stream"):
-        await stream.finish([(entry.id, "{}")], {entry.id: Callback("http://b.test/", "j", "{}")})
+        await stream.finish([Finished(entry.id, "{}", Callback("http://b.test/", "j", "{}"))])
     assert redis_client.xpending(JOBS, "workers")["pending"] == 1
     assert redis_client.xlen(RESULTS) == 0
 
@@ -119,9 +120,9 @@ async def test_finishing_survives_a_flushed_script_cache(stream, redis_client):
     for n in range(2):
         redis_client.xadd(JOBS, {"data": n})
     first, second = await stream.read_new(2, 50)
-    await stream.finish([(first.id, "{}")])
+    await stream.finish([Finished(first.id, "{}")])
     redis_client.script_flush()
-    assert await stream.finish([(second.id, "{}")]) == 1
+    assert await stream.finish([Finished(second.id, "{}")]) == 1
 
 
 async def test_results_are_trimmed_only_when_asked(any_server, redis_client):
@@ -130,7 +131,7 @@ async def test_results_are_trimmed_only_when_asked(any_server, redis_client):
     for n in range(600):
         redis_client.xadd(JOBS, {"data": n})
     for entries in (await stream.read_new(300, 50), await stream.read_new(300, 50)):
-        await stream.finish([(entry.id, "{}") for entry in entries])
+        await stream.finish([Finished(entry.id, "{}") for entry in entries])
     assert 100 <= redis_client.xlen(RESULTS) < 600
     await stream.close()
 
@@ -202,7 +203,7 @@ async def test_burying_twice_or_after_finishing_writes_nothing(stream, redis_cli
     for n in range(2):
         redis_client.xadd(JOBS, {"data": n})
     first, second = await stream.read_new(2, 50)
-    await stream.finish([(first.id, "{}")])
+    await stream.finish([Finished(first.id, "{}")])
     assert not await stream.bury(first, "late")
     assert await stream.bury(second, "once")
     assert not await stream.bury(second, "twice")
@@ -266,7 +267,7 @@ async def test_a_postponed_job_comes_back_once_when_its_time_has_come(stream, re
 async def test_a_job_that_somebody_else_finished_is_not_postponed(stream, other, redis_client):
     redis_client.xadd(JOBS, {"data": "x"})
     (entry,) = await stream.read_new(5, 50)
-    await stream.finish([(entry.id, "done")])
+    await stream.finish([Finished(entry.id, "done")])
     assert not await stream.postpone(entry, 0)
     assert await stream.promote() == (0, None)
 
@@ -279,7 +280,7 @@ async def test_a_postponed_job_that_a_new_group_delivered_again_is_not_doubled(s
     await stream.ensure_group()
     (again,) = await stream.read_new(5, 50)
     assert (await stream.promote())[0] == 0
-    assert await stream.finish([(again.id, "done")]) == 1
+    assert await stream.finish([Finished(again.id, "done")]) == 1
     assert await stream.is_empty()
 
 
@@ -305,3 +306,55 @@ async def test_a_callback_nobody_has_taken_keeps_the_queue_from_being_empty(stre
     # One that waits for another attempt does not: its receiver may be away for an hour.
     redis_client.zadd(stream.names.callbacks_waiting, {"1-1 1": 1})
     assert await stream.is_empty()
+
+
+async def answered_once(stream: JobStream, redis_client, job_id: str = "a", result: str = "{}") -> int:
+    redis_client.xadd(JOBS, {"data": job_id})
+    (entry,) = await stream.read_new(1, 50)
+    return await stream.finish([Finished(entry.id, result, once=job_id)])
+
+
+@pytest.fixture
+async def once(any_server: RedisServer) -> AsyncIterator[JobStream]:
+    names = StreamNames(JOBS, RESULTS, "workers", "one")
+    opening = JobStream(any_server.url, names, block_ms=50, lease_s=60, once_s=0.3)
+    await opening.ensure_group()
+    yield opening
+    await opening.close()
+
+
+async def test_a_job_id_is_answered_once_where_that_is_wanted(once, redis_client):
+    assert not await once.was_answered("a")
+    assert [await answered_once(once, redis_client) for _ in range(3)] == [1, 0, 0]
+    assert await once.was_answered("a")
+    assert await answered_once(once, redis_client, "b") == 1
+    assert (redis_client.xlen(RESULTS), redis_client.xlen(JOBS)) == (2, 0)
+
+
+async def test_after_a_while_a_job_id_is_answered_again_and_old_ones_are_forgotten(once, redis_client):
+    await answered_once(once, redis_client)
+    await asyncio.sleep(0.35)
+    assert not await once.was_answered("a")
+    assert await answered_once(once, redis_client, "b") == 1
+    assert redis_client.zrange(f"{JOBS}:answered", 0, -1) == ["b"]
+    assert await answered_once(once, redis_client) == 1
+
+
+async def test_two_repeats_in_one_batch_give_one_result_and_one_callback(once, redis_client):
+    for _ in range(2):
+        redis_client.xadd(JOBS, {"data": "a"})
+    entries = await once.read_new(2, 50)
+    called_back = Callback("http://b.test/", "a", "{}")
+    assert await once.finish([Finished(entry.id, "{}", called_back, once="a") for entry in entries]) == 1
+    assert (redis_client.xlen(RESULTS), redis_client.xlen(CALLBACKS), redis_client.xlen(JOBS)) == (1, 1, 0)
+
+
+async def test_without_the_window_repeats_are_answered_and_nothing_is_noted(stream, redis_client):
+    assert [await answered_once(stream, redis_client) for _ in range(2)] == [1, 1]
+    assert not await stream.was_answered("a")
+    assert not redis_client.exists(f"{JOBS}:answered")
+
+
+async def test_an_entry_may_go_without_a_result(stream, redis_client):
+    assert await answered_once(stream, redis_client, result="") == 0
+    assert (redis_client.xlen(RESULTS), redis_client.xlen(JOBS)) == (0, 0)

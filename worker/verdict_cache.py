@@ -1,0 +1,118 @@
+"""Verdicts that are known already, by the bytes of the image and what judged them; kept in Redis for a while."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+from pydantic import ValidationError
+
+from forensics.types import Skipped
+from fusion.result import result_document, result_model
+from fusion.verdict import Verdict
+from worker.connections import connect
+from worker.patience import REDIS_IS_AWAY
+from worker.telemetry import one_line
+
+# A cache that answers late is worse than none.
+_ASKING_S = 1.0
+_log = structlog.get_logger("worker.verdict_cache")
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """The document of an earlier verdict on the same bytes, without what belongs to one job."""
+
+    document: Mapping[str, Any]
+
+    @property
+    def label(self) -> str:
+        """The verdict's label."""
+        return str(self.document["label"])
+
+
+class Memory(Protocol):
+    """Where verdicts are remembered; never raises over a Redis that is away."""
+
+    async def find(self, data: bytes) -> Remembered | None:
+        """The verdict on these bytes by the model in force; None where it is not known."""
+        ...
+
+    async def keep(self, verdict: Verdict) -> None:
+        """Remember the verdict, unless a detector failed this time."""
+        ...
+
+
+class NoMemory:
+    """Remembers nothing."""
+
+    async def find(self, data: bytes) -> Remembered | None:
+        """Nothing is known."""
+        return None
+
+    async def keep(self, verdict: Verdict) -> None:
+        """Forget it."""
+
+
+class VerdictCache:
+    """Verdicts in Redis under `prefix`, each for `keep_s` seconds.
+
+    A verdict is found again only by the same bytes, the same artifact (`fingerprint` tells the one in force) and the
+    same `configuration`: whatever else it depends on.
+    """
+
+    def __init__(
+        self, url: str, prefix: str, *, configuration: str, fingerprint: Callable[[], str], keep_s: float
+    ) -> None:
+        self._client: Any = connect(url, timeout_s=_ASKING_S)
+        self._prefix = prefix
+        self._configuration = configuration
+        self._fingerprint = fingerprint
+        self._keep_ms = max(1, round(keep_s * 1000))
+
+    async def find(self, data: bytes) -> Remembered | None:
+        """The verdict on these bytes by the model in force; None where it is not known, or Redis does not tell."""
+        key = self._key(await asyncio.to_thread(_sha256, data), self._fingerprint())
+        try:
+            found = await self._client.get(key)
+        except REDIS_IS_AWAY as error:
+            _log.warning("no verdict can be looked up", error=one_line(error))
+            return None
+        return None if found is None else _remembered(found)
+
+    async def keep(self, verdict: Verdict) -> None:
+        """Remember the verdict under the artifact that made it, unless a detector failed this time."""
+        if any(isinstance(signal, Skipped) and signal.failed for signal in verdict.evidence.signals):
+            return
+        key = self._key(verdict.evidence.image_sha256, verdict.fingerprint)
+        document = json.dumps(result_document(verdict), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        try:
+            await self._client.set(key, document, px=self._keep_ms)
+        except REDIS_IS_AWAY as error:
+            _log.warning("a verdict cannot be remembered", error=one_line(error))
+
+    def _key(self, sha256: str, fingerprint: str) -> str:
+        return f"{self._prefix}:{fingerprint}:{self._configuration}:{sha256}"
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._client.aclose()
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _remembered(found: bytes) -> Remembered | None:
+    """The document, if it is one: what stands in Redis may be somebody else's."""
+    try:
+        document = result_model().model_validate_json(found)
+    except ValidationError as error:
+        _log.warning("a remembered verdict is none", error=one_line(error))
+        return None
+    if document.status != "done":
+        return None
+    return Remembered(document.model_dump(mode="json"))
