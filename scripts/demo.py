@@ -124,7 +124,7 @@ def _worker(redis_url: str, allowed: str, log: Path) -> Iterator[None]:
 def _answers(redis_url: str, place: str, jobs: dict[str, str]) -> Iterator[dict[str, Any]]:
     """Push a job for each file and give the results as they come; fewer where time runs out."""
     streams = WorkerSettings.model_fields
-    jobs_stream, results_stream = streams["worker_stream"].default, streams["worker_results"].default
+    jobs_stream, results_stream = streams["worker_stream"].default[0], streams["worker_results"].default[0]
     client: Any = redis.Redis.from_url(redis_url, decode_responses=True, socket_timeout=ANSWER_TIMEOUT_S + 10)
     try:
         for name in jobs:

@@ -98,7 +98,7 @@ def _default(field: FieldInfo) -> str:
     value = field.default
     if value == PACKAGED_MODELS or value is None or value == ():
         return ""
-    return str(value)
+    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _range(field: FieldInfo) -> str:

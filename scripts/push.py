@@ -1,28 +1,29 @@
 """`python -m scripts.push URL ...`: put images on the job stream and print the verdicts as they come."""
 
+import contextlib
+import itertools
 import json
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import redis
 import typer
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from worker.connections import connect_sync
 from worker.embedded import redis_at
 from worker.errors import StartError
+from worker.patience import REDIS_IS_AWAY
+from worker.queues import queues_of
 from worker.settings import WorkerSettings, load
 
 _AT_ONCE = 500
 _BLOCK_MS = 1000
-# After a lost reply nobody can tell whether a job was taken, and a silent retry would push it twice.
-_NO_RETRY: Retry = Retry(NoBackoff(), 0)
 
 app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
 
@@ -56,7 +57,7 @@ def push(
     try:
         with redis_at(settings.redis_url, settings.embedded_redis_dir) as place:
             code = send(place, settings, jobs, client_id=client_id, timeout_s=timeout if wait else None)
-    except (StartError, redis.RedisError, OSError) as error:
+    except (StartError, *REDIS_IS_AWAY) as error:
         print(f"Redis cannot be used: {error}", file=sys.stderr)  # noqa: T201
         raise typer.Exit(2) from None
     raise typer.Exit(code)
@@ -66,7 +67,7 @@ def send(
     redis_url: str, settings: WorkerSettings, jobs: Mapping[str, str], *, client_id: str | None, timeout_s: float | None
 ) -> int:
     """Push the jobs (id to URL) and print each answer as it comes, or with `timeout_s` None each id; the exit code."""
-    with _client(redis_url) as client:
+    with contextlib.closing(connect_sync(redis_url)) as client:
         return _run(client, settings, jobs, client_id, timeout_s)
 
 
@@ -78,17 +79,14 @@ def _given(urls: list[str]) -> Iterator[str]:
             yield url
 
 
-def _client(url: str) -> "redis.Redis":
-    return redis.Redis.from_url(url, protocol=2, decode_responses=True, retry=_NO_RETRY, socket_timeout=10)
-
-
 def _run(
     client: Any, settings: WorkerSettings, jobs: Mapping[str, str], client_id: str | None, timeout_s: float | None
 ) -> int:
     """Push, then wait unless `timeout_s` is None; the exit code."""
-    dead_letters = f"{settings.worker_stream}:dlq"
     # Remembered before pushing: an answer may be there before the push returns.
-    seen = {name: _last_id(client, name) for name in (settings.worker_results, dead_letters)}
+    seen = [
+        {name: _last_id(client, name) for name in (queue.results, queue.dead_letters)} for queue in queues_of(settings)
+    ]
     _push(client, settings.worker_stream, jobs, client_id)
     if timeout_s is None:
         for job_id in jobs:
@@ -114,23 +112,31 @@ def _last_id(client: Any, stream: str) -> str:
         return "0-0"
 
 
-def _push(client: Any, stream: str, jobs: Mapping[str, str], client_id: str | None) -> None:
+def _push(client: Any, streams: Sequence[str], jobs: Mapping[str, str], client_id: str | None) -> None:
+    """Put the jobs on the streams by turns."""
+    by_turns = itertools.cycle(streams)
     items = list(jobs.items())
     for start in range(0, len(items), _AT_ONCE):
         with client.pipeline(transaction=False) as pipe:
             for job_id, url in items[start : start + _AT_ONCE]:
                 job = {"jobId": job_id, "clientId": client_id, "image_url": url}
-                pipe.xadd(stream, {"data": json.dumps(job, ensure_ascii=False)})
+                pipe.xadd(next(by_turns), {"data": json.dumps(job, ensure_ascii=False)})
             pipe.execute()
 
 
-def _answers(client: Any, seen: dict[str, str], tally: Tally, deadline: float) -> Iterator[str]:
-    """The answers to the waiting jobs, one line of JSON each, until all are there or time is up."""
-    while tally.waiting and (left := deadline - time.monotonic()) > 0:
-        block = max(1, min(_BLOCK_MS, round(left * 1000)))
-        for stream, entries in client.xread(seen, count=_AT_ONCE, block=block):
+def _answers(client: Any, seen: Sequence[dict[str, str]], tally: Tally, deadline: float) -> Iterator[str]:
+    """The answers to the waiting jobs, one line of JSON each, until all are there or time is up.
+
+    `seen` holds the streams of each queue with the last id that was read; a cluster reads no two queues at once.
+    """
+    for ids in itertools.cycle(seen):
+        left = deadline - time.monotonic()
+        if not tally.waiting or left <= 0:
+            return
+        block = max(1, min(_BLOCK_MS // len(seen), round(left * 1000)))
+        for stream, entries in client.xread(ids, count=_AT_ONCE, block=block):
             for entry_id, fields in entries:
-                seen[stream] = entry_id
+                ids[stream] = entry_id
                 answer = _parsed(fields)
                 job_id = answer.get("job_id", answer.get("jobId"))
                 if job_id not in tally.waiting:

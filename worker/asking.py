@@ -4,31 +4,28 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from redis.exceptions import RedisError
-
 from worker.connections import connect
 from worker.embedded import redis_at
 from worker.errors import NoRedisError
+from worker.patience import REDIS_IS_AWAY
 from worker.settings import WorkerSettings
-from worker.stream import StreamNames
 
 T = TypeVar("T")
 
 
-def ask(settings: WorkerSettings, question: Callable[[Any, StreamNames], Awaitable[T]]) -> T:
+def ask(settings: WorkerSettings, question: Callable[[Any], Awaitable[T]]) -> T:
     """The answer to a question to the Redis of the settings, or to the private one; NoRedisError where it is away."""
-    names = StreamNames(settings.worker_stream, settings.worker_results, settings.worker_group, consumer="")
     try:
         with redis_at(settings.redis_url, settings.embedded_redis_dir) as url:
-            return asyncio.run(_asked(url, names, question))
-    except (RedisError, OSError) as error:
+            return asyncio.run(_asked(url, question))
+    except REDIS_IS_AWAY as error:
         raise NoRedisError(f"Redis cannot be used: {error}") from None
 
 
-async def _asked(url: str, names: StreamNames, question: Callable[[Any, StreamNames], Awaitable[T]]) -> T:
+async def _asked(url: str, question: Callable[[Any], Awaitable[T]]) -> T:
     client = connect(url)
     try:
-        return await question(client, names)
+        return await question(client)
     finally:
         await client.aclose()
 

@@ -1,4 +1,4 @@
-"""The dead letters of a queue: looked at, put back on the job stream, or dropped."""
+"""The dead letters of a queue, jobs or callbacks: looked at, put back where they came from, or dropped."""
 
 import re
 from collections.abc import Sequence
@@ -24,7 +24,10 @@ Fate = Literal["retried", "dropped", "unknown", "empty"]
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One dead letter; `job_id` is empty where the message names none, `age_s` None where the id is no time."""
+    """One dead letter; `job_id` is empty where the message names none, `age_s` None where the id is no time.
+
+    `deliveries` counts those of the job, or the attempts to deliver a callback.
+    """
 
     id: str
     job_id: str
@@ -34,17 +37,21 @@ class Letter:
 
 
 class DeadLetters:
-    """The dead letters of one queue; errors of Redis pass through."""
+    """The dead letters of one stream; errors of Redis pass through."""
 
-    def __init__(self, client: Any, names: StreamNames) -> None:
-        """`client` is of worker.connections, so that nothing is sent twice in silence."""
+    def __init__(self, client: Any, names: StreamNames, *, callbacks: bool = False) -> None:
+        """Those of the jobs, or with `callbacks` those of the callbacks.
+
+        `client` is of worker.connections, so that nothing is sent twice in silence.
+        """
         self._client = client
-        self._names = names
+        self._letters = names.callback_dead_letters if callbacks else names.dead_letters
+        self._origin = names.callbacks if callbacks else names.jobs
         self._retry = client.register_script(_RETRY)
 
     async def count(self) -> int:
         """How many there are."""
-        return int(await self._client.xlen(self._names.dead_letters))
+        return int(await self._client.xlen(self._letters))
 
     async def first(self, count: int) -> list[Letter]:
         """The oldest `count`, oldest first."""
@@ -62,7 +69,7 @@ class DeadLetters:
     async def first_ids(self, count: int | None = None) -> list[str]:
         """The ids of the oldest `count`, or of all there are now: letters that come while this is read do not count."""
         try:
-            last = (await self._client.xinfo_stream(self._names.dead_letters))["last-generated-id"]
+            last = (await self._client.xinfo_stream(self._letters))["last-generated-id"]
         except ResponseError as error:
             if "no such key" in str(error):
                 return []
@@ -78,14 +85,13 @@ class DeadLetters:
         return ids
 
     async def retry(self, ids: Sequence[str]) -> dict[str, Fate]:
-        """Put the letters back as new jobs, each in one step with its removal; what became of each id.
+        """Put the letters back where they came from, each in one step with its removal; what became of each id.
 
         Safe to repeat: a letter that was put back is unknown from then on.
         """
         fates: dict[str, Fate] = dict.fromkeys(ids, "unknown")
-        names = self._names
         for some in _batches(ids):
-            told = await self._retry(keys=[names.dead_letters, names.jobs], args=some)
+            told = await self._retry(keys=[self._letters, self._origin], args=some)
             fates |= {one: _FATES[outcome] for one, outcome in zip(some, told, strict=True)}
         return fates
 
@@ -95,13 +101,13 @@ class DeadLetters:
         for some in _batches(ids):
             async with self._client.pipeline(transaction=False) as pipe:
                 for one in some:
-                    pipe.xdel(self._names.dead_letters, one)
+                    pipe.xdel(self._letters, one)
                 told = await pipe.execute()
             fates |= {one: "dropped" if gone else "unknown" for one, gone in zip(some, told, strict=True)}
         return fates
 
     async def _page(self, start: bytes, end: bytes, count: int) -> list[tuple[bytes, Fields]]:
-        page: list[tuple[bytes, Fields]] = await self._client.xrange(self._names.dead_letters, start, end, count=count)
+        page: list[tuple[bytes, Fields]] = await self._client.xrange(self._letters, start, end, count=count)
         return page
 
 
@@ -119,15 +125,20 @@ def _is_entry_id(text: str) -> bool:
 
 
 def _letter(key: bytes, fields: Fields, now_s: float) -> Letter:
-    try:
-        job_id = parse_job(fields).job_id
-    except UnreadableMessageError:
-        job_id = ""
-    deliveries = fields.get(b"deliveries", b"")
+    deliveries = fields.get(b"deliveries") or fields.get(b"attempts", b"")
     return Letter(
         id=key.decode(),
-        job_id=job_id,
+        job_id=_job_id(fields),
         reason=fields.get(b"reason", b"").decode(errors="replace"),
         deliveries=int(deliveries) if deliveries.isdigit() and len(deliveries) < 18 else None,
         age_s=age_of(key, now_s),
     )
+
+
+def _job_id(fields: Fields) -> str:
+    if b"job_id" in fields:  # a callback's
+        return fields[b"job_id"].decode(errors="replace")
+    try:
+        return parse_job(fields).job_id
+    except UnreadableMessageError:
+        return ""

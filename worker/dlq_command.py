@@ -13,7 +13,7 @@ from worker.settings import WorkerSettings, load
 
 app = typer.Typer(
     add_completion=False,
-    help="Dead letters: jobs that were given up.",
+    help="Dead letters: jobs, or callbacks, that were given up.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -24,6 +24,11 @@ _SENTENCES = {
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Ids of letters, as `list` shows them.")]
 Everything = Annotated[bool, typer.Option("--all", help="All letters there are now, instead of ids.")]
+Stream = Annotated[
+    str | None,
+    typer.Option(metavar="JOBS", help="The job stream, where WORKER_STREAM names several."),
+]
+Callbacks = Annotated[bool, typer.Option("--callbacks", help="Callbacks that were given up, instead of jobs.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="With --all: only so many, the oldest first.")]
 
 
@@ -31,19 +36,22 @@ Limit = Annotated[int | None, typer.Option(min=1, help="With --all: only so many
 def list_letters(
     limit: Annotated[int, typer.Option(min=1, help="Show at most so many, the oldest first.")] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON a letter.")] = False,
+    callbacks: Callbacks = False,
+    stream: Stream = None,
 ) -> None:
     """Show dead letters: id, job, reason, deliveries, age.
 
     Exit codes: 0 shown, 2 usage or no Redis.
     """
     settings = load(WorkerSettings)
+    names = _chosen(settings, stream)
     # Imported late, here and below, so that --help answers at once.
     from fusion.command import data_console, told_errors
     from worker.asking import ask
     from worker.dead_letters import DeadLetters, Letter
 
-    async def question(client: Any, names: Any) -> tuple[list[Letter], int]:
-        letters = DeadLetters(client, names)
+    async def question(client: Any) -> tuple[list[Letter], int]:
+        letters = DeadLetters(client, names, callbacks=callbacks)
         return await letters.first(limit), await letters.count()
 
     talk = Console(stderr=True)
@@ -59,37 +67,69 @@ def list_letters(
 
 
 @app.command()
-def retry(ids: Ids = None, everything: Everything = False, limit: Limit = None) -> None:
-    """Put dead letters back on the job stream as they came, and print the ids of those that were.
+def retry(
+    ids: Ids = None,
+    everything: Everything = False,
+    limit: Limit = None,
+    callbacks: Callbacks = False,
+    stream: Stream = None,
+) -> None:
+    """Put dead letters back on the stream they came from, and print the ids of those that were.
 
-    A letter is put back and removed in one step: repeating the command neither loses nor doubles a job.
+    A letter is put back and removed in one step: repeating the command neither loses nor doubles one.
 
     Exit codes: 0 all of them, 1 an id is unknown or holds no job, 2 usage or no Redis.
     """
-    _settle("retry", ids, everything, limit)
+    _settle("retry", ids, everything, limit, callbacks, stream)
 
 
 @app.command()
-def drop(ids: Ids = None, everything: Everything = False, limit: Limit = None) -> None:
+def drop(
+    ids: Ids = None,
+    everything: Everything = False,
+    limit: Limit = None,
+    callbacks: Callbacks = False,
+    stream: Stream = None,
+) -> None:
     """Delete dead letters for good, and print the ids of those that were.
 
     Exit codes: 0 all of them, 1 an id is unknown, 2 usage or no Redis.
     """
-    _settle("drop", ids, everything, limit)
+    _settle("drop", ids, everything, limit, callbacks, stream)
 
 
-def _settle(what: Literal["retry", "drop"], ids: list[str] | None, everything: bool, limit: int | None) -> None:
+def _chosen(settings: WorkerSettings, stream: str | None) -> Any:
+    """The names of the queue with that job stream; of the only one where none is named."""
+    from worker.queues import queues_of
+
+    queues = {names.jobs: names for names in queues_of(settings)}
+    if stream is None and len(queues) > 1:
+        raise typer.BadParameter(f"WORKER_STREAM names several: give one of {', '.join(queues)} with --stream.")
+    if stream is not None and stream not in queues:
+        raise typer.BadParameter(f"WORKER_STREAM does not name {stream}.")
+    return queues[stream or settings.worker_stream[0]]
+
+
+def _settle(
+    what: Literal["retry", "drop"],
+    ids: list[str] | None,
+    everything: bool,
+    limit: int | None,
+    callbacks: bool,
+    stream: str | None,
+) -> None:
     if bool(ids) == everything:
         raise typer.BadParameter("Give either ids of letters or --all.")
     if limit is not None and not everything:
         raise typer.BadParameter("--limit goes with --all.")
     settings = load(WorkerSettings)
+    names = _chosen(settings, stream)
     from fusion.command import told_errors
     from worker.asking import ask
     from worker.dead_letters import DeadLetters, Fate
 
-    async def question(client: Any, names: Any) -> dict[str, Fate]:
-        letters = DeadLetters(client, names)
+    async def question(client: Any) -> dict[str, Fate]:
+        letters = DeadLetters(client, names, callbacks=callbacks)
         chosen = await letters.first_ids(limit) if everything else ids or []
         return await (letters.retry(chosen) if what == "retry" else letters.drop(chosen))
 

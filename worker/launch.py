@@ -5,15 +5,17 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
-from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError
 
-from worker.connections import connect
+from worker.connections import connect, is_cluster
 from worker.consumer import ConsumerName
 from worker.embedded import redis_at
 from worker.errors import StartError
+from worker.patience import REDIS_IS_AWAY
 from worker.service import JudgeLike, Surroundings, serve
 from worker.settings import WorkerSettings
 
@@ -33,7 +35,9 @@ def run_worker(
     """
     with redis_at(settings.redis_url, settings.embedded_redis_dir) as url:
         _log.info("redis", place=_without_password(url), private=settings.redis_url is None)
-        consumer = ConsumerName(f"{url} {settings.worker_stream} {settings.worker_group}", settings.worker_consumer)
+        consumer = ConsumerName(
+            f"{url} {' '.join(settings.worker_stream)} {settings.worker_group}", settings.worker_consumer
+        )
         try:
             clean = asyncio.run(_run(settings, judge, url, consumer.name, stop_when_idle_s, trust_anchors))
         finally:
@@ -79,12 +83,21 @@ async def _check_access(url: str) -> None:
     client = connect(url)
     try:
         await client.ping()
+        if not is_cluster(url) and await _in_cluster_mode(client):
+            raise StartError("Redis is a cluster: write REDIS_URL as redis+cluster:// or rediss+cluster://.")
     except AuthenticationError as error:
         raise StartError(f"Redis refuses the user or password of REDIS_URL: {error}.") from None
-    except (RedisError, OSError) as error:
+    except REDIS_IS_AWAY as error:
         _log.warning("redis does not answer yet", error=str(error))
     finally:
         await client.aclose()
+
+
+async def _in_cluster_mode(client: Any) -> bool:
+    try:
+        return bool((await client.info("cluster")).get("cluster_enabled"))
+    except NoPermissionError:
+        return False
 
 
 def _without_password(url: str) -> str:

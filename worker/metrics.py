@@ -1,6 +1,6 @@
 """The worker's numbers in Prometheus format; imported only where somebody may ask for them."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -30,8 +30,8 @@ _BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 class Metrics:
     """Counts what it is told, in a registry of its own; may be told from any thread."""
 
-    def __init__(self, in_work: Callable[[], int], queue: Callable[[], QueueState | None]) -> None:
-        """`in_work` and `queue` are asked whenever a page is made."""
+    def __init__(self, in_work: Callable[[], int], queues: Callable[[], Mapping[str, QueueState | None]]) -> None:
+        """`in_work` and `queues` (states by job stream) are asked whenever a page is made."""
         self._registry = CollectorRegistry()
         registry = self._registry
         self._jobs = Counter("img_ml_jobs", "Jobs answered, by label or error code.", ["outcome"], registry=registry)
@@ -58,7 +58,7 @@ class Metrics:
         self._fingerprint = ""
         Gauge("img_ml_jobs_in_work", "Jobs in work in this worker.", registry=registry).set_function(in_work)
         ProcessCollector(registry=registry)
-        registry.register(_QueueCollector(queue))
+        registry.register(_QueueCollector(queues))
 
     def answered(self, event: JobAnswered) -> None:
         """Count one job that came to its end."""
@@ -86,29 +86,40 @@ class Metrics:
         return generate_latest(self._registry)
 
 
-class _QueueCollector(Collector):
-    """The queue as Redis last told; without its numbers where it did not, as stale ones would pass for true."""
+_QUEUE_NUMBERS: Mapping[str, tuple[str, Callable[[QueueState], float]]] = {
+    "stream_length": ("Jobs waiting or in work in all workers.", lambda state: state.length),
+    "stream_lag": ("Jobs that were never delivered.", lambda state: state.lag),
+    "stream_pending": ("Jobs delivered to a worker and not finished.", lambda state: state.pending),
+    "jobs_postponed": ("Jobs that wait for another try to fetch their image.", lambda state: state.postponed),
+    "oldest_job_age_seconds": (
+        "Age of the oldest job, 0 where there is none.",
+        lambda state: state.oldest_age_s or 0.0,
+    ),
+    "dead_letters": ("Dead letters that wait for somebody.", lambda state: state.dead_letters),
+    "callbacks_waiting": ("Callbacks that are still to be delivered.", lambda state: state.callbacks),
+    "callback_dead_letters": ("Callbacks that were given up.", lambda state: state.callback_dead_letters),
+    "results_length": ("Results in the result stream.", lambda state: state.results),
+}
 
-    def __init__(self, queue: Callable[[], QueueState | None]) -> None:
-        self._queue = queue
+
+class _QueueCollector(Collector):
+    """The queues as Redis last told; without their numbers where it did not, as stale ones would pass for true."""
+
+    def __init__(self, queues: Callable[[], Mapping[str, QueueState | None]]) -> None:
+        self._queues = queues
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
         return ()  # else registering would ask for the queue
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        state = self._queue()
-        yield GaugeMetricFamily("img_ml_redis_up", "1 where Redis told how the queue stands.", float(state is not None))
-        if state is None:
-            return
-        for name, meaning, value in (
-            ("stream_length", "Jobs waiting or in work in all workers.", state.length),
-            ("stream_lag", "Jobs that were never delivered.", state.lag),
-            ("stream_pending", "Jobs delivered to a worker and not finished.", state.pending),
-            ("jobs_postponed", "Jobs that wait for another try to fetch their image.", state.postponed),
-            ("oldest_job_age_seconds", "Age of the oldest job, 0 where there is none.", state.oldest_age_s or 0.0),
-            ("dead_letters", "Dead letters that wait for somebody.", state.dead_letters),
-            ("callbacks_waiting", "Callbacks that are still to be delivered.", state.callbacks),
-            ("callback_dead_letters", "Callbacks that were given up.", state.callback_dead_letters),
-            ("results_length", "Results in the result stream.", state.results),
-        ):
-            yield GaugeMetricFamily(f"img_ml_{name}", meaning, value)
+        states = self._queues()
+        up = GaugeMetricFamily("img_ml_redis_up", "1 where Redis told how the queue stands.", labels=["stream"])
+        for stream, state in states.items():
+            up.add_metric([stream], float(state is not None))
+        yield up
+        for name, (meaning, number) in _QUEUE_NUMBERS.items():
+            family = GaugeMetricFamily(f"img_ml_{name}", meaning, labels=["stream"])
+            for stream, state in states.items():
+                if state is not None:
+                    family.add_metric([stream], number(state))
+            yield family

@@ -37,7 +37,7 @@ class Outbox:
         self._consumer = names.consumer
         self._lease_ms = max(1, round(lease_s * 1000))
         self._cursor = _FIRST
-        self._commands: Any = connect(url)  # Any: the declared replies differ between the releases of redis-py
+        self._commands = connect(url)
         self._take = self._script("callback_take")
         self._postpone = self._script("postpone")
         self._end = self._script("callback_end")

@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import structlog
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
 from worker.telemetry import one_line
 
-REDIS_IS_AWAY = (RedisError, OSError)
+# The errors of a cluster that has lost its way are no RedisError.
+REDIS_IS_AWAY = (RedisError, RedisClusterException, OSError)
 
 _SHORTEST_S = 0.05
 _LONGEST_S = 3.0

@@ -53,8 +53,8 @@ class QueueState:
 
 async def read_queue(client: Any, names: StreamNames) -> QueueState:
     """The state of the queue; streams and a group that are not there yet count as empty. RedisError passes through."""
+    seconds, micros = await client.time()  # by itself, because on a cluster a command without a key goes to any node
     async with client.pipeline(transaction=False) as pipe:
-        pipe.time()
         pipe.xinfo_stream(names.jobs)
         pipe.xinfo_stream(names.results)
         pipe.xlen(names.dead_letters)
@@ -65,7 +65,7 @@ async def read_queue(client: Any, names: StreamNames) -> QueueState:
         pipe.xpending(names.jobs, names.group)
         pipe.xinfo_consumers(names.jobs, names.group)
         answers = await pipe.execute(raise_on_error=False)
-    (seconds, micros), jobs, results, *lengths, groups, pending, consumers = map(_or_nothing, answers)
+    jobs, results, *lengths, groups, pending, consumers = map(_or_nothing, answers)
     dead_letters, postponed, callbacks, callback_dead_letters = (int(length or 0) for length in lengths)
     group = next((one for one in groups or () if one["name"] == names.group.encode()), None)
     length = int((jobs or {}).get("length", 0))
@@ -130,7 +130,7 @@ class QueueWatch:
     """The state of the queue at most `fresh_s` old, so that asking often does not load Redis."""
 
     def __init__(self, url: str, names: StreamNames, fresh_s: float = 5.0) -> None:
-        self._client: Any = connect(url, timeout_s=_ASKING_S)
+        self._client = connect(url, timeout_s=_ASKING_S)
         self._names = names
         self._fresh_s = fresh_s
         self._asked_at = float("-inf")

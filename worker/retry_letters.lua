@@ -1,20 +1,19 @@
--- Put dead letters back on the job stream, each with the fields it came with, and remove it from the dead letters.
--- KEYS: dead letters, jobs. ARGV: ids of letters.
+-- Put dead letters back on the stream they came from, each as it was there, and remove it from the dead letters.
+-- KEYS: dead letters, jobs or callbacks. ARGV: ids of letters.
 -- Returns for each: 1 put back, 0 there is no such letter, -1 it holds no job that could be put back.
 local kind = redis.call('TYPE', KEYS[2])['ok']
 if kind ~= 'stream' and kind ~= 'none' then
   return redis.error_reply('WRONGTYPE ' .. KEYS[2] .. ' is not a stream')
 end
--- What dead_letter.lua appended; a letter somebody else wrote has no such end and is put back whole.
-local appended = {'entry_id', 'reason', 'deliveries'}
+-- What was appended, by dead_letter.lua or for a callback; a letter somebody else wrote has no such end and is put
+-- back whole.
 local function length_without_appended(fields)
-  local rest = #fields - 2 * #appended
-  for i, name in ipairs(appended) do
-    if fields[rest + 2 * i - 1] ~= name then
-      return #fields
-    end
+  local rest = #fields - 6
+  local count = fields[rest + 5]
+  if fields[rest + 1] == 'entry_id' and fields[rest + 3] == 'reason' and (count == 'deliveries' or count == 'attempts') then
+    return rest
   end
-  return rest
+  return #fields
 end
 local outcomes = {}
 for i, id in ipairs(ARGV) do

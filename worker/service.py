@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -20,10 +21,12 @@ from worker.fetch import Fetcher, FetchLimits
 from worker.outbox import Outbox
 from worker.pipeline import Pipeline, PipelineRules
 from worker.poster import Poster, PostRules
+from worker.queues import queues_of, share
 from worker.reload import keep_fresh
 from worker.settings import WorkerSettings
 from worker.stream import JobStream, StreamNames
 from worker.telemetry import Observer, log_answer
+from worker.verdict_cache import Memory, NoMemory, VerdictCache
 from worker.watch import Watch, watching
 
 _log = structlog.get_logger("worker")
@@ -40,6 +43,16 @@ class JudgeLike(Protocol):
     @property
     def needs_pixels(self) -> bool:
         """Whether `conclude` wants the samples too."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """The artifact in force."""
+        ...
+
+    @property
+    def configuration(self) -> str:
+        """A mark of all else that a verdict on given bytes depends on."""
         ...
 
     def conclude(self, examined: Sequence[Examined]) -> list[Verdict]:
@@ -67,40 +80,96 @@ class Surroundings:
 
 async def serve(settings: WorkerSettings, judge: JudgeLike, around: Surroundings) -> bool:
     """Work until told to stop; False where jobs had to be handed back or the engine was still busy."""
-    names = StreamNames(
-        settings.worker_stream,
-        settings.worker_results,
-        settings.worker_group,
-        around.consumer,
-        settings.worker_results_maxlen,
-    )
-    async with watching(settings, around.redis_url, names) as watch:
-        return await _serve(settings, judge, around, names, watch)
+    queues = queues_of(settings, around.consumer)
+    async with watching(settings, around.redis_url, queues) as watch:
+        return await _serve(settings, judge, around, queues, watch)
 
 
 async def _serve(
-    settings: WorkerSettings, judge: JudgeLike, around: Surroundings, names: StreamNames, watch: Watch
+    settings: WorkerSettings, judge: JudgeLike, around: Surroundings, queues: Sequence[StreamNames], watch: Watch
 ) -> bool:
-    stream = JobStream(around.redis_url, names, block_ms=settings.redis_check_rate, lease_s=settings.worker_lease_s)
     conclude = watch.concluding(judge.conclude)
     batcher = Batcher(conclude, size=settings.worker_batch_size, wait_s=settings.worker_batch_wait_ms / 1000)
-    async with _stations(settings, judge, batcher, around.trust_anchors) as stations:
+    async with (
+        _stations(settings, judge, batcher, around.trust_anchors) as stations,
+        _memory(settings, judge, around, queues[0]) as memory,
+    ):
         # Enough decoded images for the batch in the engine, the next one, and those being decoded; no more.
-        answerer = Answerer(stations, benches=2 * settings.worker_batch_size + settings.decode_processes)
+        answerer = Answerer(stations, 2 * settings.worker_batch_size + settings.decode_processes, memory)
         fresh = asyncio.create_task(keep_fresh(judge.refresh, around.reload, settings.worker_artifact_check_s))
-        _log.info("worker is ready", jobs=names.jobs, group=names.group, consumer=names.consumer)
         try:
-            rules, observe = _rules(settings, around.stop_when_idle_s), watch.observing(around.observe)
-            async with _delivering(settings, around, stream):
-                pipeline = Pipeline(stream, answerer, rules, observe, watch.progress)
-                clean = await pipeline.run(around.stop, around.hurry)
+            clean = await _serve_queues(settings, answerer, around, queues, watch)
         finally:
             fresh.cancel()
             await asyncio.gather(fresh, return_exceptions=True)
-            await stream.close()
             engine_is_done = await batcher.close()
     _log.info("worker has stopped", clean=clean and engine_is_done)
     return clean and engine_is_done
+
+
+async def _serve_queues(
+    settings: WorkerSettings, answerer: Answerer, around: Surroundings, queues: Sequence[StreamNames], watch: Watch
+) -> bool:
+    """Work on every queue at once until told to stop; whether all of them ended clean."""
+    secret = settings.callback_secret.get_secret_value() if settings.callback_secret else None
+    allowed = frozenset(settings.fetch_allow)
+    poster = Poster(PostRules(settings.callback_timeout_s, secret, allowed), connections=settings.callback_concurrency)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(_serve_queue(settings, answerer, poster, around, names, watch)) for names in queues
+            ]
+    finally:
+        await poster.close()
+    return all(task.result() for task in running)
+
+
+async def _serve_queue(
+    settings: WorkerSettings,
+    answerer: Answerer,
+    poster: Poster,
+    around: Surroundings,
+    names: StreamNames,
+    watch: Watch,
+) -> bool:
+    stream = JobStream(
+        around.redis_url,
+        names,
+        block_ms=settings.redis_check_rate,
+        lease_s=settings.worker_lease_s,
+        once_s=settings.worker_once_s,
+    )
+    rules, observe = _rules(settings, around.stop_when_idle_s), watch.observing(around.observe)
+    _log.info("worker is ready", jobs=names.jobs, group=names.group, consumer=names.consumer)
+    try:
+        async with _delivering(settings, around, stream, poster):
+            return await Pipeline(stream, answerer, rules, observe, watch.progress[names.jobs]).run(
+                around.stop, around.hurry
+            )
+    finally:
+        await stream.close()
+
+
+@contextlib.asynccontextmanager
+async def _memory(
+    settings: WorkerSettings, judge: JudgeLike, around: Surroundings, names: StreamNames
+) -> AsyncIterator[Memory]:
+    """Where verdicts are remembered, as the settings say; one place for all queues."""
+    if not settings.worker_verdict_cache_s:
+        yield NoMemory()
+        return
+    trusted = hashlib.sha256((around.trust_anchors or "").encode()).hexdigest()[:8]
+    cache = VerdictCache(
+        around.redis_url,
+        f"{names.jobs}:verdicts",
+        configuration=f"{judge.configuration}-{trusted}",
+        fingerprint=lambda: judge.fingerprint,
+        keep_s=settings.worker_verdict_cache_s,
+    )
+    try:
+        yield cache
+    finally:
+        await cache.close()
 
 
 @contextlib.asynccontextmanager
@@ -140,26 +209,33 @@ async def _stations(
 
 
 @contextlib.asynccontextmanager
-async def _delivering(settings: WorkerSettings, around: Surroundings, stream: JobStream) -> AsyncIterator[None]:
+async def _delivering(
+    settings: WorkerSettings, around: Surroundings, stream: JobStream, poster: Poster
+) -> AsyncIterator[None]:
     """Callbacks are delivered beside whatever runs inside; when it ends, those being posted are finished."""
-    secret = settings.callback_secret.get_secret_value() if settings.callback_secret else None
-    allowed = frozenset(settings.fetch_allow)
-    poster = Poster(PostRules(settings.callback_timeout_s, secret, allowed), connections=settings.callback_concurrency)
     outbox = Outbox(around.redis_url, stream.names, lease_s=settings.worker_lease_s)
     deliverer = Deliverer(outbox, poster.post, _delivery_rules(settings), stream.callbacks_written)
-    delivering = asyncio.create_task(deliverer.run(around.stop, around.hurry))
+    stop = asyncio.Event()
+    delivering = asyncio.create_task(deliverer.run(stop, around.hurry))
+    told = asyncio.create_task(_pass_on(around.stop, stop))
     try:
         yield
     finally:
-        around.stop.set()  # a pipeline may also have ended by itself
+        stop.set()  # a pipeline may also have ended by itself
         await delivering
-        await poster.close()
+        told.cancel()
+        await asyncio.gather(told, return_exceptions=True)
         await outbox.close()
+
+
+async def _pass_on(event: asyncio.Event, to: asyncio.Event) -> None:
+    await event.wait()
+    to.set()
 
 
 def _delivery_rules(settings: WorkerSettings) -> DeliveryRules:
     return DeliveryRules(
-        settings.callback_concurrency,
+        share(settings.callback_concurrency, len(settings.queues)),
         settings.callback_max_attempts,
         settings.callback_retry_s,
         settings.worker_lease_s,
@@ -169,7 +245,7 @@ def _delivery_rules(settings: WorkerSettings) -> DeliveryRules:
 
 def _rules(settings: WorkerSettings, stop_when_idle_s: float | None) -> PipelineRules:
     return PipelineRules(
-        settings.worker_in_flight,
+        share(settings.worker_in_flight, len(settings.queues)),
         settings.worker_lease_s,
         settings.worker_max_deliveries,
         settings.worker_drain_s,

@@ -6,10 +6,14 @@ import sys
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from redis.crc import key_slot
+
+from worker.connections import SCHEMES, is_cluster
 
 _HOST_AND_PORT = re.compile(r"(?:\[[0-9a-f:.]+\]|[^\s:/@\[\]]+):\d{1,5}")
+_HASH_TAG = re.compile(r"\{[^{}]+\}")
 _MEGABYTE = 1024 * 1024
 
 
@@ -19,7 +23,9 @@ class WorkerSettings(BaseSettings):
     model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
 
     redis_url: str | None = Field(
-        None, description="Where Redis is (redis://, rediss:// or unix://); unset: a private one is started."
+        None,
+        description="Where Redis is (redis://, rediss:// or unix://; redis+cluster:// or rediss+cluster:// for a node "
+        "of a Redis Cluster); unset: a private one is started.",
     )
     redis_check_rate: int = Field(
         5000, ge=10, le=600_000, description="How long one read waits for new jobs, in milliseconds."
@@ -27,8 +33,16 @@ class WorkerSettings(BaseSettings):
     embedded_redis_dir: Path | None = Field(
         None, description="Folder of the private Redis; unset: img_ml/redis in the user's state folder."
     )
-    worker_stream: str = Field("stream:ai:imageml:jobs", min_length=1, description="Stream the jobs come from.")
-    worker_results: str = Field("stream:ai:imageml:results", min_length=1, description="Stream the verdicts go to.")
+    worker_stream: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("stream:ai:imageml:jobs",),
+        min_length=1,
+        description="Stream the jobs come from; several are separated by commas.",
+    )
+    worker_results: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("stream:ai:imageml:results",),
+        min_length=1,
+        description="Stream the verdicts go to; one for all job streams, or as many as there are.",
+    )
     worker_group: str = Field("workers", min_length=1, description="Consumer group all workers share.")
     worker_consumer: str | None = Field(
         None, description="Name of this worker in the group; unset: the host name and the first free slot on it."
@@ -37,7 +51,9 @@ class WorkerSettings(BaseSettings):
     worker_batch_wait_ms: float = Field(
         20, ge=0, le=60_000, description="How long a batch waits to fill up, in milliseconds."
     )
-    worker_in_flight: int = Field(32, ge=1, le=10_000, description="Most jobs in work at once.")
+    worker_in_flight: int = Field(
+        32, ge=1, le=10_000, description="Most jobs in work at once; several job streams share it evenly."
+    )
     worker_lease_s: float = Field(
         15, ge=0.2, le=3600, description="Seconds without a sign of life after which others take over a job."
     )
@@ -110,14 +126,15 @@ class WorkerSettings(BaseSettings):
         description="Longest wait before the second attempt; each later one is 4 times longer, to 1 h.",
     )
 
-    @field_validator("fetch_allow", mode="before")
+    @field_validator("fetch_allow", "worker_stream", "worker_results", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(part for part in re.split(r"[,\s]+", value.lower()) if part) if isinstance(value, str) else value
+        return tuple(part for part in re.split(r"[,\s]+", value) if part) if isinstance(value, str) else value
 
     @field_validator("fetch_allow")
     @classmethod
     def _are_pairs(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        value = tuple(pair.lower() for pair in value)
         for pair in value:
             if not _HOST_AND_PORT.fullmatch(pair) or int(pair.rpartition(":")[2]) > 65535:
                 raise ValueError(f"{pair!r} is not host:port")
@@ -126,9 +143,36 @@ class WorkerSettings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _is_redis_url(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("it must start with redis://, rediss:// or unix://")
+        if value is not None and not value.startswith(SCHEMES):
+            raise ValueError(f"it must start with {', '.join(SCHEMES[:-1])} or {SCHEMES[-1]}")
         return value
+
+    @field_validator("worker_stream")
+    @classmethod
+    def _are_different(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("it names a stream twice")
+        return value
+
+    @field_validator("worker_results")
+    @classmethod
+    def _go_together(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        jobs = info.data.get("worker_stream", value)
+        if len(value) not in (1, len(jobs)):
+            raise ValueError("it must name one stream, or as many as WORKER_STREAM")
+        if is_cluster(info.data.get("redis_url") or ""):
+            for one, its_results in zip(jobs, _repeated(value, len(jobs)), strict=True):
+                if not _HASH_TAG.search(one) or key_slot(one.encode()) != key_slot(its_results.encode()):
+                    raise ValueError(
+                        "on a cluster each job stream and its result stream need one hash tag, as in {a}:jobs and "
+                        "{a}:results"
+                    )
+        return value
+
+    @property
+    def queues(self) -> tuple[tuple[str, str], ...]:
+        """Each job stream with its result stream."""
+        return tuple(zip(self.worker_stream, _repeated(self.worker_results, len(self.worker_stream)), strict=True))
 
     @property
     def decode_processes(self) -> int:
@@ -137,6 +181,10 @@ class WorkerSettings(BaseSettings):
             return self.worker_decode_processes
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         return min(8, cores or 1)
+
+
+def _repeated(names: tuple[str, ...], count: int) -> tuple[str, ...]:
+    return names * count if len(names) == 1 else names
 
 
 Settings = TypeVar("Settings", bound=BaseSettings)

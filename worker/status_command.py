@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
@@ -25,11 +25,12 @@ class Throughput:
 
 def status(
     seconds: Annotated[float, typer.Option(min=0, max=3600, help="How long to measure the throughput; 0: do not.")] = 2,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the table.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON per job stream, no tables.")] = False,
 ) -> None:
     """Show lengths, lag, pending jobs of each consumer, the oldest job's age, dead letters and throughput.
 
-    Uses REDIS_URL, WORKER_STREAM, WORKER_RESULTS and WORKER_GROUP, like the worker. Only looks, changes nothing.
+    Uses REDIS_URL, WORKER_STREAM, WORKER_RESULTS and WORKER_GROUP, like the worker; each job stream is shown by
+    itself. Only looks, changes nothing.
 
     Exit codes: 0 told, 2 usage or no Redis.
     """
@@ -37,15 +38,23 @@ def status(
     # Imported late, so that --help answers at once.
     from fusion.command import data_console, told_errors
     from worker.asking import ask
+    from worker.queues import queues_of
 
+    queues = queues_of(settings)
     with told_errors(Console(stderr=True)):
-        found = ask(settings, lambda client, names: _measured(client, names, seconds))
+        states = ask(settings, lambda client: _all_measured(client, queues, seconds))
     if as_json:
-        print(json.dumps(found))  # noqa: T201 - stdout is data
+        for found in states:
+            print(json.dumps(found))  # noqa: T201 - stdout is data
         return
     console = data_console()
-    console.print(_overview(found))
-    console.print(_consumers(found))
+    for found in states:
+        console.print(_overview(found))
+        console.print(_consumers(found))
+
+
+async def _all_measured(client: Any, queues: Sequence[Any], seconds: float) -> list[dict[str, Any]]:
+    return await asyncio.gather(*(_measured(client, names, seconds) for names in queues))
 
 
 async def _measured(client: Any, names: Any, seconds: float) -> dict[str, Any]:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from redis.exceptions import ResponseError
 
@@ -104,8 +103,8 @@ class JobStream:
         self._cursor = _FIRST
         self.callbacks_written = asyncio.Event()  # set whenever this worker has put callbacks into their stream
         # A blocked connection serves nobody else, and its timeout must lie well above the block.
-        self._reader: Any = connect(url, timeout_s=block_ms / 1000 + COMMAND_TIMEOUT_S)
-        self._commands: Any = connect(url)  # Any: the declared replies differ between the releases of redis-py
+        self._reader = connect(url, timeout_s=block_ms / 1000 + COMMAND_TIMEOUT_S)
+        self._commands = connect(url)
         self._gate = self._commands.register_script(_GATE)
         self._dead_letter = self._commands.register_script(_DEAD_LETTER)
         self._postpone = self._commands.register_script(_POSTPONE)

@@ -67,7 +67,7 @@ class VerdictCache:
     def __init__(
         self, url: str, prefix: str, *, configuration: str, fingerprint: Callable[[], str], keep_s: float
     ) -> None:
-        self._client: Any = connect(url, timeout_s=_ASKING_S)
+        self._client = connect(url, timeout_s=_ASKING_S)
         self._prefix = prefix
         self._configuration = configuration
         self._fingerprint = fingerprint

@@ -1,8 +1,9 @@
 """What can be seen of a running worker from outside: progress, numbers, and the port where they are asked for."""
 
+import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -27,10 +28,13 @@ _log = structlog.get_logger("worker.watch")
 
 
 class Watch:
-    """The hooks of a worker: with `metrics` they count, without them they only pass on."""
+    """The hooks of a worker: with `metrics` they count, without them they only pass on.
 
-    def __init__(self, progress: Progress | None = None, metrics: "Metrics | None" = None) -> None:
-        self.progress = progress or Progress()
+    `progress` is that of each queue, by its job stream.
+    """
+
+    def __init__(self, progress: Mapping[str, Progress], metrics: "Metrics | None" = None) -> None:
+        self.progress = progress
         self._metrics = metrics
 
     def observing(self, observe: Observer) -> Observer:
@@ -60,9 +64,9 @@ class Watch:
 
 
 @contextlib.asynccontextmanager
-async def watching(settings: WorkerSettings, redis_url: str, names: StreamNames) -> AsyncIterator[Watch]:
+async def watching(settings: WorkerSettings, redis_url: str, queues: Sequence[StreamNames]) -> AsyncIterator[Watch]:
     """The hooks for one run; the port is open for the time of the context. StartError where it cannot be opened."""
-    progress = progress_of(settings)
+    progress = {names.jobs: progress_of(settings) for names in queues}
     if not settings.worker_http_port:
         yield Watch(progress)
         return
@@ -70,9 +74,12 @@ async def watching(settings: WorkerSettings, redis_url: str, names: StreamNames)
     from worker.metrics import Metrics
     from worker.queue_state import QueueWatch
 
-    queue = QueueWatch(redis_url, names)
-    metrics = Metrics(lambda: progress.in_work, lambda: queue.state)
-    pages = _Pages(progress, metrics, queue)
+    watches = {names.jobs: QueueWatch(redis_url, names) for names in queues}
+    metrics = Metrics(
+        lambda: sum(one.in_work for one in progress.values()),
+        lambda: {stream: watch.state for stream, watch in watches.items()},
+    )
+    pages = _Pages(progress, metrics, list(watches.values()))
     server = HealthServer({"/livez": pages.live, "/readyz": pages.ready, "/metrics": pages.metrics})
     try:
         await server.start(settings.worker_http_host, settings.worker_http_port)
@@ -80,16 +87,16 @@ async def watching(settings: WorkerSettings, redis_url: str, names: StreamNames)
         yield Watch(progress, metrics)
     finally:
         await server.close()
-        await queue.close()
+        await asyncio.gather(*(watch.close() for watch in watches.values()))
 
 
 class _Pages:
     """The answers to the three paths."""
 
-    def __init__(self, progress: Progress, metrics: "Metrics", queue: "QueueWatch") -> None:
+    def __init__(self, progress: Mapping[str, Progress], metrics: "Metrics", watches: "Sequence[QueueWatch]") -> None:
         self._progress = progress
         self._metrics = metrics
-        self._queue = queue
+        self._watches = watches
         self._page = b""
         self._made_at = float("-inf")
 
@@ -97,16 +104,18 @@ class _Pages:
         return Reply(HTTPStatus.OK, b"alive\n")
 
     async def ready(self) -> Reply:
-        complaint = self._progress.complaint()
-        if complaint:
-            return Reply(HTTPStatus.SERVICE_UNAVAILABLE, f"{complaint}\n".encode())
+        complaints = {stream: told for stream, progress in self._progress.items() if (told := progress.complaint())}
+        if complaints:
+            several = len(self._progress) > 1
+            lines = [f"{stream}: {told}\n" if several else f"{told}\n" for stream, told in complaints.items()]
+            return Reply(HTTPStatus.SERVICE_UNAVAILABLE, "".join(lines).encode())
         return Reply(HTTPStatus.OK, b"ready\n")
 
     async def metrics(self) -> Reply:
         """The numbers; made at most once a second, so that scraping costs the worker nothing to speak of."""
         from worker.metrics import CONTENT_TYPE
 
-        await self._queue.refresh()
+        await asyncio.gather(*(watch.refresh() for watch in self._watches))
         if time.monotonic() - self._made_at >= _PAGE_FRESH_S:
             self._page, self._made_at = self._metrics.page(), time.monotonic()
         return Reply(HTTPStatus.OK, self._page, CONTENT_TYPE)

@@ -15,6 +15,8 @@ from tests.worker import web as pages
 from tests.worker.processes import DLQ, JOBS, ROOT, WorkerProcess, environment, push, results_of
 from tests.worker.redis_server import RedisServer, embedded_executable, free_port, wait_until
 
+QUEUE = f'{{stream="{JOBS}"}}'
+
 
 @pytest.fixture
 def web() -> Iterator[pages.Web]:
@@ -52,7 +54,7 @@ def test_jobs_are_seen_in_the_metrics_and_draining_in_the_readiness(client, web,
     with WorkerProcess(settings, "2.0") as worker:
         wait_until(lambda: get(port, "/readyz") == (200, "ready\n"), timeout=60)
         results_of(client, 2)
-        wait_until(lambda: "img_ml_stream_length 0.0" in get(port, "/metrics")[1], timeout=20)
+        wait_until(lambda: f"img_ml_stream_length{QUEUE} 0.0" in get(port, "/metrics")[1], timeout=20)
         status, text = get(port, "/metrics")
         assert status == 200
         for line in (
@@ -61,10 +63,10 @@ def test_jobs_are_seen_in_the_metrics_and_draining_in_the_readiness(client, web,
             'img_ml_stage_seconds_count{stage="conclude"} 1.0',
             'img_ml_stage_seconds_count{stage="total"} 2.0',
             "img_ml_batch_size_sum 1.0",
-            "img_ml_stream_pending 0.0",
-            "img_ml_dead_letters 1.0",
+            f"img_ml_stream_pending{QUEUE} 0.0",
+            f"img_ml_dead_letters{QUEUE} 1.0",
             "img_ml_jobs_in_work 0.0",
-            "img_ml_redis_up 1.0",
+            f"img_ml_redis_up{QUEUE} 1.0",
         ):
             assert line in text.splitlines(), line
         push(client, "last", f"{web.url}/good.jpg")
@@ -84,7 +86,7 @@ def test_a_worker_is_ready_once_redis_answers(tmp_path, port):
         try:
             wait_until(lambda: get(port, "/livez")[0] == 200, timeout=60)
             assert get(port, "/readyz") == (503, "Redis has not answered yet.\n")
-            assert "img_ml_redis_up 0.0" in get(port, "/metrics")[1]
+            assert 'img_ml_redis_up{stream="stream:ai:imageml:jobs"} 0.0' in get(port, "/metrics")[1]
             server.start()
             wait_until(lambda: get(port, "/readyz")[0] == 200)
             worker.signal(signal.SIGTERM)

@@ -15,6 +15,7 @@ class PlainJudge:
     needs_pixels = False
     profile = "double"
     fingerprint = "0" * 64
+    configuration = "double"
 
     def __init__(self, slowness_s: float = 0.0, poison_width: int = 0) -> None:
         self.slowness_s = slowness_s

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import re
 import shutil
 import socket
@@ -38,10 +39,20 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def free_cluster_port() -> int:
+    """A port that is free, as is the one 10,000 above, where nodes of a cluster speak with each other."""
+    while True:
+        port = random.randrange(15_000, 30_000)
+        with contextlib.suppress(OSError), socket.socket() as one, socket.socket() as other:
+            one.bind(("127.0.0.1", port))
+            other.bind(("127.0.0.1", port + 10_000))
+            return port
+
+
 class RedisServer:
-    def __init__(self, executable: str, folder: Path, *, appendonly: bool = False) -> None:
-        self.executable, self.folder, self.appendonly = executable, folder, appendonly
-        self.port = free_port()
+    def __init__(self, executable: str, folder: Path, *, appendonly: bool = False, cluster: bool = False) -> None:
+        self.executable, self.folder, self.appendonly, self.cluster = executable, folder, appendonly, cluster
+        self.port = free_cluster_port() if cluster else free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -50,6 +61,8 @@ class RedisServer:
         options = {"port": self.port, "bind": "127.0.0.1", "dir": self.folder, "save": ""}
         options["appendonly"] = "yes" if self.appendonly else "no"
         options["appendfsync"] = "always"
+        if self.cluster:
+            options |= {"cluster-enabled": "yes", "cluster-require-full-coverage": "no", "cluster-node-timeout": 2000}
         arguments = [str(part) for name, value in options.items() for part in (f"--{name}", value)]
         self.process = subprocess.Popen([self.executable, *arguments], stdout=subprocess.DEVNULL)
         with self.client() as client:
@@ -83,3 +96,37 @@ def wait_until(condition, timeout: float = 20, interval: float = 0.02):
             return value
         time.sleep(interval)
     raise AssertionError(f"this never became true within {timeout} s: {condition}")
+
+
+class RedisClusterServer:
+    """Two nodes without replicas, each with half of the slots."""
+
+    def __init__(self, executable: str, folder: Path) -> None:
+        self.nodes = [RedisServer(executable, folder / f"node{n}", cluster=True) for n in range(2)]
+        self.url = self.nodes[0].url.replace("redis://", "redis+cluster://").removesuffix("/0")
+
+    def start(self) -> "RedisClusterServer":
+        for node in self.nodes:
+            node.start()
+        for node, slots in zip(self.nodes, (range(8192), range(8192, 16384)), strict=True):
+            with node.client() as client:
+                client.execute_command("CLUSTER", "ADDSLOTS", *slots)
+                client.execute_command("CLUSTER", "MEET", "127.0.0.1", self.nodes[0].port)
+        for node in self.nodes:
+            with node.client() as client:
+                wait_until(lambda client=client: "cluster_known_nodes:2" in _cluster_info(client), timeout=30)
+                wait_until(lambda client=client: "cluster_state:ok" in _cluster_info(client), timeout=30)
+        return self
+
+    def client(self) -> "redis.RedisCluster":
+        host_port = {"host": "127.0.0.1", "port": self.nodes[0].port}
+        return redis.RedisCluster(**host_port, decode_responses=True, socket_timeout=10, protocol=2)
+
+    def stop(self) -> None:
+        for node in self.nodes:
+            node.stop()
+
+
+def _cluster_info(client: "redis.Redis") -> str:
+    told = client.execute_command("CLUSTER", "INFO")
+    return told if isinstance(told, str) else "\n".join(f"{name}:{value}" for name, value in told.items())

@@ -26,7 +26,7 @@ def numbers(metrics: Metrics) -> dict[tuple[str, ...], float]:
 
 @pytest.fixture
 def metrics() -> Metrics:
-    return Metrics(lambda: 3, lambda: STATE)
+    return Metrics(lambda: 3, lambda: {"jobs": STATE})
 
 
 def test_jobs_are_counted_by_outcome_and_their_stages_in_seconds(metrics):
@@ -58,25 +58,26 @@ def test_batches_detectors_and_the_artifact_are_told(metrics):
 
 def test_the_queue_and_the_jobs_in_work_are_asked_at_every_page(metrics):
     found = numbers(metrics)
-    assert {name: found[(f"img_ml_{name}",)] for name in ("stream_length", "stream_lag", "stream_pending")} == {
+    assert {name: found[f"img_ml_{name}", "jobs"] for name in ("stream_length", "stream_lag", "stream_pending")} == {
         "stream_length": 9,
         "stream_lag": 5,
         "stream_pending": 4,
     }
-    assert found[("img_ml_oldest_job_age_seconds",)] == 12.5
-    assert (found[("img_ml_dead_letters",)], found[("img_ml_results_length",)]) == (2, 7)
-    assert (found[("img_ml_jobs_in_work",)], found[("img_ml_redis_up",)]) == (3, 1)
+    assert found["img_ml_oldest_job_age_seconds", "jobs"] == 12.5
+    assert (found["img_ml_dead_letters", "jobs"], found["img_ml_results_length", "jobs"]) == (2, 7)
+    assert (found[("img_ml_jobs_in_work",)], found["img_ml_redis_up", "jobs"]) == (3, 1)
 
 
 def test_a_queue_that_is_not_known_has_no_numbers():
-    found = numbers(Metrics(lambda: 0, lambda: None))
-    assert found[("img_ml_redis_up",)] == 0
-    assert ("img_ml_stream_length",) not in found
+    found = numbers(Metrics(lambda: 0, lambda: {"jobs": STATE, "others": None}))
+    assert (found["img_ml_redis_up", "jobs"], found["img_ml_redis_up", "others"]) == (1, 0)
+    assert found["img_ml_stream_length", "jobs"] == 9
+    assert ("img_ml_stream_length", "others") not in found
     assert ("img_ml_jobs_in_work",) in found
 
 
 def test_two_workers_in_one_process_count_apart(metrics):
-    other = Metrics(lambda: 0, lambda: None)
+    other = Metrics(lambda: 0, dict)
     metrics.answered(JobAnswered("a", "1-1", "AI", 1))
     assert ("img_ml_jobs_total", "AI") not in numbers(other)
 

@@ -14,7 +14,7 @@ def clean_environment(monkeypatch, tmp_path):
 
 def test_every_setting_has_a_default_and_a_description():
     settings = load(WorkerSettings)
-    assert settings.worker_stream == "stream:ai:imageml:jobs"
+    assert settings.queues == (("stream:ai:imageml:jobs", "stream:ai:imageml:results"),)
     assert settings.decode_processes >= 1
     assert all(field.description for field in WorkerSettings.model_fields.values())
 

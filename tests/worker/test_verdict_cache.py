@@ -97,7 +97,10 @@ async def test_a_verdict_is_kept_under_the_artifact_that_made_it(opened, client,
 
 
 async def test_a_verdict_that_a_failing_detector_made_poorer_is_not_kept(opened, client):
-    for signal, kept in ((Skipped.broken("noise", "out of memory"), 0), (Skipped("noise", "the image is too small"), 1)):
+    for signal, kept in (
+        (Skipped.broken("noise", "out of memory"), 0),
+        (Skipped("noise", "the image is too small"), 1),
+    ):
         await Road((signal,)).answerer(opened()).answer(job(0))
         assert client.dbsize() == kept
 
