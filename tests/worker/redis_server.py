@@ -50,10 +50,21 @@ def free_cluster_port() -> int:
 
 
 class RedisServer:
-    def __init__(self, executable: str, folder: Path, *, appendonly: bool = False, cluster: bool = False) -> None:
+    """With `tls` the server speaks nothing but TLS, with `redis.crt` and `redis.key` from that folder."""
+
+    def __init__(
+        self,
+        executable: str,
+        folder: Path,
+        *,
+        appendonly: bool = False,
+        cluster: bool = False,
+        tls: Path | None = None,
+    ) -> None:
         self.executable, self.folder, self.appendonly, self.cluster = executable, folder, appendonly, cluster
+        self.tls = tls
         self.port = free_cluster_port() if cluster else free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.url = f"redis{'s' if tls else ''}://127.0.0.1:{self.port}/0"
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "RedisServer":
@@ -63,6 +74,11 @@ class RedisServer:
         options["appendfsync"] = "always"
         if self.cluster:
             options |= {"cluster-enabled": "yes", "cluster-require-full-coverage": "no", "cluster-node-timeout": 2000}
+        if self.tls:
+            options |= {"port": 0, "tls-port": self.port, "tls-auth-clients": "no"}
+            options |= {
+                f"tls-{kind}-file": self.tls / f"redis.{end}" for kind, end in (("cert", "crt"), ("key", "key"))
+            }
         arguments = [str(part) for name, value in options.items() for part in (f"--{name}", value)]
         self.process = subprocess.Popen([self.executable, *arguments], stdout=subprocess.DEVNULL)
         with self.client() as client:
@@ -75,7 +91,8 @@ class RedisServer:
         return False
 
     def client(self) -> "redis.Redis":
-        return redis.Redis.from_url(self.url, decode_responses=True, socket_timeout=10, protocol=2)
+        trust = {"ssl_ca_certs": str(self.tls / "redis.crt")} if self.tls else {}
+        return redis.Redis.from_url(self.url, **trust, decode_responses=True, socket_timeout=10, protocol=2)
 
     def stop(self) -> None:
         if self.process is not None:
