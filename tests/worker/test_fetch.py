@@ -192,6 +192,12 @@ async def test_a_redirect_is_held_to_every_rule(web, location):
     assert isinstance(await outcome(f"{web.url}/go", limits(web)), BlockedUrlError)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+async def test_a_redirect_with_letters_beyond_ascii_is_followed_to_the_page_it_means(web, encoding):
+    web.pages |= {"/go": pages.redirect("/größe.jpg", encoding=encoding), "/gr%C3%B6%C3%9Fe.jpg": pages.photo(2)}
+    assert await outcome(f"{web.url}/go", limits(web)) == pages.photo(2)
+
+
 async def test_three_redirects_are_followed_and_a_fourth_is_not(web):
     web.pages |= {f"/{n}": pages.redirect(f"{n + 1}") for n in range(1, 4)}
     web.pages["/4"] = web.pages["/good.jpg"]
