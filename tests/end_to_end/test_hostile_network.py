@@ -140,9 +140,9 @@ def test_slow_and_lying_servers_are_cut_off_in_time_and_hold_up_nobody(client, w
     assert codes["less of a photograph is announced than comes"] == "decode_failed"
     assert {codes[f"good {number}"] for number in range(20)} == {None}
     for way in SLOW:
-        assert TIMEOUT_S * 900 < found[way]["timings_ms"]["fetch"] < TIMEOUT_S * 1000 + 1500, way
+        assert TIMEOUT_S * 900 < found[way]["timings_ms"]["fetch"] < TIMEOUT_S * 1000 + 2000, way
     for way in lies:
-        assert found[way]["timings_ms"]["fetch"] < TIMEOUT_S * 1000 + 1500, way
+        assert found[way]["timings_ms"]["fetch"] < TIMEOUT_S * 1000 + 2000, way
     assert world.to_strangers() == []
 
 
