@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,10 +19,11 @@ except ImportError:  # pragma: no cover - Windows has no such limits
 
 
 def prepare_process(trust_anchors: str | None) -> None:
-    """Make this process a decoding process: trust installed, and no ear for signals meant for the worker.
+    """Make this process a decoding process: trust installed, no ear for signals meant for the worker, and no voice.
 
     A service manager or a terminal signals the whole group; the worker finishes its jobs first, and needs this
-    process for that.
+    process for that. Decoding libraries print a line for each thing wrong in a file, which a stranger can make
+    millions; what matters comes back as an error.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -29,6 +31,18 @@ def prepare_process(trust_anchors: str | None) -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if trust_anchors is not None:
         install_trust_anchors(trust_anchors)
+    _fall_silent()
+
+
+def _fall_silent() -> None:
+    """Lead standard output and standard error nowhere, for C libraries too."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.__stdout__, sys.__stderr__):
+        if stream is not None:  # a process without a terminal may have none
+            stream.flush()
+    for number in (1, 2):
+        os.dup2(nowhere, number)
+    os.close(nowhere)
 
 
 def examine_bytes(

@@ -96,7 +96,7 @@ class Fetcher:
             async with self._pool.stream("GET", url, headers=headers) as response:
                 found = {name.lower(): value for name, value in response.headers}
                 if response.status in _REDIRECTS and b"location" in found:
-                    return follow(target, found[b"location"].decode("latin-1"), self._limits.allowed_places)
+                    return follow(target, _text(found[b"location"]), self._limits.allowed_places)
                 _check_status(response.status)
                 async with aclosing(response.aiter_stream()) as chunks:
                     return await read_body(chunks, found, self._limits.max_bytes)
@@ -114,6 +114,14 @@ def _check_status(status: int) -> None:
         raise FetchFailedError(
             f"The server answered {status}.", retryable=status >= 500 or status in _WORTH_ANOTHER_TRY
         )
+
+
+def _text(header: bytes) -> str:
+    """A header's value: servers write UTF-8, whatever the standard says, and Latin-1 stands for any other bytes."""
+    try:
+        return header.decode("utf-8")
+    except UnicodeDecodeError:
+        return header.decode("latin-1")
 
 
 def _reason(error: BaseException) -> str:

@@ -120,10 +120,15 @@ def _grid(light: Plane) -> tuple[float, tuple[int, int]]:
 
 
 def _double_compression(light: Plane, table: NDArray[np.float64]) -> float:
-    """Roughness of the quantised-coefficient histograms beyond what chance gives, 0 to 1; NaN where counts are few."""
+    """Roughness of the quantised-coefficient histograms beyond what chance gives, 0 to 1.
+
+    NaN where counts are few, or a step is 0.
+    """
+    steps = table.reshape(GRID, GRID)
+    if any(steps[mode] == 0 for mode in MODES):  # against T.81, but files may say so
+        return float("nan")
     blocks = block_view(light - 128, GRID)
     coefficients = fft.dctn(blocks, axes=(2, 3), norm="ortho")
-    steps = table.reshape(GRID, GRID)
     scores = []
     for row, column in MODES:
         levels = np.rint(coefficients[:, :, row, column] / steps[row, column]).astype(int).ravel()

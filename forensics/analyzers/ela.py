@@ -12,6 +12,8 @@ from forensics.types import Heatmap, ImageSample, Measured, Pixels, Signal, Skip
 QUALITY = 90
 BLOCK = 8
 STRIP_ROWS = 512
+# libjpeg writes nothing wider; the height is cut into strips anyway.
+WIDEST = 65_500
 OUTLIER_SIGMAS = 6.0
 
 SPEC = DetectorSpec(
@@ -38,6 +40,8 @@ def analyze(sample: ImageSample) -> Signal:
     """Block statistics and a heatmap of the recompression error."""
     if min(sample.width, sample.height) < BLOCK:
         return Skipped(SPEC.name, f"the image has a side under {BLOCK} px")
+    if sample.width > WIDEST:
+        return Skipped(SPEC.name, f"the image is wider than {WIDEST} px, the most a JPEG can be")
     blocks, mean = _error_blocks(sample.pixels)
     median = float(np.median(blocks))
     deviation = 1.4826 * float(np.median(np.abs(blocks - median)))

@@ -84,19 +84,22 @@ def test_every_hostile_job_gets_its_code_and_the_neighbours_get_verdicts(client,
 
 
 def test_messages_nobody_could_be_answered_become_dead_letters_with_a_reason(client, settings, web):
-    client.xadd(JOBS, {"data": "this is not JSON"})
-    client.xadd(JOBS, {"data": json.dumps({"image_url": "http://example.com/x.jpg"})})
-    client.xadd(JOBS, {"something": "else"})
+    entries = [
+        client.xadd(JOBS, {"data": "this is not JSON"}),
+        client.xadd(JOBS, {"data": json.dumps({"image_url": "http://example.com/x.jpg"})}),
+        client.xadd(JOBS, {"something": "else"}),
+    ]
     push(client, "good", f"{web.url}/good.jpg")
     with WorkerProcess(settings):
         results_of(client, 1)
         wait_until(lambda: client.xlen(DLQ) == 3)
-    reasons = [letter["reason"] for _, letter in client.xrange(DLQ)]
-    assert reasons == [
+    # They are buried side by side, in any order.
+    letters = {letter["entry_id"]: letter for _, letter in client.xrange(DLQ)}
+    assert [letters[entry]["reason"] for entry in entries] == [
         "The field data is not JSON.",
         *["The job has no jobId that is a text of 1 to 512 characters."] * 2,
     ]
-    assert client.xrange(DLQ)[0][1]["data"] == "this is not JSON"
+    assert letters[entries[0]]["data"] == "this is not JSON"
 
 
 def test_plain_fields_and_numeric_ids_work_too(client, settings, web):

@@ -2,14 +2,17 @@
 
 import asyncio
 import contextlib
+import io
 import os
+import random
 import signal
 import time
 from collections.abc import AsyncIterator
 
 import pytest
+from PIL import Image
 
-from forensics.decode import DecodeLimits
+from forensics.decode import DecodeLimits, decode
 from forensics.errors import DecodeFailedError, NotAnImageError, TooManyPixelsError
 from tests.worker import hostile, web
 from worker import examination
@@ -95,6 +98,27 @@ async def test_a_process_killed_from_outside_is_replaced(pool):
             if (await pool.examine(web.photo(1), (), False)).evidence.width == 96:
                 break
     assert await pool._run(hostile.process_id, ()) != number
+
+
+def talkative_tiff() -> bytes:
+    """A fax of random bytes: libtiff prints a line on standard error for nearly every line of it."""
+    target = io.BytesIO()
+    Image.new("1", (64, 2000)).save(target, "TIFF", compression="group3", strip_size=1 << 20)
+    with Image.open(target) as image:
+        start, length = image.tag_v2[273][0], image.tag_v2[279][0]
+    data = target.getvalue()
+    return data[:start] + random.Random(1).randbytes(length) + data[start + length :]
+
+
+async def test_what_libraries_print_about_a_file_does_not_reach_the_log(capfd):
+    decode(talkative_tiff())
+    assert capfd.readouterr().err.count("\n") > 1000
+    pool = DecodePool(DecodeRules(processes=1))
+    try:
+        await pool.examine(talkative_tiff(), (), False)
+    finally:
+        await asyncio.to_thread(pool.close)
+    assert capfd.readouterr() == ("", "")
 
 
 async def test_closing_leaves_no_process(pool):

@@ -1,6 +1,5 @@
 """Fetching from strangers: nothing internal is ever connected to, and nothing is read without end."""
 
-import asyncio
 import gzip
 import socket
 import ssl
@@ -90,28 +89,6 @@ async def test_no_form_of_an_internal_address_is_connected_to(scheme, host):
     assert isinstance(error, BlockedUrlError), error
 
 
-async def test_a_listener_on_this_machine_hears_nothing():
-    heard = []
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(0.5)
-        port = listener.getsockname()[1]
-
-        def listen() -> None:
-            try:
-                heard.append(listener.accept())
-            except TimeoutError:
-                return
-
-        thread = threading.Thread(target=listen)
-        thread.start()
-        # The port rule is lifted for another name, so that the address rule alone stands in the way.
-        rules = FetchLimits(attempts=1, allowed_places=frozenset({f"trick.test:{port}"}))
-        for host in ("127.0.0.1", "2130706433", "0x7f.1", "localhost", "[::ffff:127.0.0.1]"):
-            assert isinstance(await outcome(f"http://{host}:{port}/", rules), BlockedUrlError)
-        await asyncio.to_thread(thread.join)
-    assert heard == []
-
-
 @pytest.mark.parametrize(
     "url",
     [
@@ -190,6 +167,12 @@ async def test_a_redirect_to_an_internal_address_is_blocked(web, code, host):
 async def test_a_redirect_is_held_to_every_rule(web, location):
     web.pages["/go"] = pages.redirect(location)
     assert isinstance(await outcome(f"{web.url}/go", limits(web)), BlockedUrlError)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+async def test_a_redirect_with_letters_beyond_ascii_is_followed_to_the_page_it_means(web, encoding):
+    web.pages |= {"/go": pages.redirect("/größe.jpg", encoding=encoding), "/gr%C3%B6%C3%9Fe.jpg": pages.photo(2)}
+    assert await outcome(f"{web.url}/go", limits(web)) == pages.photo(2)
 
 
 async def test_three_redirects_are_followed_and_a_fourth_is_not(web):

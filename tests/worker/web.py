@@ -97,8 +97,9 @@ def answer(handler: BaseHTTPRequestHandler, body: bytes, status: int = 200, head
     handler.wfile.write(body)
 
 
-def redirect(location: str, status: int = 302) -> Callable[[BaseHTTPRequestHandler], None]:
-    return lambda handler: answer(handler, b"", status, {"Location": location})
+def redirect(location: str, status: int = 302, encoding: str = "utf-8") -> Callable[[BaseHTTPRequestHandler], None]:
+    on_the_wire = location.encode(encoding).decode("latin-1")
+    return lambda handler: answer(handler, b"", status, {"Location": on_the_wire})
 
 
 def status(code: int) -> Callable[[BaseHTTPRequestHandler], None]:

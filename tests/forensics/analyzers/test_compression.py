@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from forensics.analyzers.compression import analyze
+from forensics.decode import decode
 from forensics.types import ImageSample, Measured, Skipped
-from tests.forensics.pictures import photo, sample_of
+from tests.forensics.pictures import encoded, photo, sample_of
 
 PHOTOS = ("astronaut", "coffee", "chelsea")
 
@@ -48,3 +49,12 @@ def test_a_block_grid_shows_after_compression_and_moves_with_a_crop(name: str) -
 
 def test_a_tiny_image_is_skipped() -> None:
     assert isinstance(analyze(sample_of(photo()[:20, :20])), Skipped)
+
+
+def test_a_step_of_zero_in_the_table_leaves_only_the_second_compression_unmeasured() -> None:
+    data = bytearray(encoded(photo(), "JPEG", quality=50))
+    at = data.index(b"\xff\xdb\0\x43\0") + 5
+    data[at + 1] = 0
+    found = numbers(decode(bytes(data)))
+    assert np.isnan(found["compression_double"])
+    assert 0 < found["compression_level"] < 1

@@ -59,3 +59,12 @@ def test_a_flat_image_stays_dark() -> None:
 
 def test_an_image_smaller_than_a_block_is_skipped() -> None:
     assert isinstance(analyze(sample_of(np.zeros((7, 30, 3), dtype=np.uint8))), Skipped)
+
+
+def test_an_image_wider_than_a_jpeg_can_be_is_skipped_and_a_taller_one_is_not() -> None:
+    wide = np.zeros((16, 65_501, 3), dtype=np.uint8)
+    signal = analyze(sample_of(wide))
+    assert isinstance(signal, Skipped)
+    assert "wider than 65500 px" in signal.reason
+    assert isinstance(analyze(sample_of(wide[:, :-1])), Measured)
+    assert isinstance(analyze(sample_of(np.ascontiguousarray(wide.transpose(1, 0, 2)))), Measured)
