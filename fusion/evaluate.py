@@ -6,17 +6,17 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from forensics.files import write_atomically
 from fusion.artifact import Artifact, load_artifact, to_json
 from fusion.cache import FeatureCache
-from fusion.command import data_console, told_errors
 from fusion.dataset import SPLITS, DatasetError, Row, check_files, read_rows
 from fusion.evaluation.conditions import CONDITIONS
 from fusion.evaluation.evaluation import evaluate
 from fusion.evaluation.page import page
 from fusion.evaluation.tables import as_json, tables
 from fusion.extract import extract
-from fusion.files import write_atomically
 from fusion.table import FeatureTable
+from img_ml.command import data_console, told_errors
 from img_ml.engine import Engine
 from img_ml.profiles import Profile
 from img_ml.settings import ImgMlSettings

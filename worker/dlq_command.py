@@ -38,7 +38,7 @@ def list_letters(
     """
     settings = load(WorkerSettings)
     # Imported late, here and below, so that --help answers at once.
-    from fusion.command import data_console, told_errors
+    from img_ml.command import data_console, told_errors
     from worker.asking import ask
     from worker.dead_letters import DeadLetters, Letter
 
@@ -84,7 +84,7 @@ def _settle(what: Literal["retry", "drop"], ids: list[str] | None, everything: b
     if limit is not None and not everything:
         raise typer.BadParameter("--limit goes with --all.")
     settings = load(WorkerSettings)
-    from fusion.command import told_errors
+    from img_ml.command import told_errors
     from worker.asking import ask
     from worker.dead_letters import DeadLetters, Fate
 
