@@ -7,7 +7,7 @@ from pathlib import Path
 
 from forensics.errors import ImgMlError
 from forensics.examine import Examined, checked, examine
-from forensics.registry import Detector, Registered, get
+from forensics.registry import Detector, Registered, Setup, get
 from forensics.types import Evidence, ImageSample, Signal, Skipped
 from img_ml.device import choose_device
 from img_ml.profiles import Profile
@@ -31,13 +31,17 @@ class Engine:
     `marks` tells the weights of a learned detector (its `weights_sha256`, where it has one).
     """
 
-    def __init__(self, profile: Profile, model_dir: Path, device: str = "auto") -> None:
+    def __init__(self, profile: Profile, weights: Path, device: str = "auto") -> None:
+        """`weights` is the folder of pulled weights."""
         self.detectors = profile.detectors
         chosen = [get(name) for name in profile.detectors]
         self.analyzers = tuple(entry.spec.name for entry in chosen if entry.analyze is not None)
         learned = [entry for entry in chosen if entry.load is not None]
         device = choose_device(device) if learned else "cpu"
-        self._learned = tuple(_load(entry, model_dir, device) for entry in learned)
+        self._learned = tuple(
+            _load(entry, Setup(weights, device, profile.tier, profile.options.get(entry.spec.name, {})))
+            for entry in learned
+        )
         self.learned = tuple(loaded.entry.spec.name for loaded in self._learned if loaded.detector is not None)
         self.missing = {loaded.entry.spec.name: loaded.reason for loaded in self._learned if loaded.detector is None}
         self.present = tuple(name for name in profile.detectors if name not in self.missing)
@@ -65,10 +69,10 @@ class Engine:
         return evidence
 
 
-def _load(entry: Registered, model_dir: Path, device: str) -> _Loaded:
+def _load(entry: Registered, setup: Setup) -> _Loaded:
     assert entry.load is not None
     try:
-        return _Loaded(entry, entry.load(model_dir, device))
+        return _Loaded(entry, entry.load(setup))
     except ImgMlError as error:
         return _Loaded(entry, None, str(error))
     except Exception as error:  # noqa: BLE001 - the boundary: a broken model file may not stop the others

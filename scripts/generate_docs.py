@@ -96,7 +96,7 @@ def _settings(kind: type[BaseSettings]) -> Iterator[tuple[str, FieldInfo]]:
 
 def _default(field: FieldInfo) -> str:
     value = field.default
-    if value == PACKAGED_MODELS or value is None or value == ():
+    if field.default_factory is not None or value in (PACKAGED_MODELS, None, ()):
         return ""
     return str(value)
 
