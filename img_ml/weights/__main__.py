@@ -18,7 +18,7 @@ from img_ml.weights.adopt import adopt
 from img_ml.weights.hub import download, remote_size
 from img_ml.weights.lock import LockedWeights, read_lock
 from img_ml.weights.record import WeightsRecord
-from img_ml.weights.store import install, problems, state_of
+from img_ml.weights.store import install, problems, pull_command, state_of
 from img_ml.weights.table import RECORDS, find, needed, of_profile
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -88,7 +88,7 @@ def pull(
                 talk.print(f"{record.name} is here already.")
         left = [record for record in local if record in lacking]
         for record in left:
-            talk.print(f"{record.name} is on no hub: {record.where}. Then: {_command(record)}")
+            talk.print(f"{record.name} is on no hub: {record.where}. Then: {pull_command(record)}")
     if any(record.name in names for record in left):
         raise typer.Exit(2)
 
@@ -220,10 +220,6 @@ def _revision(record: WeightsRecord, locked: Mapping[str, LockedWeights]) -> str
     if record.revision == "main" and pinned is not None and pinned.source == record.repository:
         return pinned.revision
     return record.revision
-
-
-def _command(record: WeightsRecord) -> str:
-    return f"python -m img_ml.weights pull {record.name} --from FILE"
 
 
 if __name__ == "__main__":

@@ -64,11 +64,9 @@ def installed(record: WeightsRecord, weights: Path) -> Installed:
     locked = read_lock(weights).get(record.name)
     state = state_of(record, weights)
     if locked is None or state == "missing":
-        raise WeightsError(
-            f"{record.name} is not installed: python -m img_ml.weights pull {record.name}{_from(record)}"
-        )
+        raise WeightsError(f"{record.name} is not installed: {pull_command(record)}")
     for problem in problems(record.name, locked, weights):
-        raise WeightsError(f"{problem} since it was pulled: python -m img_ml.weights pull {record.name}{_from(record)}")
+        raise WeightsError(f"{problem} since it was pulled: {pull_command(record)}")
     return Installed(record, weights / record.name, _digest(locked))
 
 
@@ -114,6 +112,11 @@ def install(record: WeightsRecord, weights: Path, source: str, fill: Callable[[P
         finally:
             shutil.rmtree(stage, ignore_errors=True)
     return locked
+
+
+def pull_command(record: WeightsRecord) -> str:
+    """What a user types to get the weights."""
+    return f"python -m img_ml.weights pull {record.name}" + (" --from FILE" if record.origin == "local" else "")
 
 
 def _described(record: WeightsRecord, stage: Path) -> dict[str, LockedFile]:
@@ -166,7 +169,3 @@ def _checked_sha256(path: Path) -> str:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _from(record: WeightsRecord) -> str:
-    return " --from FILE" if record.origin == "local" else ""
