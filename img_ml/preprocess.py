@@ -165,7 +165,8 @@ def _block(window: Window, resample: Filter, start: int, stop: int) -> _Block:
 
 
 def _bilinear(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.maximum(1 - np.abs(x), 0)
+    found: NDArray[np.float64] = np.maximum(1 - np.abs(x), 0)
+    return found
 
 
 def _bicubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
