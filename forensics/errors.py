@@ -9,6 +9,7 @@ ImgMlError
 ├── RegistryError            a detector declared wrongly, or a name nobody registered
 ├── TrustAnchorsError        a list of trusted certificates that cannot be read
 └── ArtifactError            a model file that is missing, changed or does not fit (fusion, img_ml)
+    └── WeightsError         the same of a network's published weights, or they cannot be had
 """
 
 from typing import ClassVar
@@ -66,3 +67,7 @@ class TrustAnchorsError(ImgMlError):
 
 class ArtifactError(ImgMlError):
     """A model file is missing, was changed, or does not fit this version."""
+
+
+class WeightsError(ArtifactError):
+    """A network's weights are missing, were changed, cannot be used, or cannot be had."""

@@ -3,8 +3,8 @@
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -12,6 +12,8 @@ from forensics.errors import RegistryError
 from forensics.types import ImageSample, Signal
 
 Tier = Literal["light", "standard", "full"]
+# Each profile holds those before it.
+TIERS: tuple[Tier, ...] = ("light", "standard", "full")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +67,22 @@ class Detector(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a learned detector is loaded with: where its weights lie, what it runs on, what the profile chose.
+
+    `weights` is the folder of pulled weights. `device` is a torch device string, `tier` the size of the profile,
+    `options` the profile's choices for this detector by name (a detector refuses those it does not know).
+    """
+
+    weights: Path
+    device: str = "cpu"
+    tier: Tier = "full"
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
 Analyze = Callable[[ImageSample], Signal]
-Load = Callable[[Path, str], Detector]
+Load = Callable[[Setup], Detector]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +108,7 @@ def analyzer(spec: DetectorSpec) -> Callable[[Analyze], Analyze]:
 
 
 def detector(spec: DetectorSpec) -> Callable[[Load], Load]:
-    """Register a loader `(model directory, device) -> Detector`; heavy imports belong inside it."""
+    """Register a loader `Setup -> Detector`; heavy imports belong inside it, ArtifactError says what it lacks."""
 
     def decorate(load: Load) -> Load:
         _add(Registered(spec, load=load))

@@ -42,13 +42,15 @@ PICKLING_LIBRARY = "scikit-learn"
 class Artifact:
     """A verified artifact. `fingerprint`: 16 hex digits over the SHA-256 of the model, its description and heads.
 
-    `learned` are the first LEARNED_DIGITS of the SHA-256 of every image it was trained or calibrated on.
+    `learned` are the first LEARNED_DIGITS of the SHA-256 of every image it was trained or calibrated on, `profile`
+    names the one whose detectors it was trained on.
     """
 
     model: FusionModel
     heads: tuple[TrainedHead, ...]
     fingerprint: str
     learned: frozenset[str] = frozenset()
+    profile: str = ""
 
     def check_detectors(self, detectors: Collection[str], profile: str) -> None:
         """Raise ArtifactError where a profile of these detectors lacks most of what the model weighs."""
@@ -105,7 +107,9 @@ def load_artifact(directory: Path) -> Artifact:
             raise ArtifactError(f"The head of {head.detector!r} was trained with another version of it: retrain.")
     digests = "".join(f"{hashlib.sha256(files[name]).hexdigest()} {name}\n" for name in (MODEL_FILE, *names))
     learned = frozenset(files.get(LEARNED_FILE, b"").decode().split())
-    return Artifact(model, heads, hashlib.sha256(digests.encode()).hexdigest()[:16], learned)
+    return Artifact(
+        model, heads, hashlib.sha256(digests.encode()).hexdigest()[:16], learned, str(manifest.get("profile", ""))
+    )
 
 
 def to_json(content: object) -> str:

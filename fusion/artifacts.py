@@ -10,8 +10,8 @@ from rich.table import Table
 
 from forensics.errors import ArtifactError
 from fusion.artifact import load_artifact
-from fusion.command import data_console, told_errors
 from fusion.pointer import Pointer, point, point_back, read_pointer
+from img_ml.command import data_console, told_errors
 from img_ml.profiles import Profile, load_profile
 from img_ml.settings import ImgMlSettings
 

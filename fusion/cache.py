@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from forensics.errors import ImgMlError
+from forensics.files import write_atomically
 from forensics.registry import DetectorSpec
 from forensics.types import Measured, Signal
-from fusion.files import write_atomically
 
 Key = tuple[str, str]
 # More files than this are merged into one.

@@ -6,19 +6,20 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from forensics.files import write_atomically
+from forensics.registry import TIERS
 from fusion.artifact import Artifact, load_artifact, to_json
 from fusion.cache import FeatureCache
-from fusion.command import data_console, told_errors
 from fusion.dataset import SPLITS, DatasetError, Row, check_files, read_rows
 from fusion.evaluation.conditions import CONDITIONS
 from fusion.evaluation.evaluation import evaluate
 from fusion.evaluation.page import page
 from fusion.evaluation.tables import as_json, tables
 from fusion.extract import extract
-from fusion.files import write_atomically
 from fusion.table import FeatureTable
+from img_ml.command import data_console, told_errors
 from img_ml.engine import Engine
-from img_ml.profiles import Profile
+from img_ml.profiles import Profile, load_profile
 from img_ml.settings import ImgMlSettings
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -30,6 +31,9 @@ def main(
     split: Annotated[str, typer.Option(help="Split to measure: train, val, test or all.")] = "test",
     out: Annotated[Path, typer.Option(help="Folder for report.json and report.html.")] = Path("report"),
     cache: Annotated[Path, typer.Option(help="Folder of the feature cache.")] = Path("features"),
+    profile: Annotated[
+        str | None, typer.Option(help="Profile whose weights and options count; that of the artifact when not given.")
+    ] = None,
 ) -> None:
     """Measure one or several artifacts on the images of a split, as they are and under everyday changes.
 
@@ -43,7 +47,7 @@ def main(
         *folders, dataset = paths
         artifacts = {name: load_artifact(folder) for name, folder in _named(folders).items()}
         rows = _rows(dataset, split)
-        table = _measured(list(artifacts.values()), rows, FeatureCache(cache), talk)
+        table = _measured(list(artifacts.values()), rows, profile, FeatureCache(cache), talk)
         talk.print("Measuring ...")
         found = [evaluate(name, artifact, table) for name, artifact in artifacts.items()]
         content = {"dataset": dataset.name, "split": split, "artifacts": [as_json(one) for one in found]}
@@ -76,13 +80,17 @@ def _rows(dataset: Path, split: str) -> list[Row]:
     return rows
 
 
-def _measured(artifacts: list[Artifact], rows: list[Row], cache: FeatureCache, talk: Console) -> FeatureTable:
+def _measured(
+    artifacts: list[Artifact], rows: list[Row], profile: str | None, cache: FeatureCache, talk: Console
+) -> FeatureTable:
     """Every image under every condition, through the detectors that the artifacts weigh."""
     names = {feature.detector for artifact in artifacts for feature in artifact.model.schema.features}
     settings = ImgMlSettings()
-    engine = Engine(
-        Profile("evaluation", tuple(sorted(names)), settings.model_dir), settings.model_dir, settings.device
-    )
+    # A profile of the user's own is known by its file alone, not by the name that an artifact notes.
+    built_in = next((artifact.profile for artifact in artifacts if artifact.profile in TIERS), TIERS[-1])
+    like = load_profile(profile or built_in, settings.model_dir)
+    chosen = Profile("evaluation", tuple(sorted(names)), like.artifact, like.tier, like.options)
+    engine = Engine(chosen, settings.weights_dir, settings.device)
     return extract(rows, engine, cache, lambda row, key: tuple(CONDITIONS.values()), talk)
 
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forensics.errors import ArtifactError
+from forensics.files import write_atomically
 from fusion.artifact import MANIFEST_FILE, POINTER_FILE
-from fusion.files import write_atomically
 
 _OWN = "."
 _MOST_EARLIER = 20

@@ -11,7 +11,6 @@ from rich.console import Console
 from fusion.artifact import LEARNED_DIGITS, LEARNED_FILE, MANIFEST_FILE, load_artifact, to_json, write_artifact
 from fusion.cache import FeatureCache
 from fusion.card import model_card
-from fusion.command import data_console, told_errors
 from fusion.dataset import DatasetError, Row, read_dataset, sources_of_test_elsewhere
 from fusion.evaluation.evaluation import FORMAT_GAP
 from fusion.evaluation.scored import format_gap
@@ -22,6 +21,7 @@ from fusion.report import Report, measure, metrics
 from fusion.table import FeatureTable
 from fusion.views import training_views
 from fusion.weighers.weigher import Kind
+from img_ml.command import data_console, told_errors
 from img_ml.engine import Engine
 from img_ml.profiles import load_profile
 from img_ml.settings import ImgMlSettings
@@ -63,7 +63,7 @@ def train(
         settings = ImgMlSettings()
         chosen = load_profile(profile, settings.model_dir)
         folder = _fresh(Path("trained"), f"{chosen.name}-{model}") if out is None else _usable(out)
-        engine = Engine(chosen, settings.model_dir, settings.device)
+        engine = Engine(chosen, settings.weights_dir, settings.device)
         rows = read_dataset(dataset)
         _warn(rows, talk)
         table = extract(rows, engine, FeatureCache(cache), training_views(views, seed), talk)

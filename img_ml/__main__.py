@@ -10,6 +10,9 @@ from rich.table import Table
 
 from forensics.registry import Registered, entries
 from img_ml import profiles as _profiles  # noqa: F401 - importing it registers every detector
+from img_ml.settings import ImgMlSettings
+from img_ml.weights.store import state_of
+from img_ml.weights.table import RECORDS
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="The detectors of img_ml.")
 
@@ -43,12 +46,21 @@ def _described(entry: Registered) -> dict[str, Any]:
         "title": spec.title,
         "profile": spec.tier,
         "version": spec.version,
-        "weights": "none needed" if entry.load is None else "own files",
+        "weights": _weights(entry),
         "looks_at": spec.looks_at,
         "fails_when": spec.fails_when,
         "source": spec.source,
         "numbers": [{"name": n.name, "low": n.low, "high": n.high, "meaning": n.meaning} for n in spec.numbers],
     }
+
+
+def _weights(entry: Registered) -> str:
+    """Which weights of the detector are here, which are not."""
+    if entry.load is None:
+        return "none needed"
+    folder = ImgMlSettings().weights_dir
+    own = [record for record in RECORDS if entry.spec.name in record.detectors]
+    return ", ".join(f"{record.name} {state_of(record, folder)}" for record in own) or "own files"
 
 
 if __name__ == "__main__":

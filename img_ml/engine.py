@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from forensics.examine import Examined, examine
-from forensics.registry import get
+from forensics.registry import Setup, get
 from forensics.types import Evidence, ImageSample
 from img_ml.device import choose_device
 from img_ml.learned import Learned
@@ -22,13 +22,17 @@ class Engine:
     `marks` tells the weights of a learned detector (its `weights_sha256`, where it has one).
     """
 
-    def __init__(self, profile: Profile, model_dir: Path, device: str = "auto") -> None:
+    def __init__(self, profile: Profile, weights: Path, device: str = "auto") -> None:
+        """`weights` is the folder of pulled weights."""
         self.detectors = profile.detectors
         chosen = [get(name) for name in profile.detectors]
         self.analyzers = tuple(entry.spec.name for entry in chosen if entry.analyze is not None)
         learned = [entry for entry in chosen if entry.load is not None]
         device = choose_device(device) if learned else "cpu"
-        self._learned = tuple(Learned(entry, model_dir, device) for entry in learned)
+        self._learned = tuple(
+            Learned(entry, Setup(weights, device, profile.tier, profile.options.get(entry.spec.name, {})))
+            for entry in learned
+        )
         self.learned = tuple(one.name for one in self._learned if not one.reason)
         self.missing = {one.name: one.reason for one in self._learned if one.reason}
         self.present = tuple(name for name in profile.detectors if name not in self.missing)

@@ -2,11 +2,10 @@
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from forensics.errors import ImgMlError
 from forensics.examine import checked
-from forensics.registry import Detector, Registered
+from forensics.registry import Detector, Registered, Setup
 from forensics.types import ImageSample, Signal, Skipped
 
 
@@ -16,10 +15,10 @@ class Learned:
     `reason` says why it cannot measure, empty where it can. `mark` tells its weights, where it tells them itself.
     """
 
-    def __init__(self, entry: Registered, model_dir: Path, device: str) -> None:
+    def __init__(self, entry: Registered, setup: Setup) -> None:
         """Load the detector; one that cannot be loaded is skipped with the reason."""
         self._entry = entry
-        self._detector, self.reason = _load(entry, model_dir, device)
+        self._detector, self.reason = _load(entry, setup)
         self._most: int | None = None  # images that fit into the device's memory at once; None: not yet known
 
     @property
@@ -64,10 +63,10 @@ class Learned:
         return [*self._measured(detector, samples[:first]), *self._measured(detector, samples[first:])]
 
 
-def _load(entry: Registered, model_dir: Path, device: str) -> tuple[Detector | None, str]:
+def _load(entry: Registered, setup: Setup) -> tuple[Detector | None, str]:
     assert entry.load is not None
     try:
-        return entry.load(model_dir, device), ""
+        return entry.load(setup), ""
     except ImgMlError as error:
         return None, str(error)
     except Exception as error:  # noqa: BLE001 - the boundary: a broken model file may not stop the others

@@ -1,41 +1,49 @@
 """Profiles: which detectors run, and the fusion artifact trained on them."""
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from forensics import examine as _analyzers  # noqa: F401 - importing it registers the analyzers
 from forensics.errors import ArtifactError
-from forensics.registry import Tier, discover, entries, get
+from forensics.registry import TIERS, Tier, discover, entries, get
 
 discover("img_ml.detectors")
 
-_TIERS: tuple[Tier, ...] = ("light", "standard", "full")
+Options = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A named set of detectors, in registry order, and the folder of the fusion artifact trained on it."""
+    """A named set of detectors, in registry order, and the folder of the fusion artifact trained on it.
+
+    `tier` decides between weights of several sizes (DINOv2-base in standard, -large in full), `options` tells single
+    detectors more, by detector and name: `{"dino": {"weights": "dinov2-base"}}`.
+    """
 
     name: str
     detectors: tuple[str, ...]
     artifact: Path
+    tier: Tier = "full"
+    options: Mapping[str, Options] = field(default_factory=dict)
 
 
 def load_profile(name: str, model_dir: Path) -> Profile:
     """The built-in profile of that name, or the one in the TOML file of that path.
 
-    A file holds `detectors = ["ela", ...]`, optionally `name` and `artifact` (a folder, relative to the file).
+    A file holds `detectors = ["ela", ...]`, optionally `name`, `artifact` (a folder, relative to the file), `tier`
+    (full when not given), and a table `[options.DETECTOR]` of texts for a detector.
     Raises ArtifactError where there is no such profile, RegistryError where it names an unknown detector.
     """
-    for rank, tier in enumerate(_TIERS):
+    for rank, tier in enumerate(TIERS):
         if name == tier:
-            included = _TIERS[: rank + 1]
+            included = TIERS[: rank + 1]
             detectors = tuple(e.spec.name for e in entries() if e.spec.tier in included)
-            return Profile(name, detectors, model_dir / name)
+            return Profile(name, detectors, model_dir / name, tier)
     path = Path(name)
     if path.suffix != ".toml" or not path.is_file():
-        raise ArtifactError(f"There is no profile {name!r}: name one of {', '.join(_TIERS)}, or a TOML file.")
+        raise ArtifactError(f"There is no profile {name!r}: name one of {', '.join(TIERS)}, or a TOML file.")
     return _from_file(path)
 
 
@@ -44,6 +52,9 @@ def _from_file(path: Path) -> Profile:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         names = [str(detector) for detector in content["detectors"]]
         title, artifact = str(content.get("name", path.stem)), str(content.get("artifact", "."))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+        options = {get(d).spec.name: {k: str(v) for k, v in o.items()} for d, o in content.get("options", {}).items()}
+        tier = TIERS[TIERS.index(content.get("tier", TIERS[-1]))]
+    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise ArtifactError(f"The profile file {path} cannot be used: {error}") from error
-    return Profile(title, tuple(sorted({get(detector).spec.name for detector in names})), path.parent / artifact)
+    detectors = tuple(sorted({get(detector).spec.name for detector in names}))
+    return Profile(title, detectors, path.parent / artifact, tier, options)

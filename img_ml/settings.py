@@ -1,11 +1,18 @@
 """Settings of the detectors: profile, device, where weights live. Built only at entry points."""
 
+import os
 from pathlib import Path
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PACKAGED_MODELS = Path(__file__).parent / "saved_models"
+
+
+def default_weights_dir() -> Path:
+    """img_ml/weights in the user's data folder: it is kept where caches are cleared, and may be written."""
+    data = os.environ.get("XDG_DATA_HOME")
+    return (Path(data) if data else Path.home() / ".local" / "share") / "img_ml" / "weights"
 
 
 class ImgMlSettings(BaseSettings):
@@ -28,6 +35,11 @@ class ImgMlSettings(BaseSettings):
         PACKAGED_MODELS,
         validation_alias="IMG_ML_MODEL_DIR",
         description="Folder of model files, one subfolder a profile; the packaged one when unset.",
+    )
+    weights_dir: Path = Field(
+        default_factory=default_weights_dir,
+        validation_alias="IMG_ML_WEIGHTS_DIR",
+        description="Folder of pulled weights; unset: img_ml/weights in the user's data folder.",
     )
     hf_token: SecretStr | None = Field(
         None,

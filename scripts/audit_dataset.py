@@ -11,9 +11,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from fusion.command import data_console, told_errors
+from forensics.files import write_atomically
 from fusion.dataset import DatasetError, Row, read_rows
-from fusion.files import write_atomically
+from img_ml.command import data_console, told_errors
 from scripts.dataset.inventory import ImageFacts, Unreadable, take_inventory
 from scripts.dataset.shortcuts import FOLDS, LIMIT, TOGETHER, Auc, Finding, audit
 

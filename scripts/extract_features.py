@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.table import Table
 
 from fusion.cache import FeatureCache
-from fusion.command import data_console, told_errors
 from fusion.dataset import read_dataset
 from fusion.extract import extract
 from fusion.table import FeatureTable
 from fusion.views import training_views
+from img_ml.command import data_console, told_errors
 from img_ml.engine import Engine
 from img_ml.profiles import load_profile
 from img_ml.settings import ImgMlSettings
@@ -37,7 +37,7 @@ def main(
     talk = Console(stderr=True)
     with told_errors(talk):
         settings = ImgMlSettings()
-        engine = Engine(load_profile(profile, settings.model_dir), settings.model_dir, settings.device)
+        engine = Engine(load_profile(profile, settings.model_dir), settings.weights_dir, settings.device)
         table = extract(read_dataset(dataset), engine, FeatureCache(cache), training_views(views, seed), talk)
     data_console().print(_summary(table))
     talk.print(f"The features are in {cache}", soft_wrap=True, markup=False, highlight=False)

@@ -17,6 +17,10 @@ from fusion.result import result_model
 from fusion.settings import FusionSettings
 from img_ml import profiles as _profiles  # noqa: F401 - importing it registers every detector
 from img_ml.settings import PACKAGED_MODELS, ImgMlSettings
+from img_ml.weights.__main__ import told_size
+from img_ml.weights.record import Preprocessing
+from img_ml.weights.store import pull_command
+from img_ml.weights.table import RECORDS
 from worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parent.parent
@@ -68,6 +72,7 @@ def _documents() -> Iterator[tuple[Path, str]]:
     yield ROOT / ".env.example", _env_example()
     yield ROOT / "docs" / "settings.md", _settings_page()
     yield ROOT / "docs" / "detectors.md", _detectors_page()
+    yield ROOT / "docs" / "weights.md", _weights_page()
     yield ROOT / "README.md", _readme_with_metrics()
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **result_model().model_json_schema()}
     yield ROOT / "docs" / "schema" / "verdict.schema.json", json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
@@ -96,7 +101,7 @@ def _settings(kind: type[BaseSettings]) -> Iterator[tuple[str, FieldInfo]]:
 
 def _default(field: FieldInfo) -> str:
     value = field.default
-    if value == PACKAGED_MODELS or value is None or value == ():
+    if field.default_factory is not None or value in (PACKAGED_MODELS, None, ()):
         return ""
     return ",".join(value) if isinstance(value, tuple) else str(value)
 
@@ -150,6 +155,37 @@ def _detectors_page() -> str:
     for spec in specs:
         lines += _detector_section(spec)
     return "\n".join(lines)
+
+
+def _weights_page() -> str:
+    lines = [
+        "# Weights",
+        "",
+        NOTE,
+        "",
+        "The light profile needs none of these. `python -m img_ml.weights pull PROFILE`",
+    ]
+    lines += ["gets what a profile needs, `verify` compares every byte with the lock file. Nothing is ever executed:"]
+    lines += ["files are safetensors, and checkpoints of PyTorch are converted only where they hold tensors alone.", ""]
+    lines += ["| name | for | profile | size | licence |", "|---|---|---|---|---|"]
+    for one in RECORDS:
+        cells = (f"[`{one.name}`](#{one.name})", ", ".join(one.detectors), one.tier, told_size(one.size), one.licence)
+        lines.append(f"| {' | '.join(cells)} |")
+    for one in RECORDS:
+        lines += ["", f"## {one.name}", "", f"Where: {one.where}.", ""]
+        lines += [f"Pulled at revision `{one.revision}`.", ""] if one.origin == "hub" else []
+        lines.append(f"Get it: `{pull_command(one)}`")
+        if one.preprocessing is not None:
+            lines += ["", f"Input: {_told_preprocessing(one.preprocessing)}."]
+    return "\n".join(lines) + "\n"
+
+
+def _told_preprocessing(facts: Preprocessing) -> str:
+    size = (
+        f"squashed to {facts.squash} x {facts.squash}" if facts.squash else f"shorter edge resized to {facts.shortest}"
+    )
+    mean, std = (" ".join(f"{value:.4g}" for value in values) for values in (facts.mean, facts.std))
+    return f"{size} pixels ({facts.resample}), centre crop of {facts.crop}, mean {mean}, standard deviation {std}"
 
 
 def _detector_section(spec: DetectorSpec) -> list[str]:

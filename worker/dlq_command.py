@@ -46,7 +46,7 @@ def list_letters(
     settings = load(WorkerSettings)
     names = _chosen(settings, stream)
     # Imported late, here and below, so that --help answers at once.
-    from fusion.command import data_console, told_errors
+    from img_ml.command import data_console, told_errors
     from worker.asking import ask
     from worker.dead_letters import DeadLetters, Letter
 
@@ -124,7 +124,7 @@ def _settle(
         raise typer.BadParameter("--limit goes with --all.")
     settings = load(WorkerSettings)
     names = _chosen(settings, stream)
-    from fusion.command import told_errors
+    from img_ml.command import told_errors
     from worker.asking import ask
     from worker.dead_letters import DeadLetters, Fate
 

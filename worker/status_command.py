@@ -36,7 +36,7 @@ def status(
     """
     settings = load(WorkerSettings)
     # Imported late, so that --help answers at once.
-    from fusion.command import data_console, told_errors
+    from img_ml.command import data_console, told_errors
     from worker.asking import ask
     from worker.queues import queues_of
 

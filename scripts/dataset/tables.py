@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from fusion.files import write_atomically
+from forensics.files import write_atomically
 
 
 def filepath_from(folder: Path, path: Path) -> str:

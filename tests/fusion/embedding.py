@@ -44,5 +44,5 @@ def register(monkeypatch: pytest.MonkeyPatch) -> Embedder:
     """The detector, registered for the time of a test."""
     monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
     loaded = Embedder()
-    detector(SPEC)(lambda folder, device: loaded)
+    detector(SPEC)(lambda setup: loaded)
     return loaded

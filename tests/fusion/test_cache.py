@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from forensics import files
 from forensics.registry import DetectorSpec, Head, Number
 from forensics.types import Measured, Skipped
-from fusion import files
 from fusion.cache import CacheError, Entry, FeatureCache
 
 SPEC = DetectorSpec("d", "D", 1, (Number("x", 0, 9, "x"), Number("y", 0, 9, "y")), "l", "f")

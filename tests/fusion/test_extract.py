@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from forensics import registry
-from forensics.registry import Detector
+from forensics.registry import Detector, Setup
 from forensics.types import ImageSample, Signal
 from fusion.cache import FeatureCache
 from fusion.dataset import DatasetError, Row, read_rows
@@ -139,7 +139,7 @@ def test_a_detector_without_weights_is_left_out_with_a_word(
 
     register(monkeypatch)
 
-    def no_weights(folder: Path, device: str) -> Detector:
+    def no_weights(setup: Setup) -> Detector:
         raise ArtifactError("its weights are not here")
 
     entries = dict(registry._ENTRIES)

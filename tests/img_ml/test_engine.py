@@ -9,7 +9,7 @@ import pytest
 from forensics import registry
 from forensics.errors import ArtifactError
 from forensics.examine import Examined, examine
-from forensics.registry import Detector, DetectorSpec, Number, detector
+from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
 from forensics.types import ImageSample, Measured, Signal, Skipped
 from img_ml.engine import Engine
 from img_ml.profiles import Profile
@@ -51,7 +51,7 @@ def grey(level: int) -> ImageSample:
 
 def test_a_batch_goes_through_at_once_and_joins_the_analyzers() -> None:
     loaded = Mean("mean")
-    engine = engine_with(lambda folder, device: loaded)
+    engine = engine_with(lambda setup: loaded)
     evidence = engine.run([grey(10), grey(20), grey(30)])
     assert loaded.sizes == [3]
     assert engine.analyzers == ("ela",)
@@ -62,7 +62,7 @@ def test_a_batch_goes_through_at_once_and_joins_the_analyzers() -> None:
 
 
 def test_an_image_that_fails_its_batch_fails_alone() -> None:
-    engine = engine_with(lambda folder, device: Mean("mean"))
+    engine = engine_with(lambda setup: Mean("mean"))
     signals = [e.signals[-1] for e in engine.run([grey(10), grey(0), grey(30)])]
     assert [isinstance(signal, Measured) for signal in signals] == [True, False, True]
     assert signals[1] == Skipped("mean", "failed: RuntimeError: black")
@@ -76,7 +76,7 @@ def test_an_image_that_fails_its_batch_fails_alone() -> None:
     ],
 )
 def test_a_detector_without_weights_is_skipped_with_the_reason(error: Exception, reason: str) -> None:
-    def load(folder: Path, device: str) -> Detector:
+    def load(setup: Setup) -> Detector:
         raise error
 
     engine = engine_with(load)
@@ -87,18 +87,31 @@ def test_a_detector_without_weights_is_skipped_with_the_reason(error: Exception,
 
 
 def test_weights_are_looked_for_where_the_settings_say() -> None:
-    seen: list[tuple[Path, str]] = []
+    seen: list[Setup] = []
 
-    def load(folder: Path, device: str) -> Detector:
-        seen.append((folder, device))
+    def load(setup: Setup) -> Detector:
+        seen.append(setup)
         return Mean("mean")
 
     engine_with(load)
-    assert seen == [(Path("models"), "cpu")]
+    assert seen == [Setup(Path("models"), "cpu", "full", {})]
+
+
+def test_a_detector_is_told_the_size_of_the_profile_and_its_own_options() -> None:
+    seen: list[Setup] = []
+
+    def load(setup: Setup) -> Detector:
+        seen.append(setup)
+        return Mean("mean")
+
+    detector(spec("mean"))(load)
+    profile = Profile("test", ("mean",), Path(), "standard", {"mean": {"weights": "w"}, "ela": {"other": "x"}})
+    Engine(profile, Path("models"), "cpu")
+    assert seen == [Setup(Path("models"), "cpu", "standard", {"weights": "w"})]
 
 
 def test_pixels_that_a_detector_needs_must_be_there() -> None:
-    engine = engine_with(lambda folder, device: Mean("mean"))
+    engine = engine_with(lambda setup: Mean("mean"))
     sample = sample_of(photo()[:64, :64])
     with pytest.raises(ValueError, match="needs the pixels"):
         engine.complete([Examined(examine(sample, ["ela"]))])

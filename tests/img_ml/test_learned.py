@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from forensics.registry import DetectorSpec, Number, Registered
+from forensics.registry import DetectorSpec, Number, Registered, Setup
 from forensics.types import ImageSample, Measured, Signal, Skipped
 from img_ml.learned import Learned
 from tests.forensics.pictures import sample_of
 
 SPEC = DetectorSpec("mean", "Mean", 1, (Number("mean", 0, 255, "mean"),), "pixels", "never", tier="full")
+SETUP = Setup(Path(), "cpu", "full")
 
 
 class OutOfMemoryError(RuntimeError):
@@ -46,7 +47,7 @@ def means(signals: Sequence[Signal]) -> list[float | None]:
 @pytest.mark.parametrize("error", [OutOfMemoryError("CUDA"), RuntimeError("MPS backend out of memory (5 GB)")])
 def test_what_does_not_fit_is_halved_and_the_next_batch_starts_from_there(error: Exception) -> None:
     device = SmallDevice(3, error)
-    learned = Learned(Registered(SPEC, load=lambda folder, name: device), Path(), "cpu")
+    learned = Learned(Registered(SPEC, load=lambda setup: device), SETUP)
     levels = list(range(1, 9))
     assert means(learned.signals(greys(*levels))) == levels
     assert device.sizes == [8, 4, 2, 2, 2, 2]
@@ -57,7 +58,7 @@ def test_what_does_not_fit_is_halved_and_the_next_batch_starts_from_there(error:
 
 def test_one_image_that_does_not_fit_alone_is_skipped_and_the_rest_is_measured() -> None:
     device = SmallDevice(0, OutOfMemoryError("CUDA out of memory"))
-    learned = Learned(Registered(SPEC, load=lambda folder, name: device), Path(), "cpu")
+    learned = Learned(Registered(SPEC, load=lambda setup: device), SETUP)
     signals = learned.signals(greys(1, 2))
     assert signals == [Skipped("mean", "failed: OutOfMemoryError: CUDA out of memory")] * 2
     device.most = 8
@@ -66,7 +67,7 @@ def test_one_image_that_does_not_fit_alone_is_skipped_and_the_rest_is_measured()
 
 def test_a_poisonous_image_is_found_by_halving_and_makes_no_later_batch_smaller() -> None:
     device = SmallDevice(8, OutOfMemoryError("CUDA"))
-    learned = Learned(Registered(SPEC, load=lambda folder, name: device), Path(), "cpu")
+    learned = Learned(Registered(SPEC, load=lambda setup: device), SETUP)
     assert means(learned.signals(greys(1, 2, 0, 4))) == [1, 2, None, 4]
     assert device.sizes == [4, 2, 2, 1, 1]
     device.sizes.clear()

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from fusion import files
+from forensics import files
 from scripts.extract_features import app
 from tests.fusion.conftest import write_dataset
 from tests.worker.redis_server import wait_until

@@ -1,0 +1,104 @@
+"""Files of the user's own as weights: safetensors as they are, PyTorch checkpoints converted, nothing executed."""
+
+import argparse
+import json
+import pickle
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from forensics.errors import WeightsError
+from img_ml.weights.record import WeightFile, WeightsRecord
+
+# Where authors put the tensors inside a checkpoint that holds more than those.
+_INNER = ("state_dict", "model_state_dict", "model", "net", "params")
+_PARALLEL = "module."
+
+
+def adopt(record: WeightsRecord, source: Path, folder: Path) -> None:
+    """Copy or convert a local file (or a folder of all files) into `folder`, in the record's layout.
+
+    Raises WeightsError where a file is missing or of another kind, or holds more than tensors.
+    """
+    if not source.exists():
+        raise WeightsError(f"There is no file {source}.")
+    if source.is_file() and len(record.files) > 1:
+        names = ", ".join(file.name for file in record.files)
+        raise WeightsError(f"{record.name} is made of several files ({names}): name the folder that holds them.")
+    for file in record.files:
+        path = source if source.is_file() else _found(record, file, source)
+        place(path, folder / file.name)
+
+
+def place(source: Path, target: Path) -> None:
+    """One file in its place: tensors as safetensors, JSON as it is; WeightsError where it is neither."""
+    if target.suffix == ".json":
+        _check_json(source)
+        shutil.copyfile(source, target)
+    elif source.suffix == ".safetensors":
+        check_safetensors(source)
+        shutil.copyfile(source, target)
+    else:
+        convert(source, target)
+
+
+def check_safetensors(path: Path) -> None:
+    """Raise WeightsError where the file is not a whole safetensors file; only its header is read."""
+    try:
+        with safe_open(path, "numpy") as opened:
+            opened.keys()
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path} is no safetensors file, or not a whole one: {error}") from error
+
+
+def convert(source: Path, target: Path) -> None:
+    """Write the tensors of a PyTorch checkpoint as safetensors, under their own names.
+
+    It is read with `weights_only`: what would execute code is refused. Of a checkpoint that holds more (an epoch, an
+    optimiser) only the network's state is taken; a prefix `module.` that every name has is dropped.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    try:
+        # A training script's options are plain values in a Namespace; nothing else is let in.
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            content = torch.load(source, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError) as error:
+        told = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise WeightsError(
+            f"{source} is refused: it is not a checkpoint of tensors alone, so reading it could run code. ({told})"
+        ) from error
+    tensors = {name: value for name, value in _state(content, source).items() if isinstance(value, torch.Tensor)}
+    if not tensors:
+        raise WeightsError(f"{source} holds no tensors.")
+    if all(name.startswith(_PARALLEL) for name in tensors):
+        tensors = {name.removeprefix(_PARALLEL): value for name, value in tensors.items()}
+    # Names that share memory would be refused; each gets its own.
+    save_file({name: value.detach().clone().contiguous() for name, value in tensors.items()}, target)
+
+
+def _state(content: Any, source: Path) -> Mapping[str, Any]:
+    if not isinstance(content, Mapping):
+        raise WeightsError(f"{source} holds no state dict but a {type(content).__name__}.")
+    for name in _INNER:
+        if isinstance(content.get(name), Mapping):
+            return _state(content[name], source)
+    return content
+
+
+def _found(record: WeightsRecord, file: WeightFile, folder: Path) -> Path:
+    for name in (file.name, file.or_else):
+        if name and (folder / name).is_file():
+            return folder / name
+    raise WeightsError(f"{folder} holds no file {file.name}, which {record.name} needs.")
+
+
+def _check_json(path: Path) -> None:
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise WeightsError(f"{path} is not JSON: {error}") from error

@@ -1,0 +1,67 @@
+"""The record of one set of weights: whose they are, where they come from, what they are made of."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from forensics.registry import Tier
+
+Origin = Literal["hub", "local"]
+Filter = Literal["bilinear", "bicubic", "lanczos"]
+
+
+@dataclass(frozen=True, slots=True)
+class WeightFile:
+    """One file as it lies in the weights folder.
+
+    `size` in bytes, 0 where unknown; `sha256` is empty where nobody has published it. `or_else` names another file of
+    the repository that holds the same tensors as a PyTorch checkpoint; it is converted to safetensors when pulled.
+    """
+
+    name: str
+    size: int = 0
+    sha256: str = ""
+    or_else: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """How pixels become the network's input, as its authors publish it.
+
+    Either the shorter edge is resized to `shortest` pixels, or the image is squashed to a square of `squash` pixels.
+    Then comes a centre crop of `crop` x `crop`, and normalisation of values in [0, 1] by `mean` and `std`. `centre`
+    says how an odd margin is halved: downwards (processors of transformers on Pillow) or to even (torchvision).
+    """
+
+    crop: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    shortest: int = 0
+    squash: int = 0
+    resample: Filter = "bicubic"
+    centre: Literal["down", "even"] = "even"
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsRecord:
+    """One set of weights that a detector can be loaded with.
+
+    `origin` "hub": `repository` at `revision`, a commit, or a branch that the lock file pins at the first pull.
+    "local": the authors publish it outside of the hub, `where` says where, and `pull --from` adopts it. `tier` is the
+    smallest profile that takes it. Every file is listed; the tensors are safetensors always.
+    """
+
+    name: str
+    detectors: tuple[str, ...]
+    tier: Tier
+    origin: Origin
+    licence: str
+    where: str
+    files: tuple[WeightFile, ...]
+    repository: str = ""
+    revision: str = "main"
+    preprocessing: Preprocessing | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files together, as far as known."""
+        return sum(file.size for file in self.files)

@@ -1,0 +1,171 @@
+"""The weights folder: what lies there, whether it is what the lock file lists, and how new files get in.
+
+FOLDER/weights.lock.json   every file by SHA-256
+FOLDER/NAME/...            the files of one record, in the layout that they are published in
+"""
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from filelock import FileLock
+
+from forensics.errors import WeightsError
+from forensics.registry import Setup
+from img_ml.weights.lock import LockedFile, LockedWeights, read_lock, write_lock
+from img_ml.weights.record import WeightsRecord
+from img_ml.weights.table import find, needed
+
+State = Literal["present", "missing", "changed"]
+Checked = tuple[str, int, int, int]
+
+# Hashing costs about a second for each gigabyte or two, once in a process: files that were checked stay checked as
+# long as their size and time stay the same.
+_CHECKED: dict[Checked, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """Weights whose every file was checked. `digest` is the SHA-256 over the files' names and SHA-256."""
+
+    record: WeightsRecord
+    folder: Path
+    digest: str
+
+    def file(self, name: str) -> Path:
+        """The path of one of its files."""
+        return self.folder / name
+
+
+def installed_for(detector: str, setup: Setup) -> tuple[Installed, ...]:
+    """The weights that a detector takes, checked; `setup.options["weights"]` may name one record instead.
+
+    Raises WeightsError where something is missing or was changed.
+    """
+    wanted = setup.options.get("weights")
+    records = needed(detector, setup.tier) if wanted is None else (find(wanted),)
+    for record in records:
+        if detector not in record.detectors:
+            raise WeightsError(f"{record.name} are not weights of {detector}: name others in the profile's options.")
+    if not records:
+        raise WeightsError(f"The table lists no weights for {detector} in a profile of the size {setup.tier}.")
+    return tuple(installed(record, setup.weights) for record in records)
+
+
+def installed(record: WeightsRecord, weights: Path) -> Installed:
+    """The weights of one record, every file read and compared with the lock file.
+
+    Raises WeightsError, with what to do, where a file is missing or is not what was pulled.
+    """
+    locked = read_lock(weights).get(record.name)
+    state = state_of(record, weights)
+    if locked is None or state == "missing":
+        raise WeightsError(f"{record.name} is not installed: {pull_command(record)}")
+    for problem in problems(record.name, locked, weights):
+        raise WeightsError(f"{problem} since it was pulled: {pull_command(record)}")
+    return Installed(record, weights / record.name, _digest(locked))
+
+
+def state_of(record: WeightsRecord, weights: Path) -> State:
+    """Whether the files are there in the sizes of the lock file; their contents are not read."""
+    locked = read_lock(weights).get(record.name)
+    paths = [weights / record.name / file.name for file in record.files]
+    if locked is None or not all(path.is_file() for path in paths):
+        return "missing"
+    sizes = {path.name: path.stat().st_size for path in paths}
+    return "present" if sizes == {name: file.size for name, file in locked.files.items()} else "changed"
+
+
+def problems(name: str, locked: LockedWeights, weights: Path) -> list[str]:
+    """What is wrong with the files of that name, a sentence's beginning each; every byte is read."""
+    found = []
+    for file_name, expected in locked.files.items():
+        path = weights / name / file_name
+        if not path.is_file():
+            found.append(f"{name}/{file_name} is missing")
+        elif _checked_sha256(path) != expected.sha256:
+            found.append(f"{name}/{file_name} was changed")
+    return found
+
+
+def install(record: WeightsRecord, weights: Path, source: str, fill: Callable[[Path], str]) -> LockedWeights:
+    """Put new files into the folder: all of them or none, and note them in the lock file.
+
+    `fill` writes the record's files into the folder it is given and returns the revision. Raises WeightsError where a
+    file is missing or has another SHA-256 than the table, or than the lock file for the same revision.
+    """
+    weights.mkdir(parents=True, exist_ok=True)
+    with FileLock(weights / ".lock"):
+        stage = Path(tempfile.mkdtemp(prefix=f".{record.name}-", dir=weights))
+        try:
+            revision = fill(stage)
+            locked = LockedWeights(source, revision, _described(record, stage))
+            before = read_lock(weights)
+            _check_pinned(record, locked, before.get(record.name))
+            stage.chmod(0o755)
+            _swap(stage, weights / record.name)
+            write_lock(weights, {**before, record.name: locked})
+        finally:
+            shutil.rmtree(stage, ignore_errors=True)
+    return locked
+
+
+def pull_command(record: WeightsRecord) -> str:
+    """What a user types to get the weights."""
+    return f"python -m img_ml.weights pull {record.name}" + (" --from FILE" if record.origin == "local" else "")
+
+
+def _described(record: WeightsRecord, stage: Path) -> dict[str, LockedFile]:
+    found = {}
+    for file in record.files:
+        path = stage / file.name
+        if not path.is_file():
+            raise WeightsError(f"{record.name} lacks the file {file.name}.")
+        found[file.name] = LockedFile(_sha256(path), path.stat().st_size)
+        if file.sha256 and found[file.name].sha256 != file.sha256:
+            raise WeightsError(f"{file.name} of {record.name} is not the published one: its SHA-256 differs.")
+    return found
+
+
+def _check_pinned(record: WeightsRecord, new: LockedWeights, old: LockedWeights | None) -> None:
+    if old is None or not new.revision or (old.source, old.revision) != (new.source, new.revision):
+        return
+    for name, file in new.files.items():
+        if name in old.files and old.files[name].sha256 != file.sha256:
+            raise WeightsError(
+                f"{name} of {record.name} is not what the lock file lists for the same revision: the Hugging Face "
+                "cache may be damaged; clear this repository there and pull again."
+            )
+
+
+def _swap(stage: Path, place: Path) -> None:
+    """Move the folder into its place; the old one is set aside first, for a folder cannot be replaced at once."""
+    aside = Path(tempfile.mkdtemp(prefix=f".{place.name}-old-", dir=place.parent))
+    try:
+        if place.exists():
+            place.rename(aside / place.name)
+        stage.rename(place)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _digest(locked: LockedWeights) -> str:
+    listed = "".join(f"{locked.files[name].sha256} {name}\n" for name in sorted(locked.files))
+    return hashlib.sha256(listed.encode()).hexdigest()
+
+
+def _checked_sha256(path: Path) -> str:
+    stat = path.stat()
+    key = (str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns)
+    if key not in _CHECKED:
+        _CHECKED[key] = _sha256(path)
+    return _CHECKED[key]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,131 @@
+"""Every set of weights that a detector can be loaded with: adding one is adding a record."""
+
+import difflib
+from collections.abc import Sequence
+
+from forensics.errors import WeightsError
+from forensics.registry import TIERS, Tier
+from img_ml.weights.record import Preprocessing, WeightFile, WeightsRecord
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+
+# As the preprocessor_config.json of both repositories says; the file itself is read when the network is loaded.
+_DINOV2 = Preprocessing(crop=224, shortest=256, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+_CLIP = Preprocessing(crop=224, shortest=224, mean=CLIP_MEAN, std=CLIP_STD)
+
+RECORDS: tuple[WeightsRecord, ...] = (
+    WeightsRecord(
+        name="dinov2-base",
+        detectors=("dino",),
+        tier="standard",
+        origin="hub",
+        licence="Apache-2.0",
+        where="https://huggingface.co/facebook/dinov2-base",
+        repository="facebook/dinov2-base",
+        revision="f9e44c814b77203eaa57a6bdbbd535f21ede1415",
+        files=(
+            WeightFile("config.json", 548),
+            WeightFile("preprocessor_config.json", 436),
+            WeightFile("model.safetensors", 346_345_912),
+        ),
+        preprocessing=_DINOV2,
+    ),
+    WeightsRecord(
+        name="dinov2-large",
+        detectors=("dino",),
+        tier="full",
+        origin="hub",
+        licence="Apache-2.0",
+        where="https://huggingface.co/facebook/dinov2-large",
+        repository="facebook/dinov2-large",
+        revision="47b73eefe95e8d44ec3623f8890bd894b6ea2d6c",
+        files=(
+            WeightFile("config.json", 549, "12df51c069a2dc1305e34ba71ef58bc2407ea553b75f4722a1715c1bce3bbed0"),
+            WeightFile("preprocessor_config.json", 436),
+            WeightFile(
+                "model.safetensors", 1_217_522_888, "399fba97a95f22c36834418bc69373364a99af3a1153da1c0fb31db567c92e23"
+            ),
+        ),
+        preprocessing=_DINOV2,
+    ),
+    WeightsRecord(
+        name="clip-vit-h-14",
+        detectors=("clip_h14",),
+        tier="full",
+        origin="hub",
+        licence="MIT",
+        where="https://huggingface.co/laion/CLIP-ViT-H-14-laion2B-s32B-b79K (open_clip ViT-H-14, laion2b_s32b_b79k)",
+        repository="laion/CLIP-ViT-H-14-laion2B-s32B-b79K",
+        files=(WeightFile("open_clip_model.safetensors", 3_944_500_000, or_else="open_clip_pytorch_model.bin"),),
+        preprocessing=_CLIP,
+    ),
+    WeightsRecord(
+        name="clip-vit-bigg-14",
+        detectors=("clip_bigg",),
+        tier="full",
+        origin="hub",
+        licence="MIT",
+        where="https://huggingface.co/laion/CLIP-ViT-bigG-14-laion2B-39B-b160k "
+        "(open_clip ViT-bigG-14, laion2b_s39b_b160k)",
+        repository="laion/CLIP-ViT-bigG-14-laion2B-39B-b160k",
+        files=(WeightFile("open_clip_model.safetensors", 10_158_400_000, or_else="open_clip_pytorch_model.bin"),),
+        preprocessing=_CLIP,
+    ),
+    WeightsRecord(
+        name="fatformer",
+        detectors=("fatformer",),
+        tier="full",
+        origin="local",
+        licence="Apache-2.0",
+        where="the authors publish fatformer_4class_ckpt.pth through the drive that the README of "
+        "https://github.com/Michel-liu/FatFormer links to; it holds OpenAI's CLIP ViT-L/14 too",
+        files=(WeightFile("model.safetensors", 1_900_000_000),),
+        preprocessing=Preprocessing(crop=224, squash=256, resample="bilinear", mean=IMAGENET_MEAN, std=IMAGENET_STD),
+    ),
+    WeightsRecord(
+        name="mantranet",
+        detectors=("mantranet",),
+        tier="full",
+        origin="local",
+        licence="research use only",
+        where="the authors publish the Keras weights in https://github.com/ISICV/ManTraNet (pretrained_weights); "
+        "a PyTorch state dict of them is in https://github.com/RonyAbecidan/ManTraNet-pytorch (MantraNetv4.pt)",
+        files=(WeightFile("model.safetensors", 15_500_000),),
+    ),
+    WeightsRecord(
+        name="commfor-384",
+        detectors=("commfor",),
+        tier="full",
+        origin="hub",
+        licence="MIT",
+        where="https://huggingface.co/OwensLab/commfor-model-384",
+        repository="OwensLab/commfor-model-384",
+        files=(WeightFile("config.json", 300), WeightFile("model.safetensors", 87_300_000)),
+        preprocessing=Preprocessing(crop=384, shortest=440, resample="bilinear", mean=IMAGENET_MEAN, std=IMAGENET_STD),
+    ),
+)
+
+
+def find(name: str, records: Sequence[WeightsRecord] | None = None) -> WeightsRecord:
+    """The record of that name; WeightsError with a hint where there is none."""
+    by_name = {record.name: record for record in (RECORDS if records is None else records)}
+    if name in by_name:
+        return by_name[name]
+    close = difflib.get_close_matches(name, by_name, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    raise WeightsError(f"There are no weights named {name!r}.{hint}")
+
+
+def needed(detector: str, tier: Tier) -> tuple[WeightsRecord, ...]:
+    """What a detector takes in a profile of that tier: its records of the largest tier that the profile holds."""
+    held = TIERS[: TIERS.index(tier) + 1]
+    own = [record for record in RECORDS if detector in record.detectors and record.tier in held]
+    largest = max((TIERS.index(record.tier) for record in own), default=-1)
+    return tuple(record for record in own if TIERS.index(record.tier) == largest)
+
+
+def of_profile(tier: Tier) -> tuple[WeightsRecord, ...]:
+    """What the detectors of a built-in profile take, in the order of the table."""
+    names = {record.name for one in RECORDS for detector in one.detectors for record in needed(detector, tier)}
+    return tuple(record for record in RECORDS if record.name in names)

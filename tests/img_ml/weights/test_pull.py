@@ -1,0 +1,162 @@
+"""Pulling, against a hub in a thread: what is fetched, resumed, pinned, converted, refused."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save
+
+from img_ml.weights.table import find
+from tests.img_ml.weights.hub_server import COMMIT, Hub
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+DINO = find("dinov2-base")
+CLIP = find("clip-vit-h-14")
+TENSORS = {"weight": torch.arange(100_000, dtype=torch.float32)}
+FILES = {"config.json": b"{}", "preprocessor_config.json": b"{}", "model.safetensors": save(TENSORS)}
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    with Hub({DINO.repository: dict(FILES), CLIP.repository: {}}).running() as running:
+        yield running
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    return tmp_path / "weights"
+
+
+@pytest.fixture
+def run(hub: Hub, weights: Path, tmp_path: Path) -> Run:
+    def command(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        own = {
+            "HF_ENDPOINT": hub.url,
+            "HF_HOME": str(tmp_path / "hf"),
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            "IMG_ML_WEIGHTS_DIR": str(weights),
+            "NO_PROXY": "127.0.0.1",
+            **environment,
+        }
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
+        return subprocess.run(
+            [sys.executable, "-m", "img_ml.weights", *arguments],
+            env={**kept, **own},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    return command
+
+
+def lock(weights: Path) -> dict[str, object]:
+    return json.loads((weights / "weights.lock.json").read_text())["weights"]
+
+
+def test_weights_are_pulled_at_the_pinned_commit_and_verified(hub: Hub, run: Run, weights: Path) -> None:
+    pulled = run("pull", "dinov2-base", HF_TOKEN="hf_secret")
+    assert pulled.returncode == 0, pulled.stderr
+    assert f"dinov2-base: 400 kB from {DINO.repository}, licence Apache-2.0" in pulled.stderr
+    assert {path.name: path.read_bytes() for path in (weights / "dinov2-base").iterdir()} == FILES
+    assert lock(weights)["dinov2-base"]["revision"] == DINO.revision
+    assert all(DINO.revision in path for _, path, _ in hub.requests)
+    assert hub.tokens == {"Bearer hf_secret"}
+    assert "hf_secret" not in pulled.stderr
+    assert run("verify").returncode == 0
+    requests = len(hub.requests)
+    again = run("pull", "standard")
+    assert again.returncode == 0
+    assert "dinov2-base is here already" in again.stderr
+    assert len(hub.requests) == requests
+
+
+def test_a_broken_download_goes_on_where_it_stopped(hub: Hub, run: Run, weights: Path) -> None:
+    hub.breaking["model.safetensors"] = 150_000
+    pulled = run("pull", "dinov2-base")
+    if pulled.returncode:
+        pulled = run("pull", "dinov2-base")
+    assert pulled.returncode == 0, pulled.stderr
+    first, second = hub.ranges("model.safetensors")
+    assert first is None
+    assert second is not None
+    assert 0 < int(second.removeprefix("bytes=").partition("-")[0]) <= 150_000
+    assert (weights / "dinov2-base" / "model.safetensors").read_bytes() == FILES["model.safetensors"]
+
+
+def test_a_branch_is_pinned_by_the_lock_file_and_a_checkpoint_is_converted(
+    hub: Hub, run: Run, weights: Path, tmp_path: Path
+) -> None:
+    torch.save(TENSORS, tmp_path / "model.bin")
+    hub.files[CLIP.repository]["open_clip_pytorch_model.bin"] = (tmp_path / "model.bin").read_bytes()
+    assert run("pull", "clip-vit-h-14").returncode == 0
+    stored = weights / "clip-vit-h-14" / "open_clip_model.safetensors"
+    assert torch.equal(load_file(stored)["weight"], TENSORS["weight"])
+    assert lock(weights)["clip-vit-h-14"]["revision"] == COMMIT
+    stored.write_bytes(b"damaged")
+    hub.requests.clear()
+    assert run("verify", "clip-vit-h-14").returncode == 1
+    assert run("pull", "clip-vit-h-14").returncode == 0
+    assert all(f"/resolve/{COMMIT}/" in path for _, path, _ in hub.requests)
+    assert run("verify", "clip-vit-h-14").returncode == 0
+
+
+def test_what_the_cache_holds_needs_no_network(hub: Hub, run: Run, weights: Path, tmp_path: Path) -> None:
+    assert run("pull", "dinov2-base").returncode == 0
+    requests = len(hub.requests)
+    elsewhere = run("pull", "dinov2-base", IMG_ML_WEIGHTS_DIR=str(tmp_path / "other"), HF_HUB_OFFLINE="1")
+    assert elsewhere.returncode == 0, elsewhere.stderr
+    assert "dinov2-base: about 346 MB" in elsewhere.stderr
+    assert len(hub.requests) == requests
+    assert lock(tmp_path / "other") == lock(weights)
+    model = Path("dinov2-base") / "model.safetensors"
+    assert (weights / model).samefile(tmp_path / "other" / model), "it takes its space on the disk once"
+
+
+def test_offline_without_a_cache_is_told(run: Run, weights: Path) -> None:
+    pulled = run("pull", "dinov2-base", HF_HUB_OFFLINE="1")
+    assert pulled.returncode == 2
+    assert "config.json of dinov2-base is not in the Hugging Face cache" in pulled.stderr
+    assert not (weights / "dinov2-base").exists()
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        (None, "there is no such repository, or HF_TOKEN gives no access to it"),
+        ({**FILES, "model.safetensors": b"<html>"}, "is no safetensors file, or not a whole one"),
+        ({"config.json": b"{}", "model.safetensors": save(TENSORS)}, "has no file preprocessor_config.json"),
+    ],
+)
+def test_what_the_hub_gives_wrongly_is_told_and_nothing_is_left(
+    hub: Hub, run: Run, weights: Path, files: dict[str, bytes] | None, told: str
+) -> None:
+    if files is None:
+        del hub.files[DINO.repository]
+    else:
+        hub.files[DINO.repository] = files
+    pulled = run("pull", "dinov2-base")
+    assert pulled.returncode == 2
+    assert told in pulled.stderr
+    assert "Traceback" not in pulled.stderr
+    assert [path.name for path in weights.iterdir()] == [".lock"]
+
+
+def test_a_file_that_is_not_the_published_one_is_refused(hub: Hub, run: Run) -> None:
+    hub.files[find("dinov2-large").repository] = dict(FILES)
+    pulled = run("pull", "dinov2-large")
+    assert pulled.returncode == 2
+    assert "config.json of dinov2-large is not the published one: its SHA-256 differs" in pulled.stderr
+
+
+def test_a_hub_that_is_down_is_told(hub: Hub, run: Run) -> None:
+    pulled = run("pull", "dinov2-base", HF_ENDPOINT="http://127.0.0.1:9")
+    assert pulled.returncode == 2
+    assert pulled.stderr.splitlines()[-1].startswith("Error: config.json of dinov2-base")
+    assert "Traceback" not in pulled.stderr
