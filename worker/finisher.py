@@ -12,7 +12,8 @@ from worker.patience import insist
 Finish = Callable[[Sequence[tuple[str, str]], Mapping[str, Callback]], Awaitable[int]]
 
 _Waiting = tuple[str, str, Callback | None, asyncio.Future[None]]
-_MOST_AT_ONCE = 200
+# Few enough that others are read while these are written, and that Redis is not held up for long.
+_MOST_AT_ONCE = 64
 _log = structlog.get_logger("worker.redis")
 
 
