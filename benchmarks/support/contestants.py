@@ -12,7 +12,7 @@ from benchmarks.support.rates import rate
 from benchmarks.support.redis_server import PrivateRedis
 
 PEER_PROCESSES = 2
-_PLAIN = ("benchmarks.support.plain_loop",)
+_PLAIN = "benchmarks.support.plain_loop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +35,21 @@ def jobs_per_second(server: PrivateRedis, contestant: Contestant, jobs: int) -> 
 
 def plain_loop() -> Contestant:
     """What everything is measured against."""
-    return Contestant("plain loop", "1 process, batches of 32", (sys.executable, "-m", *_PLAIN), _fill)
+    return Contestant("plain loop", "1 process, batches of 32", (sys.executable, "-m", _PLAIN), fill)
 
 
 def pipeline(in_flight: int, *, log: bool = False) -> Contestant:
     """The worker's stream layer."""
     said = "a log line for each job" if log else "no log lines"
     name = f"img_ml, {in_flight} in flight" + (", logging" if log else "")
-    command = (sys.executable, "-m", "benchmarks.support.constant_worker", "one", str(in_flight))
     setting = f"1 process, WORKER_IN_FLIGHT={in_flight}, {said}"
-    return Contestant(name, setting, (*command, "log" if log else "quiet"), _fill)
+    return Contestant(name, setting, constant_worker("one", in_flight, log=log), fill)
+
+
+def constant_worker(consumer: str, in_flight: int, *, log: bool = False) -> tuple[str, ...]:
+    """The command that starts one process of the stream layer."""
+    command = (sys.executable, "-m", "benchmarks.support.constant_worker", consumer, str(in_flight))
+    return (*command, "log" if log else "quiet")
 
 
 def peers(python: str) -> tuple[Contestant, ...]:
@@ -78,5 +83,6 @@ def _peer(python: str, name: str, setting: str, command: tuple[str, ...]) -> Con
     return Contestant(name, setting, (python, "-m", *command), fill)
 
 
-def _fill(server: PrivateRedis, jobs: int) -> None:
+def fill(server: PrivateRedis, jobs: int) -> None:
+    """Put so many jobs on the stream."""
     push(server.client, (job(number) for number in range(jobs)))

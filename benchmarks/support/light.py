@@ -26,7 +26,7 @@ class Light:
         """So many workers, from HTTP to results; all jobs are pushed once the workers are ready."""
         with image_server(self.folder) as place:
             make_group(server)
-            with workers(count, server, place, self._settings() | settings) as running:
+            with workers(count, server, place, {**self._settings(), **settings}) as running:
                 push(server.client, jobs_for(place, self.names, self.images))
                 return measure(lambda: results(server.client), self.images, running)
 
