@@ -1,14 +1,16 @@
 """Resident memory of a worker over many jobs: `python -m benchmarks.memory`, ten minutes and more.
 
-The real worker with the light profile: every job is fetched over HTTP, decoded, examined, judged in a batch and
-written. Images are tiny (64 x 64 pixels or so), so that 100,000 of them take minutes; several detectors find them too
-small and pass. Memory is looked at while the worker is idle, after so many jobs: the resident memory of its processes
-added up, so shared pages count more than once.
+The real worker: every job is fetched over HTTP, decoded and examined in another process, judged in a batch and
+written. Images are tiny (about 64 x 64 pixels), so that 100,000 of them take minutes; several detectors of the light
+profile find them too small and pass. `--judge few` takes two quick detectors and a verdict that is known already in
+place of the light profile, for a machine where that takes hours. Memory is looked at while the worker is idle: the
+resident memory of its processes added up, so that pages they share count more than once.
 """
 
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -27,7 +29,7 @@ from benchmarks.support.processes import Running
 from benchmarks.support.redis_server import PrivateRedis, private_redis
 from benchmarks.support.result_file import RESULTS, write_result
 from benchmarks.support.usage import members, resident_bytes
-from benchmarks.support.workers import jobs_for, make_group, workers
+from benchmarks.support.workers import MODULE, jobs_for, make_group, workers
 from fusion.command import data_console
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -38,6 +40,16 @@ _STALLED_S = 300.0
 _LOOKS, _PAUSE_S = 5, 0.5
 # Results are trimmed, so that Redis does not fill up; they are counted by the jobs that are gone.
 _SETTINGS = {"WORKER_RESULTS_MAXLEN": "1000"}
+
+
+class Judge(StrEnum):
+    """Who judges."""
+
+    LIGHT = "light"
+    FEW = "few"
+
+
+_MODULES = {Judge.LIGHT: MODULE, Judge.FEW: "benchmarks.support.few_detectors"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +67,7 @@ def memory(
     jobs: Annotated[int, typer.Option(min=10, help="Jobs in all; the first look is after a tenth.")] = 100_000,
     processes: Annotated[int, typer.Option(min=1, help="Decoding processes.")] = 2,
     files: Annotated[int, typer.Option(min=1, help="Different files.")] = 50,
+    judge: Annotated[Judge, typer.Option(help="The light profile, or two quick detectors only.")] = Judge.LIGHT,
     out: Annotated[Path, typer.Option(help="Folder of the result file.")] = RESULTS,
 ) -> None:
     """Resident memory after a tenth of the jobs, after two tenths, and so on to all, and the ratio of last to first."""
@@ -63,11 +76,11 @@ def memory(
         names = photos.write(Path(name), photos.files(files, pixels=_PIXELS))
         with image_server(Path(name)) as place:
             make_group(server)
-            with workers(1, server, place, settings) as [worker]:
+            with workers(1, server, place, settings, _MODULES[judge]) as [worker]:
                 looks = list(_looks(server, worker, jobs, list(jobs_for(place, names, _AT_ONCE))))
         ratio = looks[-1].mib / looks[0].mib
         content = {
-            "settings": {"jobs": jobs, "files": files, "pixels": _PIXELS, "profile": "light", **settings},
+            "settings": {"jobs": jobs, "files": files, "pixels": _PIXELS, "judge": judge.value, **settings},
             "looks": [
                 {
                     "jobs": look.jobs,
@@ -80,6 +93,7 @@ def memory(
             "ratio_last_to_first": round(ratio, 4),
         }
         _show(looks, ratio)
+        talk.print(f"Judge: {judge.value}")
         write_result("memory", content, talk, out)
 
 
