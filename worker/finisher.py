@@ -11,7 +11,8 @@ from worker.stream import Finished
 
 Finish = Callable[[Sequence[Finished]], Awaitable[int]]
 
-_MOST_AT_ONCE = 200
+# Few enough that others are read while these are written, and that Redis is not held up for long.
+_MOST_AT_ONCE = 64
 _log = structlog.get_logger("worker.redis")
 
 

@@ -53,8 +53,7 @@ def parse_job(fields: Mapping[bytes, bytes]) -> Job:
 
 def _content(fields: Mapping[bytes, bytes]) -> Mapping[str, object]:
     # What the worker itself added to a job that comes back does not count.
-    own = fields.items() - {(RETRIES_FIELD, fields.get(RETRIES_FIELD))}
-    if sum(len(name) + len(value) for name, value in own) > _LARGEST_MESSAGE:
+    if sum(len(name) + len(value) for name, value in fields.items() if name != RETRIES_FIELD) > _LARGEST_MESSAGE:
         raise UnreadableMessageError(f"The message is larger than {_LARGEST_MESSAGE} bytes.")
     try:
         if b"data" not in fields:

@@ -67,6 +67,7 @@ class Pipeline:
         self._finisher = Finisher(stream.finish)
         self._patience = Patience("reading jobs")
         self._in_work: dict[str, asyncio.Task[None]] = {}
+        self._one_ended = asyncio.Event()
         self._own_unseen = True  # entries delivered to us that we do not know of: from an earlier life, or a lost reply
         self._next_reclaim = 0.0
         self._next_promotion = 0.0
@@ -79,23 +80,23 @@ class Pipeline:
         """
         renewing = asyncio.create_task(self._renew_leases())
         try:
-            await _unless(stop, insist("making the group", self._stream.ensure_group))
-            self._progress.reached_redis()
-            while not stop.is_set() and not await self._idle_long_enough():
-                await _unless(stop, self._wait_for_room())
-                if stop.is_set():
-                    break
-                for entry in await _unless(stop, self._take()) or ():
-                    self._start(entry)
+            await _unless(stop, self._take_and_start())
             return await self._drain(hurry or asyncio.Event())
         finally:
             renewing.cancel()
             await asyncio.gather(renewing, return_exceptions=True)
             await self._finisher.close()
 
-    async def _wait_for_room(self) -> None:
-        while len(self._in_work) >= self._rules.in_flight:
-            await asyncio.wait(self._in_work.values(), return_when=asyncio.FIRST_COMPLETED)
+    async def _take_and_start(self) -> None:
+        """Keep as many jobs in work as there is room for, until the stream stays empty."""
+        await insist("making the group", self._stream.ensure_group)
+        self._progress.reached_redis()
+        while not await self._idle_long_enough():
+            if len(self._in_work) >= self._rules.in_flight:
+                self._one_ended.clear()
+                await self._one_ended.wait()
+            for entry in await self._take():
+                self._start(entry)
 
     async def _take(self) -> list[Entry]:
         """The next entries to work on: our own unknown ones, then abandoned ones, then new ones."""
@@ -177,6 +178,7 @@ class Pipeline:
 
     def _ended(self, entry_id: str, task: "asyncio.Task[None]") -> None:
         del self._in_work[entry_id]
+        self._one_ended.set()
         self._progress.ended(finished=not task.cancelled() and task.exception() is None)
         self._busy_until = time.monotonic()
         if not task.cancelled() and (error := task.exception()) is not None:

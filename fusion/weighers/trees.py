@@ -46,7 +46,8 @@ class Trees:
         path.write_bytes(self.booster.save_raw("ubj"))
 
     def _matrix(self, values: NDArray[np.float64]) -> xgboost.DMatrix:
-        return xgboost.DMatrix(values, missing=np.nan, feature_names=list(self.names))
+        # One thread: for a handful of rows, waking the others takes longer than the work, the more so on busy cores.
+        return xgboost.DMatrix(values, missing=np.nan, feature_names=list(self.names), nthread=1)
 
 
 def train(rows: Rows, names: tuple[str, ...], candidate: Candidate, seed: int, rounds: int | None = None) -> Weigher:

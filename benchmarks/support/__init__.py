@@ -1,0 +1,1 @@
+"""What the benchmarks share: servers and processes that end with the command, and the result file."""

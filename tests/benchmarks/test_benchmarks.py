@@ -1,0 +1,76 @@
+"""The cheap benchmarks at sizes that measure nothing: they run, clean up, and leave a result file."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.support.machine import machine_name
+from benchmarks.support.processes import BenchmarkError
+from benchmarks.support.rates import rate
+from benchmarks.support.usage import members
+
+ROOT = Path(__file__).parents[2]
+LINUX = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
+
+
+def ran(name: str, folder: Path, *arguments: str) -> dict[str, Any]:
+    """The result file of one run; no process of its group is left."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", f"benchmarks.{name}", "--out", str(folder), *arguments],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    said, told = process.communicate(timeout=150)
+    assert process.returncode == 0, told
+    assert "┃" in said
+    content: dict[str, Any] = json.loads((folder / f"{name}-{machine_name()}.json").read_text())
+    assert content["machine"]["cores"] == os.cpu_count()
+    assert "/" not in json.dumps(content["machine"])
+    return content
+
+
+def test_the_stream_benchmark_compares_with_the_plain_loop(tmp_path: Path) -> None:
+    found = ran("stream", tmp_path, "--jobs", "500", "--repeat", "1", "--no-peers")
+    assert found["settings"]["jobs"] == 500
+    assert set(found["jobs_per_second"]) == set(found["settings"]["contestants"])
+    assert list(found["ratio_to"]) == ["plain loop"]
+    ours = found["ratio_to"]["plain loop"]
+    assert set(ours) == set(found["jobs_per_second"]) - {"plain loop"}
+    assert all(one["min"] <= one["median"] <= one["max"] for one in ours.values())
+
+
+@LINUX
+def test_the_latency_benchmark_tells_worker_engine_and_overhead(tmp_path: Path) -> None:
+    found = ran("latency", tmp_path, "--jobs", "2", "--repeat", "1", "--files", "2", "--pixels", "4096")
+    assert {"job", "engine", "overhead", "worker: fetch", "worker: total"} <= set(found["ms"])
+    assert found["ms"]["job"]["p50"] >= found["ms"]["worker: total"]["p50"] > 0
+
+
+@LINUX
+def test_the_memory_benchmark_looks_ten_times(tmp_path: Path) -> None:
+    found = ran("memory", tmp_path, "--jobs", "40", "--processes", "1", "--files", "2", "--judge", "few")
+    assert [look["jobs"] for look in found["looks"]] == [4 * n for n in range(1, 11)]
+    assert all(look["resident_mib"] > 10 for look in found["looks"])
+    assert found["ratio_last_to_first"] > 0
+
+
+def test_a_rate_is_that_of_the_middle(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts, clock = iter([0, 10, 50, 90, 100]), iter(range(100))
+    monkeypatch.setattr("benchmarks.support.rates.time.perf_counter", lambda: float(next(clock)))
+    monkeypatch.setattr("benchmarks.support.rates.time.sleep", lambda _: None)
+    assert rate(lambda: next(counts), 100, ()) == pytest.approx(80 / 2)
+
+
+def test_results_that_do_not_come_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.support.rates._STALLED_S", 0.01)
+    with pytest.raises(BenchmarkError, match="0 of 5"):
+        rate(lambda: 0, 5, ())
+
+
+@LINUX
+def test_processes_of_a_group_are_counted() -> None:
+    assert members(os.getpgid(0)) >= 1
