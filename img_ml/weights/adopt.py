@@ -2,8 +2,8 @@
 
 import argparse
 import json
-import pickle
 import shutil
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -65,9 +65,12 @@ def convert(source: Path, target: Path) -> None:
 
     try:
         # A training script's options are plain values in a Namespace; nothing else is let in.
-        with torch.serialization.safe_globals([argparse.Namespace]):
+        with warnings.catch_warnings(), torch.serialization.safe_globals([argparse.Namespace]):
+            warnings.simplefilter("ignore")
             content = torch.load(source, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError) as error:
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:
         told = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(
             f"{source} is refused: it is not a checkpoint of tensors alone, so reading it could run code. ({told})"

@@ -1,52 +1,66 @@
-"""Downloads from the Hugging Face hub, through its own client: cached, resumed, at a pinned revision."""
+"""Downloads from the Hugging Face hub at a pinned revision: resumed after a kill, checked, taken from its cache."""
 
+import errno
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlparse
 
 from forensics.errors import WeightsError
 from img_ml.weights.adopt import check_safetensors, convert
+from img_ml.weights.digest import file_sha256
 from img_ml.weights.record import WeightFile, WeightsRecord
+
+PARTIAL = ".partial"
+_SHA256_DIGITS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Remote:
+    """A file as the hub answers for it; `etag` is the SHA-256 of large files."""
+
+    name: str
+    commit: str
+    etag: str
+    size: int
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    path: Path
+    name: str
+    commit: str
 
 
 def remote_size(record: WeightsRecord, revision: str, token: str | None) -> int | None:
     """Bytes of all files as the hub tells them; None where it cannot be asked."""
-    from huggingface_hub import get_hf_file_metadata, hf_hub_url
-    from huggingface_hub.errors import EntryNotFoundError
-
-    total = 0
-    for file in record.files:
-        for name in filter(None, (file.name, file.or_else)):
-            try:
-                total += (
-                    get_hf_file_metadata(hf_hub_url(record.repository, name, revision=revision), token=token).size or 0
-                )
-                break
-            except EntryNotFoundError:
-                continue
-            except Exception:  # noqa: BLE001 - the boundary: without an answer the table's figure is told
-                return None
-    return total
+    try:
+        return sum(_remote(record, file, revision, token).size for file in record.files)
+    except Exception:  # noqa: BLE001 - the boundary: without an answer the table's figure is told
+        return None
 
 
 def download(record: WeightsRecord, revision: str, token: str | None, folder: Path) -> str:
     """Fetch the record's files into `folder`; the commit they are of.
 
-    They come through the hub's own cache (HF_HOME), so a broken download goes on where it stopped, and with
-    HF_HUB_OFFLINE the cache alone is asked. Raises WeightsError where a file cannot be had.
+    What is in the hub's own cache (HF_HOME) is linked from there. Anything else is downloaded into `.partial` beside
+    the folder, where a later run goes on after a kill. With HF_HUB_OFFLINE, or without a network, the cache alone is
+    asked. Raises WeightsError where a file cannot be had or is not what the hub announced.
     """
     commit = revision
     for file in record.files:
-        cached = _fetched(record, file, commit, token)
+        fetched = _fetched(record, file, commit, token, folder.parent / PARTIAL)
         # The first file pins the commit for the others: a branch may move between two downloads.
-        commit = _commit(cached, commit)
-        target = folder / file.name
-        if cached.name == file.name:
-            if target.suffix == ".safetensors":
-                check_safetensors(cached)
-            link_or_copy(cached, target)
+        commit, target = fetched.commit, folder / file.name
+        if fetched.name != file.name:
+            convert(fetched.path, target)
         else:
-            convert(cached, target)
+            if target.suffix == ".safetensors":
+                check_safetensors(fetched.path)
+            link_or_copy(fetched.path, target)
+    shutil.rmtree(folder.parent / PARTIAL, ignore_errors=True)
     return commit
 
 
@@ -58,26 +72,97 @@ def link_or_copy(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _fetched(record: WeightsRecord, file: WeightFile, revision: str, token: str | None) -> Path:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+def _fetched(record: WeightsRecord, file: WeightFile, revision: str, token: str | None, partial: Path) -> _Fetched:
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
+
+    try:
+        remote = _remote(record, file, revision, token)
+    except EntryNotFoundError as error:
+        raise WeightsError(f"{record.repository} has no file {file.name} at {revision}.") from error
+    except HfHubHTTPError as error:
+        raise _cannot(record, file.name, error) from error
+    except Exception as error:
+        found = _cached(record, file, revision)
+        if found is None:
+            raise _unreachable(record, file.name, error) from error
+        return found
+    found = _cached(record, WeightFile(remote.name), remote.commit)
+    if found is not None:
+        return found
+    try:
+        path = _downloaded(remote, token, partial)
+    except WeightsError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise
+        raise _cannot(record, remote.name, error) from error
+    return _Fetched(path, remote.name, remote.commit)
+
+
+def _remote(record: WeightsRecord, file: WeightFile, revision: str, token: str | None) -> _Remote:
+    """The file under the first of its names that the repository has; raises what the hub's client raises."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+    from huggingface_hub.errors import EntryNotFoundError
 
     names = [name for name in (file.name, file.or_else) if name]
     for name in names:
         try:
-            return Path(hf_hub_download(record.repository, name, revision=revision, token=token))
-        except EntryNotFoundError as error:
-            # Not in the cache and nobody to ask, or not in the repository: the other name may be.
-            failure: Exception = error
-            offline = isinstance(error, LocalEntryNotFoundError)
-        except Exception as error:
-            raise _cannot(record, name, error) from error
-    if offline:
-        raise WeightsError(
-            f"{names[0]} of {record.name} is not in the Hugging Face cache, and the hub cannot be reached "
-            "(HF_HUB_OFFLINE, or no network)."
-        ) from failure
-    raise WeightsError(f"{record.repository} has no file {names[0]} at {revision}.") from failure
+            told = get_hf_file_metadata(hf_hub_url(record.repository, name, revision=revision), token=token)
+        except EntryNotFoundError:
+            if name == names[-1]:
+                raise
+            continue
+        return _Remote(name, told.commit_hash or revision, told.etag or "", told.size or 0, told.location)
+    raise AssertionError("every file has a name")
+
+
+def _cached(record: WeightsRecord, file: WeightFile, revision: str) -> _Fetched | None:
+    """The file in the hub's own cache, where it is there."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    for name in filter(None, (file.name, file.or_else)):
+        try:
+            path = Path(hf_hub_download(record.repository, name, revision=revision, local_files_only=True))
+        except LocalEntryNotFoundError:
+            continue
+        # snapshots/COMMIT/FILE
+        return _Fetched(path, name, path.parent.name)
+    return None
+
+
+def _downloaded(remote: _Remote, token: str | None, partial: Path) -> Path:
+    """The whole file in `partial`, from where an earlier run stopped; WeightsError where its SHA-256 is wrong."""
+    from huggingface_hub.file_download import http_get
+    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
+
+    partial.mkdir(parents=True, exist_ok=True)
+    path = partial / f"{remote.commit[:12]}-{remote.etag[:12]}-{remote.name}"
+    headers = build_hf_headers(token=token)
+    if urlparse(remote.location).netloc != urlparse(_endpoint()).netloc:
+        # The hub sends large files to its store with a signed address; the token is none of the store's business.
+        headers.pop("authorization", None)
+    done = path.stat().st_size if path.is_file() else 0
+    if done < remote.size or not path.is_file():
+        with path.open("ab") as file:
+            http_get(remote.location, file, resume_size=done, headers=headers, expected_size=remote.size)
+    if len(remote.etag) == _SHA256_DIGITS and file_sha256(path) != remote.etag:
+        path.unlink()
+        raise WeightsError(f"{remote.name} did not arrive as the hub announced it; what came was deleted: pull again.")
+    return path
+
+
+def _endpoint() -> str:
+    from huggingface_hub import constants
+
+    return str(constants.ENDPOINT)
+
+
+def _unreachable(record: WeightsRecord, name: str, error: Exception) -> WeightsError:
+    return WeightsError(
+        f"{name} of {record.name} is not in the Hugging Face cache, and the hub cannot be asked: {_first_line(error)}"
+    )
 
 
 def _cannot(record: WeightsRecord, name: str, error: Exception) -> WeightsError:
@@ -91,13 +176,10 @@ def _cannot(record: WeightsRecord, name: str, error: Exception) -> WeightsError:
         case RepositoryNotFoundError():
             told = "there is no such repository, or HF_TOKEN gives no access to it"
         case _:
-            told = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return WeightsError(
-        f"{name} of {record.name} could not be downloaded: {told}. The same command goes on from there."
-    )
+            told = f"{_first_line(error)} The same command goes on from there."
+    return WeightsError(f"{name} of {record.name} could not be downloaded: {told}")
 
 
-def _commit(cached: Path, revision: str) -> str:
-    """The commit in a path of the hub's cache, snapshots/COMMIT/FILE."""
-    parts = cached.parts
-    return parts[parts.index("snapshots") + 1] if "snapshots" in parts else revision
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -41,7 +41,9 @@ def read_lock(folder: Path) -> dict[str, LockedWeights]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WeightsError(f"The lock file {path} cannot be read: {error}. Pull the weights again.") from error
+        raise WeightsError(
+            f"The lock file {path} cannot be read: {error}. Delete it and pull the weights again."
+        ) from error
 
 
 def write_lock(folder: Path, locked: Mapping[str, LockedWeights]) -> None:

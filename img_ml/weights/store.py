@@ -16,16 +16,12 @@ from filelock import FileLock
 
 from forensics.errors import WeightsError
 from forensics.registry import Setup
+from img_ml.weights.digest import file_sha256, known_sha256
 from img_ml.weights.lock import LockedFile, LockedWeights, read_lock, write_lock
 from img_ml.weights.record import WeightsRecord
 from img_ml.weights.table import find, needed
 
 State = Literal["present", "missing", "changed"]
-Checked = tuple[str, int, int, int]
-
-# Hashing costs about a second for each gigabyte or two, once in a process: files that were checked stay checked as
-# long as their size and time stay the same.
-_CHECKED: dict[Checked, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +77,13 @@ def state_of(record: WeightsRecord, weights: Path) -> State:
 
 
 def problems(name: str, locked: LockedWeights, weights: Path) -> list[str]:
-    """What is wrong with the files of that name, a sentence's beginning each; every byte is read."""
+    """What is wrong with the files of that name, a sentence's beginning each; every byte is read (once a process)."""
     found = []
     for file_name, expected in locked.files.items():
         path = weights / name / file_name
         if not path.is_file():
             found.append(f"{name}/{file_name} is missing")
-        elif _checked_sha256(path) != expected.sha256:
+        elif known_sha256(path) != expected.sha256:
             found.append(f"{name}/{file_name} was changed")
     return found
 
@@ -96,7 +92,8 @@ def install(record: WeightsRecord, weights: Path, source: str, fill: Callable[[P
     """Put new files into the folder: all of them or none, and note them in the lock file.
 
     `fill` writes the record's files into the folder it is given and returns the revision. Raises WeightsError where a
-    file is missing or has another SHA-256 than the table, or than the lock file for the same revision.
+    file is missing, or where one from the repository has another SHA-256 than the table, or than the lock file for the
+    same revision.
     """
     weights.mkdir(parents=True, exist_ok=True)
     with FileLock(weights / ".lock"):
@@ -104,6 +101,7 @@ def install(record: WeightsRecord, weights: Path, source: str, fill: Callable[[P
         try:
             revision = fill(stage)
             locked = LockedWeights(source, revision, _described(record, stage))
+            _check_published(record, locked)
             before = read_lock(weights)
             _check_pinned(record, locked, before.get(record.name))
             stage.chmod(0o755)
@@ -125,10 +123,15 @@ def _described(record: WeightsRecord, stage: Path) -> dict[str, LockedFile]:
         path = stage / file.name
         if not path.is_file():
             raise WeightsError(f"{record.name} lacks the file {file.name}.")
-        found[file.name] = LockedFile(_sha256(path), path.stat().st_size)
-        if file.sha256 and found[file.name].sha256 != file.sha256:
-            raise WeightsError(f"{file.name} of {record.name} is not the published one: its SHA-256 differs.")
+        found[file.name] = LockedFile(file_sha256(path), path.stat().st_size)
     return found
+
+
+def _check_published(record: WeightsRecord, new: LockedWeights) -> None:
+    """Raise WeightsError where a download is not what the table pins; what users adopt is their own affair."""
+    for file in record.files:
+        if new.source == record.repository and file.sha256 not in ("", new.files[file.name].sha256):
+            raise WeightsError(f"{file.name} of {record.name} is not the published one: its SHA-256 differs.")
 
 
 def _check_pinned(record: WeightsRecord, new: LockedWeights, old: LockedWeights | None) -> None:
@@ -156,16 +159,3 @@ def _swap(stage: Path, place: Path) -> None:
 def _digest(locked: LockedWeights) -> str:
     listed = "".join(f"{locked.files[name].sha256} {name}\n" for name in sorted(locked.files))
     return hashlib.sha256(listed.encode()).hexdigest()
-
-
-def _checked_sha256(path: Path) -> str:
-    stat = path.stat()
-    key = (str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns)
-    if key not in _CHECKED:
-        _CHECKED[key] = _sha256(path)
-    return _CHECKED[key]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -25,9 +25,19 @@ def test_a_profile_of_ones_own_is_a_file(tmp_path: Path) -> None:
     assert (profile.name, profile.detectors, profile.artifact) == ("mine", ("ela", "noise"), tmp_path / "trained")
 
 
+def test_a_profile_of_ones_own_may_tell_a_detector_more(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('detectors = ["dino"]\ntier = "standard"\n[options.dino]\nweights = "dinov2-large"\n')
+    profile = load_profile(str(path), Path("models"))
+    assert (profile.tier, profile.options) == ("standard", {"dino": {"weights": "dinov2-large"}})
+
+
 @pytest.mark.parametrize(
     ("text", "error", "told"),
     [
+        ('detectors = ["dino"]\ntier = "huge"', ArtifactError, "cannot be used"),
+        ('detectors = ["dino"]\noptions = 3', ArtifactError, "cannot be used"),
+        ('detectors = ["dino"]\n[options.dina]\nx = 1', RegistryError, "Did you mean 'dino'"),
         ('detectors = ["elo"]', RegistryError, "Did you mean 'ela'"),
         ("detectors = 3", ArtifactError, "cannot be used"),
         ("name = 'x'", ArtifactError, "cannot be used"),

@@ -12,10 +12,12 @@ COMMIT = "c" * 40
 
 @dataclass
 class Hub:
-    """`files` by repository and name; the first download of each name in `breaking` stops after that many bytes."""
+    """`files` by repository and name. The first download of a name in `breaking` ends, in `stalling` stops, early."""
 
     files: dict[str, dict[str, bytes]]
     breaking: dict[str, int] = field(default_factory=dict)
+    stalling: dict[str, int] = field(default_factory=dict)
+    closed: threading.Event = field(default_factory=threading.Event)
     requests: list[tuple[str, str, str | None]] = field(default_factory=list)
     tokens: set[str | None] = field(default_factory=set)
     url: str = ""
@@ -29,6 +31,7 @@ class Hub:
         try:
             yield self
         finally:
+            self.closed.set()
             server.shutdown()
             server.server_close()
             thread.join()
@@ -78,10 +81,13 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             self.send_header("X-Repo-Commit", commit)
             self.end_headers()
             if self.command == "GET":
-                stop = hub.breaking.pop(name, len(data))
+                stalled = hub.stalling.pop(name, 0)
+                stop = stalled or hub.breaking.pop(name, len(data))
                 self.wfile.write(data[start:stop])
+                self.wfile.flush()
+                if stalled:
+                    hub.closed.wait(60)
                 if stop < len(data):
-                    self.wfile.flush()
                     self.connection.close()
 
     return Handler

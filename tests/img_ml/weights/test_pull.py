@@ -1,9 +1,11 @@
 """Pulling, against a hub in a thread: what is fetched, resumed, pinned, converted, refused."""
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from safetensors.torch import load_file, save
 from img_ml.weights.table import find
 from tests.img_ml.weights.hub_server import COMMIT, Hub
 
+Start = Callable[..., "subprocess.Popen[str]"]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 DINO = find("dinov2-base")
 CLIP = find("clip-vit-h-14")
@@ -33,8 +36,8 @@ def weights(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(hub: Hub, weights: Path, tmp_path: Path) -> Run:
-    def command(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+def start(hub: Hub, weights: Path, tmp_path: Path) -> Start:
+    def command(*arguments: str, **environment: str) -> "subprocess.Popen[str]":
         own = {
             "HF_ENDPOINT": hub.url,
             "HF_HOME": str(tmp_path / "hf"),
@@ -44,14 +47,24 @@ def run(hub: Hub, weights: Path, tmp_path: Path) -> Run:
             **environment,
         }
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
-        return subprocess.run(
+        return subprocess.Popen(
             [sys.executable, "-m", "img_ml.weights", *arguments],
             env={**kept, **own},
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=120,
         )
+
+    return command
+
+
+@pytest.fixture
+def run(start: Start) -> Run:
+    def command(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        with start(*arguments, **environment) as process:
+            out, told = process.communicate(timeout=120)
+        return subprocess.CompletedProcess(arguments, process.returncode, out, told)
 
     return command
 
@@ -77,17 +90,46 @@ def test_weights_are_pulled_at_the_pinned_commit_and_verified(hub: Hub, run: Run
     assert len(hub.requests) == requests
 
 
-def test_a_broken_download_goes_on_where_it_stopped(hub: Hub, run: Run, weights: Path) -> None:
+def test_a_connection_that_breaks_is_taken_up_again(hub: Hub, run: Run, weights: Path) -> None:
     hub.breaking["model.safetensors"] = 150_000
-    pulled = run("pull", "dinov2-base")
-    if pulled.returncode:
-        pulled = run("pull", "dinov2-base")
-    assert pulled.returncode == 0, pulled.stderr
-    first, second = hub.ranges("model.safetensors")
-    assert first is None
-    assert second is not None
-    assert 0 < int(second.removeprefix("bytes=").partition("-")[0]) <= 150_000
+    assert run("pull", "dinov2-base").returncode == 0
+    assert len(hub.ranges("model.safetensors")) == 2
     assert (weights / "dinov2-base" / "model.safetensors").read_bytes() == FILES["model.safetensors"]
+
+
+def test_a_killed_download_goes_on_where_it_stopped(hub: Hub, start: Start, run: Run, weights: Path) -> None:
+    # The hub's client writes in blocks of 10 MiB.
+    large = save({"weight": torch.arange(6_000_000, dtype=torch.float32)})
+    hub.files[DINO.repository]["model.safetensors"] = large
+    hub.stalling["model.safetensors"] = 22_000_000
+    process = start("pull", "dinov2-base")
+    while partial_size(weights) < 20_000_000:
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.kill()
+    process.communicate()
+    pulled = run("pull", "dinov2-base")
+    assert pulled.returncode == 0, pulled.stderr
+    assert hub.ranges("model.safetensors") == [None, f"bytes={20 * 2**20}-"]
+    assert (weights / "dinov2-base" / "model.safetensors").read_bytes() == large
+    assert not (weights / ".partial").exists()
+
+
+def partial_size(weights: Path) -> int:
+    return max((path.stat().st_size for path in (weights / ".partial").glob("*model.safetensors")), default=0)
+
+
+def test_a_download_that_arrives_damaged_is_refused_and_begun_anew(hub: Hub, run: Run, weights: Path) -> None:
+    data = FILES["model.safetensors"]
+    partial = f"{DINO.revision[:12]}-{hashlib.sha256(data).hexdigest()[:12]}-model.safetensors"
+    (weights / ".partial").mkdir(parents=True)
+    (weights / ".partial" / partial).write_bytes(b"x" * 150_000)
+    damaged = run("pull", "dinov2-base")
+    assert damaged.returncode == 2
+    assert "model.safetensors did not arrive as the hub announced it" in damaged.stderr
+    assert not (weights / "dinov2-base").exists()
+    assert run("pull", "dinov2-base").returncode == 0
+    assert hub.ranges("model.safetensors") == ["bytes=150000-", None]
 
 
 def test_a_branch_is_pinned_by_the_lock_file_and_a_checkpoint_is_converted(
@@ -107,16 +149,37 @@ def test_a_branch_is_pinned_by_the_lock_file_and_a_checkpoint_is_converted(
     assert run("verify", "clip-vit-h-14").returncode == 0
 
 
-def test_what_the_cache_holds_needs_no_network(hub: Hub, run: Run, weights: Path, tmp_path: Path) -> None:
+def cache(tmp_path: Path, files: dict[str, bytes]) -> Path:
+    """The hub's own cache, in its layout, as another program left it."""
+    repository = tmp_path / "hf" / "hub" / "models--facebook--dinov2-base"
+    snapshot = repository / "snapshots" / DINO.revision
+    for folder in (snapshot, repository / "blobs"):
+        folder.mkdir(parents=True)
+    for name, data in files.items():
+        (repository / "blobs" / name).write_bytes(data)
+        (snapshot / name).symlink_to(repository / "blobs" / name)
+    return repository / "blobs"
+
+
+@pytest.mark.parametrize("unreachable", [{"HF_HUB_OFFLINE": "1"}, {"HF_ENDPOINT": "http://127.0.0.1:9"}], ids=str)
+def test_what_the_cache_holds_needs_no_network(
+    hub: Hub, run: Run, weights: Path, tmp_path: Path, unreachable: dict[str, str]
+) -> None:
+    blobs = cache(tmp_path, FILES)
+    pulled = run("pull", "dinov2-base", **unreachable)
+    assert pulled.returncode == 0, pulled.stderr
+    assert "dinov2-base: about 346 MB" in pulled.stderr
+    assert not hub.requests
+    assert lock(weights)["dinov2-base"]["revision"] == DINO.revision
+    stored = weights / "dinov2-base" / "model.safetensors"
+    assert not stored.is_symlink()
+    assert stored.samefile(blobs / "model.safetensors"), "it takes its space on the disk once"
+
+
+def test_what_the_cache_holds_is_not_downloaded(hub: Hub, run: Run, tmp_path: Path) -> None:
+    cache(tmp_path, FILES)
     assert run("pull", "dinov2-base").returncode == 0
-    requests = len(hub.requests)
-    elsewhere = run("pull", "dinov2-base", IMG_ML_WEIGHTS_DIR=str(tmp_path / "other"), HF_HUB_OFFLINE="1")
-    assert elsewhere.returncode == 0, elsewhere.stderr
-    assert "dinov2-base: about 346 MB" in elsewhere.stderr
-    assert len(hub.requests) == requests
-    assert lock(tmp_path / "other") == lock(weights)
-    model = Path("dinov2-base") / "model.safetensors"
-    assert (weights / model).samefile(tmp_path / "other" / model), "it takes its space on the disk once"
+    assert {method for method, _, _ in hub.requests} == {"HEAD"}
 
 
 def test_offline_without_a_cache_is_told(run: Run, weights: Path) -> None:
@@ -145,7 +208,7 @@ def test_what_the_hub_gives_wrongly_is_told_and_nothing_is_left(
     assert pulled.returncode == 2
     assert told in pulled.stderr
     assert "Traceback" not in pulled.stderr
-    assert [path.name for path in weights.iterdir()] == [".lock"]
+    assert {path.name for path in weights.iterdir()} <= {".lock", ".partial"}
 
 
 def test_a_file_that_is_not_the_published_one_is_refused(hub: Hub, run: Run) -> None:
