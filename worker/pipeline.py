@@ -146,8 +146,8 @@ class Pipeline:
             self._next_promotion = min(self._next_promotion, time.monotonic() + pause)
 
     def _longest_wait_ms(self) -> int:
-        """How long a read may block: half a lease, so that abandoned jobs are found, and until a job comes back."""
-        longest = min(self._rules.lease_s / 2, self._next_promotion - time.monotonic())
+        """How long a read may block: until abandoned jobs are to be looked for, or until a job comes back."""
+        longest = min(self._next_reclaim, self._next_promotion) - time.monotonic()
         if self._rules.stop_when_idle_s is not None:
             left = self._busy_until + self._rules.stop_when_idle_s - time.monotonic()
             # Not less than that: jobs that wait for another try keep the stream from being empty for a while.
