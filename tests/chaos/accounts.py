@@ -37,7 +37,7 @@ def assert_exactly_once(
 
     To be called while workers are still running, so that whoever could write a double has the time to.
     """
-    expected = Counter({job_id: 1 for job_id in job_ids})
+    expected = Counter(dict.fromkeys(job_ids, 1))
     try:
         wait_until(lambda: client.xlen(JOBS) == 0 and client.zcard(LATER) == 0, timeout=timeout, interval=0.05)
     except AssertionError:
