@@ -44,8 +44,8 @@ def web() -> Iterator[pages.Web]:
 
 @pytest.fixture
 def seed() -> int:
-    """What the random moments and victims are drawn from; IMG_ML_CHAOS_SEED draws others."""
-    return int(os.environ.get("IMG_ML_CHAOS_SEED", "1"))
+    """What the random moments and victims are drawn from; IMG_ML_TEST_SEED draws others."""
+    return int(os.environ.get("IMG_ML_TEST_SEED", "1"))
 
 
 @pytest.fixture
