@@ -7,12 +7,13 @@ import pytest
 
 from tests.chaos.accounts import assert_exactly_once, ended, held_by, push_jobs
 from tests.chaos.supervisor import Supervisor
-from tests.worker.processes import RESULTS
+from tests.worker.processes import JOBS, RESULTS
 from tests.worker.redis_server import wait_until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 
 KILLS, JOBS_A_KILL = 25, 240
+HELD = 4
 
 
 def test_six_thousand_jobs_and_25_kills_at_random_moments_lose_and_double_nothing(client, web, settings, seed):
@@ -38,25 +39,33 @@ def test_six_thousand_jobs_and_25_kills_at_random_moments_lose_and_double_nothin
 
 def test_with_a_lease_of_3_s_another_worker_has_done_the_jobs_of_a_killed_one_5_s_after_the_kill(client, web, settings):
     """WORKER_LEASE_S=3, REDIS_CHECK_RATE as it is by default: looked for every half lease, so 4.5 s and the work."""
-    lease = {"WORKER_LEASE_S": "3", "REDIS_CHECK_RATE": "5000", "WORKER_IN_FLIGHT": "16"}
+    lease = {"WORKER_LEASE_S": "3", "REDIS_CHECK_RATE": "5000", "WORKER_IN_FLIGHT": str(HELD)}
     with Supervisor(settings | lease, ["survivor"]) as survivors:
         survivors.until_ready()
         jobs = push_jobs(client, web, range(5))
         wait_until(lambda: ended(client) == 5, timeout=30)  # its decoding process is warm
-        for repeat in range(3):
-            with Supervisor(settings | lease, [f"victim {repeat}"], "60") as victims:
+        for victim in ("victim 1", "victim 2", "victim 3"):
+            with Supervisor(settings | lease, [victim], "60") as victims:
                 victims.until_ready()
-                first = 1000 * (repeat + 1)
-                jobs |= push_jobs(client, web, range(first, first + 40))
-                wait_until(lambda victim=victims.names[0]: held_by(client, victim), timeout=30, interval=0.002)
-                wait_until(lambda: not held_by(client, "survivor"), timeout=30, interval=0.01)
-                held = len(held_by(client, victims.names[0]))
-                assert held > 0
-                before = client.xlen(RESULTS)
-                killed = time.monotonic()
-                victims.workers[victims.names[0]].kill()
-                wait_until(lambda goal=before + held: client.xlen(RESULTS) >= goal, timeout=30, interval=0.01)
+                jobs |= push_until_held(client, web, victim, len(jobs))
+                wait_until(
+                    lambda: client.xlen(JOBS) == HELD, timeout=30, interval=0.01
+                )  # the survivor has done its own
+                assert len(held_by(client, victim)) == HELD
+                killed, goal = time.monotonic(), len(jobs)
+                victims.workers[victim].kill()
+                wait_until(lambda goal=goal: client.xlen(RESULTS) == goal, timeout=30, interval=0.01)
                 assert time.monotonic() - killed <= 5.0
         found = assert_exactly_once(client, jobs, lease_s=3)
         survivors.stop_all()
     assert found.statuses == {"done": len(jobs)}
+
+
+def push_until_held(client, web, victim: str, first: int) -> set[str]:
+    """Push one job after another until the victim has its hands full; the survivor may take as many as it likes."""
+    pushed, deadline = set[str](), time.monotonic() + 60
+    while len(held_by(client, victim)) < HELD:
+        assert time.monotonic() < deadline
+        pushed |= push_jobs(client, web, range(first + len(pushed), first + len(pushed) + 1))
+        time.sleep(0.02)
+    return pushed
