@@ -47,6 +47,11 @@ class PipelineRules:
     retries: int = 0
     retry_delay_s: float = 5.0
 
+    @property
+    def look_s(self) -> float:
+        """Seconds between looks for abandoned jobs and for jobs whose time has come."""
+        return self.lease_s / 3
+
 
 class Pipeline:
     """One worker's jobs, from the stream to the finished result; every job in work is one task."""
@@ -130,7 +135,7 @@ class Pipeline:
             return []
         entries, complete = await self._stream.reclaim(room)
         if complete:
-            self._next_reclaim = time.monotonic() + self._rules.lease_s / 2
+            self._next_reclaim = time.monotonic() + self._rules.look_s
         return entries
 
     async def _promote(self) -> None:
@@ -139,7 +144,7 @@ class Pipeline:
             return
         # A job that is put aside meanwhile may set an earlier time, which must not be lost.
         self._next_promotion = math.inf
-        pause = self._rules.lease_s / 2
+        pause = self._rules.look_s
         try:
             _, due_s = await self._stream.promote()
             pause = pause if due_s is None else min(pause, due_s)
@@ -147,8 +152,8 @@ class Pipeline:
             self._next_promotion = min(self._next_promotion, time.monotonic() + pause)
 
     def _longest_wait_ms(self) -> int:
-        """How long a read may block: half a lease, so that abandoned jobs are found, and until a job comes back."""
-        longest = min(self._rules.lease_s / 2, self._next_promotion - time.monotonic())
+        """How long a read may block: until abandoned jobs are to be looked for, or until a job comes back."""
+        longest = min(self._next_reclaim, self._next_promotion) - time.monotonic()
         if self._rules.stop_when_idle_s is not None:
             left = self._busy_until + self._rules.stop_when_idle_s - time.monotonic()
             # Not less than that: jobs that wait for another try keep the stream from being empty for a while.

@@ -18,6 +18,8 @@ _POSTPONE = (_HERE / "postpone.lua").read_text(encoding="utf-8")
 _PROMOTE = (_HERE / "promote.lua").read_text(encoding="utf-8")
 _FIRST = "0-0"
 _MOST_PROMOTED = 500
+# Above the most jobs that a consumer may have in work.
+_MOST_PENDING = 20_000
 
 Fields = Mapping[bytes, bytes]
 
@@ -266,21 +268,24 @@ class JobStream:
     async def _with_deliveries(self, claimed: Mapping[str, Fields]) -> list[Entry]:
         if not claimed:
             return []
-        async with self._commands.pipeline(transaction=False) as pipe:
-            for key in claimed:
-                pipe.xpending_range(self.names.jobs, self.names.group, key, key, 1)
-            counts = await pipe.execute()
-        return [
-            Entry(key, fields, rows[0]["times_delivered"])
-            for (key, fields), rows in zip(claimed.items(), counts, strict=True)
-            if rows  # finished by somebody else in the meantime
-        ]
+        names, ids = self.names, sorted(claimed, key=_order)
+        rows = await self._commands.xpending_range(
+            names.jobs, names.group, ids[0], ids[-1], _MOST_PENDING, consumername=names.consumer
+        )
+        deliveries = {row["message_id"].decode(): row["times_delivered"] for row in rows}
+        # One that is not listed was finished by somebody else in the meantime.
+        return [Entry(key, claimed[key], deliveries[key]) for key in ids if key in deliveries]
 
     async def _forget_deleted(self, ids: Iterable[str]) -> None:
         """Acknowledge pending entries whose message is gone from the stream: there is nothing to answer."""
         for key in ids:
             if not await self._commands.xrange(self.names.jobs, key, key):
                 await self._commands.xack(self.names.jobs, self.names.group, key)
+
+
+def _order(entry_id: str) -> tuple[int, int]:
+    milliseconds, _, number = entry_id.partition("-")
+    return int(milliseconds), int(number)
 
 
 def group_is_missing(error: Exception) -> bool:

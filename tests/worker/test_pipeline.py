@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import time
 from collections.abc import AsyncIterator
@@ -66,10 +67,10 @@ class LossyLine:
 class Worker:
     """A pipeline in this process whose stations only count."""
 
-    def __init__(self, url: str, **rules: object) -> None:
+    def __init__(self, url: str, *, block_ms: int = 100, **rules: object) -> None:
         self.rules = PipelineRules(**{"lease_s": 2.0, "drain_s": 1.0, **rules})
         names = StreamNames(JOBS, RESULTS, "workers", "me")
-        self.stream = JobStream(url, names, block_ms=100, lease_s=self.rules.lease_s)
+        self.stream = JobStream(url, names, block_ms=block_ms, lease_s=self.rules.lease_s)
         self.fetched: list[str] = []
         self.events: list[JobAnswered] = []
         self.pause_s = 0.0
@@ -283,3 +284,20 @@ async def test_a_job_that_cannot_be_finished_stays_pending_for_another_try(line,
     await running
     assert json.loads(client.xrange(RESULTS)[0][1]["data"])["job_id"] == "once"
     assert [event.deliveries for event in worker.events] == [2]
+
+
+async def test_abandoned_jobs_are_looked_for_every_third_of_a_lease_however_slow_redis_is(line, client):
+    worker = Worker(line.url, block_ms=5000, lease_s=1.0)
+    looks, reclaim = list[float](), worker.stream.reclaim
+
+    async def slowly(count: int):
+        looks.append(time.monotonic())
+        await asyncio.sleep(0.05)
+        return await reclaim(count)
+
+    worker.stream.reclaim = slowly
+    running = asyncio.create_task(worker.run())
+    await until(lambda: len(looks) == 7)
+    worker.stop.set()
+    await running
+    assert max(later - earlier for earlier, later in itertools.pairwise(looks)) < 0.8

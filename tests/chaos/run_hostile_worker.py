@@ -1,0 +1,17 @@
+"""`python -m tests.chaos.run_hostile_worker [SLOWNESS_S]`: as tests.worker.run_worker, with a decoder to take over."""
+
+import sys
+
+from tests.chaos import hostile_decoding
+from tests.worker.doubles import PlainJudge
+from worker import examination
+from worker.launch import run_worker
+from worker.settings import WorkerSettings, load
+from worker.telemetry import configure_logging
+
+if __name__ == "__main__":
+    # Pickled by name, so that the decoding process imports it from there.
+    examination.examine_bytes = hostile_decoding.examine_bytes
+    configure_logging()
+    slowness = float(sys.argv[1]) if len(sys.argv) > 1 else 0.0
+    run_worker(load(WorkerSettings), lambda: PlainJudge(slowness))
