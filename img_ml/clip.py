@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from forensics.registry import Detector, DetectorSpec, Setup
 from forensics.types import ImageSample, Measured
@@ -49,7 +50,7 @@ def prompt_probability(direction: NDArray[np.float64], features: NDArray[np.floa
     One feature for each class, the mean of its prompts: Radford et al. 2021, section 3.1.4.
     """
     ai, real = features @ direction
-    return 1 / (1 + math.exp(min(scale * (real - ai), 700.0)))
+    return float(expit(scale * (ai - real)))
 
 
 def _signal(
