@@ -85,8 +85,10 @@ RECORDS: tuple[WeightsRecord, ...] = (
         origin="local",
         licence="Apache-2.0",
         where="the authors publish fatformer_4class_ckpt.pth through the drive that the README of "
-        "https://github.com/Michel-liu/FatFormer links to; it holds OpenAI's CLIP ViT-L/14 too",
-        files=(WeightFile("model.safetensors", 1_900_000_000),),
+        "https://github.com/Michel-liu/FatFormer links to (Model Zoo); it holds OpenAI's CLIP ViT-L/14 too. "
+        "The network follows their released code; it was not checked against this file",
+        # The checkpoint names most tensors twice and stores them once; safetensors stores each name.
+        files=(WeightFile("model.safetensors", 4_410_100_000),),
         preprocessing=Preprocessing(crop=224, squash=256, resample="bilinear", mean=IMAGENET_MEAN, std=IMAGENET_STD),
     ),
     WeightsRecord(

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from forensics.registry import Detector
 from img_ml.detectors.commfor import architecture
 from img_ml.torch_detector import Precision, TorchDetector
+from img_ml.weights.adopt import adopt
 from img_ml.weights.record import WeightsRecord
 from img_ml.weights.store import install
 from img_ml.weights.table import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, find
@@ -95,6 +96,39 @@ def unpinned(name: str) -> WeightsRecord:
     return replace(record, files=tuple(replace(file, sha256="") for file in record.files))
 
 
+def tiny_fatformer() -> torch.nn.Module:
+    """FatFormer of 2 blocks on patches of 56 pixels; groups and heads are as many as in the published one."""
+    from img_ml.networks.fatformer.network import FatFormer
+    from img_ml.networks.fatformer.sizes import Sizes
+
+    torch.manual_seed(0)
+    sizes = Sizes(128, 2, (1,), 4, patch=56, grid=4, text_width=192, text_layers=1, text_length=16, vocabulary=8)
+    network = FatFormer(sizes).eval()
+    own = [*network.named_parameters(), *((n, b) for n, b in network.named_buffers() if "token" in n)]
+    with torch.no_grad():
+        for name, tensor in own:
+            if tensor.ndim > 1:
+                tensor.normal_(std=tensor[0].numel() ** -0.5)
+            elif name.endswith("weight"):
+                tensor.normal_(mean=1, std=0.1)
+            else:
+                tensor.normal_(std=0.1)
+        network.logit_scale.fill_(2)
+    return network
+
+
+def write_fatformer(weights: Path) -> None:
+    """A tiny FatFormer, adopted from a checkpoint as the authors save it."""
+
+    def fill(folder: Path) -> str:
+        torch.save({"model": tiny_fatformer().state_dict()}, folder / "checkpoint.pth")
+        adopt(find("fatformer"), folder / "checkpoint.pth", folder)
+        (folder / "checkpoint.pth").unlink()
+        return ""
+
+    install(find("fatformer"), weights, "tiny", fill)
+
+
 @contextmanager
 def low_precision(detector: Detector, precision: Precision) -> Iterator[None]:
     """The loaded detector in another precision, for a while."""
@@ -112,4 +146,5 @@ TINY: Mapping[str, Callable[[Path], None]] = {
     "clip_h14": write_clip,
     "commfor": write_commfor,
     "dino": write_dino,
+    "fatformer": write_fatformer,
 }
