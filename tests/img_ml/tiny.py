@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from safetensors.torch import save_file
 
 from forensics.registry import Detector
 from img_ml.torch_detector import Precision, TorchDetector
@@ -47,6 +48,25 @@ def write_dino(weights: Path, name: str = "dinov2-base") -> None:
     install(find(name), weights, "tiny", fill)
 
 
+def write_mantranet(weights: Path) -> None:
+    """ManTra-Net with its 16 first filters and a few channels after them."""
+    from img_ml.networks.mantranet import MantraNet, Widths
+
+    torch.manual_seed(0)
+    network = MantraNet(Widths((5, 6, 4, 6, 5, 6, 4, 5, 6, 5, 6, 8), adapted=4, state=2))
+    for layer in network.IMTFE.middle_and_last_block:
+        if isinstance(layer, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(layer.weight)
+    torch.nn.init.constant_(network.AnomalyDetector.sigma_F, 0.5)
+    torch.nn.init.normal_(network.AnomalyDetector.end[0].weight, std=0.5)
+
+    def fill(folder: Path) -> str:
+        save_file(network.state_dict(), folder / "model.safetensors")
+        return ""
+
+    install(find("mantranet"), weights, "tiny", fill)
+
+
 @contextmanager
 def low_precision(detector: Detector, precision: Precision) -> Iterator[None]:
     """The loaded detector in another precision, for a while."""
@@ -59,4 +79,4 @@ def low_precision(detector: Detector, precision: Precision) -> Iterator[None]:
         detector.precision = before
 
 
-TINY: Mapping[str, Callable[[Path], None]] = {"dino": write_dino}
+TINY: Mapping[str, Callable[[Path], None]] = {"dino": write_dino, "mantranet": write_mantranet}
