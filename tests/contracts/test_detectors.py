@@ -3,6 +3,7 @@
 import io
 import math
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -187,8 +188,10 @@ def test_a_network_refuses_options_it_does_not_know(network: Registered, tmp_pat
 def test_the_same_image_gives_the_same_signal_alone_in_a_batch_and_in_any_order(entry: Registered) -> None:
     samples = [image(200, 160, seed) for seed in range(4)]
     alone = [run(entry, [sample])[0] for sample in samples]
-    assert all(map(same, run(entry, samples), alone))
-    assert all(map(same, run(entry, samples[::-1]), alone[::-1]))
+    # A network's last digits depend on how many images it computes at once.
+    alike = same if entry.analyze is not None else partial(close, tolerance=1e-4)
+    assert all(map(alike, run(entry, samples), alone))
+    assert all(map(alike, run(entry, samples[::-1]), alone[::-1]))
 
 
 def test_the_declaration_is_complete(entry: Registered) -> None:

@@ -67,6 +67,21 @@ def write_mantranet(weights: Path) -> None:
     install(find("mantranet"), weights, "tiny", fill)
 
 
+def write_ghostnet(weights: Path) -> None:
+    """The smallest GhostNet of timm, as `python -m img_ml.train ghostnet` installs it."""
+    from img_ml.networks.ghostnet import ResidualGhostNet
+
+    torch.manual_seed(0)
+    network = ResidualGhostNet("ghostnet_050")
+
+    def fill(folder: Path) -> str:
+        save_file(network.state_dict(), folder / "model.safetensors")
+        (folder / "config.json").write_text(json.dumps({"backbone": "ghostnet_050"}))
+        return ""
+
+    install(find("ghostnet"), weights, "tiny", fill)
+
+
 @contextmanager
 def low_precision(detector: Detector, precision: Precision) -> Iterator[None]:
     """The loaded detector in another precision, for a while."""
@@ -79,4 +94,8 @@ def low_precision(detector: Detector, precision: Precision) -> Iterator[None]:
         detector.precision = before
 
 
-TINY: Mapping[str, Callable[[Path], None]] = {"dino": write_dino, "mantranet": write_mantranet}
+TINY: Mapping[str, Callable[[Path], None]] = {
+    "dino": write_dino,
+    "ghostnet": write_ghostnet,
+    "mantranet": write_mantranet,
+}
