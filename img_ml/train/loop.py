@@ -150,7 +150,7 @@ class Loop:
         self._network.eval()
         with torch.no_grad():
             parts = range(0, len(pixels), self._plan.batch)
-            found = [self._logits(pixels[start : start + self._plan.batch]).cpu() for start in parts]
+            found = [self._logits(pixels[start : start + self._plan.batch]).detach().cpu() for start in parts]
         scores: NDArray[np.float32] = torch.cat(found).numpy()
         return scores
 

@@ -26,7 +26,7 @@ def test_it_learns_and_the_detector_loads_what_it_learned(
 ) -> None:
     monkeypatch.setenv("IMG_ML_WEIGHTS_DIR", str(tmp_path / "weights"))
     monkeypatch.setenv("IMG_ML_DEVICE", "cpu")
-    options = {"steps": 48, "batch": 12, "check-every": 12, "patience": 4, "learning-rate": 0.003, "threads": 1}
+    options = {"steps": 32, "batch": 6, "check-every": 8, "learning-rate": 0.002, "threads": 1}
     given = [text for name, value in options.items() for text in (f"--{name}", str(value))]
     given += ["--backbone", "ghostnet_050", "--checkpoint", str(tmp_path / "kept.safetensors")]
     result = CliRunner().invoke(app, ["ghostnet", "--dataset", str(dataset), *given])
@@ -39,7 +39,7 @@ def test_it_learns_and_the_detector_loads_what_it_learned(
     detector = load(Setup(tmp_path / "weights"))
     scores = {True: [], False: []}
     for smooth, found in scores.items():
-        for signal_ in detector([sample_of(np.asarray(picture(9000 + n, smooth=smooth))) for n in range(6)]):
+        for signal_ in detector([sample_of(np.asarray(picture(9000 + n, smooth=smooth))) for n in range(4)]):
             assert isinstance(signal_, Measured)
             found.append(signal_.numbers["ghostnet_score"])
     assert min(scores[True]) > max(scores[False])
