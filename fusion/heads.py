@@ -15,10 +15,10 @@ from sklearn.svm import SVC
 from forensics.registry import DetectorSpec, get
 from forensics.types import Evidence, Measured, Signal, Skipped
 from fusion.calibration import Calibration, fit_calibration
-from fusion.folds import best_round, watched
 from fusion.table import FeatureTable
 from fusion.weighers import network
 from fusion.weighers.weigher import Rows, Weigher
+from img_ml.folds import best_round, watched
 
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 Floats = NDArray[np.float64]

@@ -84,10 +84,10 @@ class TorchDetector:
 
     def _settled(self, indices: list[int], batch: Tensor, outputs: Tensor) -> Iterator[tuple[int, Outputs]]:
         """The outputs on the host, all finite."""
-        bad = _not_finite(outputs)
+        bad = not_finite(outputs)
         if self.precision != "float32" and bool(bad.any()):
             outputs[bad] = self._computed(batch[bad], "float32")
-            bad = _not_finite(outputs)
+            bad = not_finite(outputs)
         if bool(bad.any()):
             raise ValueError("the network gives numbers that are not finite")
         yield from zip(indices, outputs.cpu().numpy(), strict=True)
@@ -109,9 +109,15 @@ class TorchDetector:
         count = len(batch)
         if self._device.type != "cpu" and count < self.micro_batch:
             batch = torch.cat([batch, batch.new_zeros((self.micro_batch - count, *batch.shape[1:]))])
-        with torch.autocast(self._device.type, _DTYPES.get(precision), enabled=precision in _DTYPES):
-            return self._parts.core(batch)[:count].float()
+        return in_precision(self._parts.core, batch, precision)[:count]
 
 
-def _not_finite(outputs: Tensor) -> Tensor:
+def in_precision(core: Callable[[Tensor], Tensor], batch: Tensor, precision: Precision) -> Tensor:
+    """The float32 outputs of a core that computes in that precision."""
+    with torch.autocast(batch.device.type, _DTYPES.get(precision), enabled=precision in _DTYPES):
+        return core(batch).float()
+
+
+def not_finite(outputs: Tensor) -> Tensor:
+    """Which outputs (n, ...) hold a number that is not finite (n,)."""
     return ~torch.isfinite(outputs.reshape(len(outputs), -1)).all(dim=1)

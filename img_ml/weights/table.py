@@ -102,6 +102,15 @@ RECORDS: tuple[WeightsRecord, ...] = (
         files=(WeightFile("model.safetensors", 15_500_000),),
     ),
     WeightsRecord(
+        name="ghostnet",
+        detectors=("ghostnet",),
+        tier="full",
+        origin="trained",
+        licence="yours",
+        where="nobody publishes them; they are trained on images of your own",
+        files=(WeightFile("config.json", 400), WeightFile("model.safetensors", 15_700_000)),
+    ),
+    WeightsRecord(
         name="commfor-384",
         detectors=("commfor",),
         tier="full",

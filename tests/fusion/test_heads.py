@@ -13,10 +13,10 @@ from forensics.types import Evidence, Measured, Skipped
 from fusion.artifact import load_artifact, write_artifact
 from fusion.features import schema_of
 from fusion.fit import Plan, fit
-from fusion.folds import balanced_weights, grouped_folds
 from fusion.heads import apply_heads, train_heads
 from fusion.metrics import auc
 from fusion.table import FeatureTable
+from img_ml.folds import balanced_weights, grouped_folds
 from tests.fusion.embedding import register
 
 IMAGES, SIZE = 240, 200

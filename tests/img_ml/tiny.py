@@ -129,6 +129,40 @@ def write_fatformer(weights: Path) -> None:
     install(find("fatformer"), weights, "tiny", fill)
 
 
+def write_mantranet(weights: Path) -> None:
+    """ManTra-Net with its 16 first filters and a few channels after them."""
+    from img_ml.networks.mantranet import MantraNet, Widths
+
+    torch.manual_seed(0)
+    network = MantraNet(Widths((5, 6, 4, 6, 5, 6, 4, 5, 6, 5, 6, 8), adapted=4, state=2))
+    for layer in network.IMTFE.middle_and_last_block:
+        if isinstance(layer, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(layer.weight)
+    torch.nn.init.constant_(network.AnomalyDetector.sigma_F, 0.5)
+    torch.nn.init.normal_(network.AnomalyDetector.end[0].weight, std=0.5)
+
+    def fill(folder: Path) -> str:
+        save_file(network.state_dict(), folder / "model.safetensors")
+        return ""
+
+    install(find("mantranet"), weights, "tiny", fill)
+
+
+def write_ghostnet(weights: Path) -> None:
+    """The smallest GhostNet of timm, as `python -m img_ml.train ghostnet` installs it."""
+    from img_ml.networks.ghostnet import ResidualGhostNet
+
+    torch.manual_seed(0)
+    network = ResidualGhostNet("ghostnet_050")
+
+    def fill(folder: Path) -> str:
+        save_file(network.state_dict(), folder / "model.safetensors")
+        (folder / "config.json").write_text(json.dumps({"backbone": "ghostnet_050"}))
+        return ""
+
+    install(find("ghostnet"), weights, "tiny", fill)
+
+
 @contextmanager
 def low_precision(detector: Detector, precision: Precision) -> Iterator[None]:
     """The loaded detector in another precision, for a while."""
@@ -147,4 +181,6 @@ TINY: Mapping[str, Callable[[Path], None]] = {
     "commfor": write_commfor,
     "dino": write_dino,
     "fatformer": write_fatformer,
+    "ghostnet": write_ghostnet,
+    "mantranet": write_mantranet,
 }

@@ -223,3 +223,9 @@ def test_a_hub_that_is_down_is_told(hub: Hub, run: Run) -> None:
     assert pulled.returncode == 2
     assert pulled.stderr.splitlines()[-1].startswith("Error: config.json of dinov2-base")
     assert "Traceback" not in pulled.stderr
+
+
+def test_weights_that_nobody_publishes_are_told_how_to_train(run: Run) -> None:
+    pulled = run("pull", "ghostnet")
+    assert pulled.returncode == 2
+    assert "Train it: python -m img_ml.train ghostnet --dataset dataset.csv" in pulled.stderr
