@@ -208,8 +208,8 @@ def _detector_section(spec: DetectorSpec) -> list[str]:
 
 def _told_prior(prior: Prior) -> str:
     return (
-        f"Before a fusion is trained on it, `{prior.number}` adds at most {share(prior, 1):.2f} to the log-odds, either "
-        f"way, for an accuracy of {prior.accuracy:.3f}: {prior.reason}."
+        f"Before a fusion is trained on it, `{prior.number}` adds at most {share(prior, 1):.2f} to the log-odds, "
+        f"either way, for an accuracy of {prior.accuracy:.3f}: {prior.reason}."
     )
 
 
