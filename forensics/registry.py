@@ -39,7 +39,8 @@ class Number:
 class Head:
     """What the fusion trains on a detector's embedding: a classifier of that kind, whose probability is `number`.
 
-    The detector leaves `number` NaN and gives the embedding; a trained head of the artifact fills it in.
+    The detector leaves `number` NaN and gives the embedding; a trained head of the artifact fills it in. Without one,
+    a detector that has other numbers keeps those, and another is skipped.
     """
 
     number: str

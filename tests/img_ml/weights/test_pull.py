@@ -26,7 +26,7 @@ FILES = {"config.json": b"{}", "preprocessor_config.json": b"{}", "model.safeten
 
 @pytest.fixture
 def hub() -> Iterator[Hub]:
-    with Hub({DINO.repository: dict(FILES), CLIP.repository: {}}).running() as running:
+    with Hub({DINO.repository: dict(FILES), CLIP.repository: {"open_clip_config.json": b"{}"}}).running() as running:
         yield running
 
 
