@@ -49,13 +49,12 @@ def prior_reasons(specs: Sequence[DetectorSpec], evidence: Evidence) -> tuple[Re
 
 def _reason(spec: DetectorSpec, prior: Prior, probability: float) -> Reason:
     weight = share(prior, probability)
-    aspect = next(n.aspect for n in spec.numbers if n.name == prior.number) or spec.title.lower()
     direction = "neither" if abs(weight) < 0.005 else "AI" if weight > 0 else "NON-AI"
     sentence = (
         f"{spec.title}: its probability of AI is {probability:.2f}, by a prior weight that no training on your data "
         f"gave; speaks for {direction} ({weight:+.2f} log-odds)."
     )
-    return Reason(sentence, aspect, weight)
+    return Reason(sentence, spec.title.lower(), weight)
 
 
 def widened(thresholds: Thresholds) -> Thresholds:
