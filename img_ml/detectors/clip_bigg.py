@@ -1,7 +1,7 @@
 """CLIP bigG/14: how well prompts of both classes describe the image, and its embedding for a linear head."""
 
-from forensics.registry import Detector, DetectorSpec, Head, Number, Setup, detector
-from img_ml.clip import load_clip
+from forensics.registry import Detector, DetectorSpec, Head, Number, Prior, Setup, detector
+from img_ml.clip import UNTRAINED_PROMPTS, load_clip
 
 SPEC = DetectorSpec(
     name="clip_bigg",
@@ -17,6 +17,7 @@ SPEC = DetectorSpec(
     source="Radford et al., Learning Transferable Visual Models From Natural Language Supervision, 2021 (section "
     "3.1.4: prompts averaged for each class); OpenCLIP's weights trained on LAION-2B, Cherti et al., 2023",
     head=Head("clip_bigg_head_prob", "linear"),
+    prior=Prior("clip_bigg_prob", 0.52, UNTRAINED_PROMPTS),
 )
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forensics.errors import WeightsError
-from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
+from forensics.registry import Detector, DetectorSpec, Number, Prior, Setup, detector
 from forensics.types import ImageSample, Measured
 from img_ml.options import options
 from img_ml.weights.store import Installed, installed_for
@@ -25,6 +25,7 @@ SPEC = DetectorSpec(
     fails_when="the image was compressed or resized, or comes from a recent generator: it was trained on ProGAN alone",
     tier="full",
     source="Liu et al., Forgery-aware Adaptive Transformer for Generalizable Synthetic Image Detection, CVPR 2024",
+    prior=Prior("fatformer_prob", 0.596, "its mean over 11 benchmarks with formats aligned (arXiv 2505.14359)"),
 )
 
 

@@ -202,3 +202,6 @@ def test_the_declaration_is_complete(entry: Registered) -> None:
     for number in spec.numbers:
         assert number.meaning
         assert number.low < number.high
+    if spec.prior is not None:
+        assert spec.prior.reason
+        assert not spec.prior.reason.endswith(".")
