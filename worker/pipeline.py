@@ -205,8 +205,8 @@ class Pipeline:
         if answer.worth_a_retry and entry.retries < self._rules.retries:
             await self._postpone(entry, job.job_id, answer)
             return
-        once = job.job_id if answer.final else ""
-        await self._finisher.finish(Finished(entry.id, answer.result, callback_for(job, answer.result), once))
+        callback = callback_for(job, answer.result)
+        await self._finisher.finish(Finished(entry.id, answer.result, callback, job.job_id, answer.final))
         event = JobAnswered(
             job.job_id, entry.id, answer.outcome, entry.deliveries, answer.timings_ms, reused=answer.reused
         )
