@@ -35,9 +35,8 @@ def run_worker(
     """
     with redis_at(settings.redis_url, settings.embedded_redis_dir) as url:
         _log.info("redis", place=_without_password(url), private=settings.redis_url is None)
-        consumer = ConsumerName(
-            f"{url} {' '.join(settings.worker_stream)} {settings.worker_group}", settings.worker_consumer
-        )
+        queues = [f"{url} {stream} {settings.worker_group}" for stream in settings.worker_stream]
+        consumer = ConsumerName(queues, settings.worker_consumer)
         try:
             clean = asyncio.run(_run(settings, judge, url, consumer.name, stop_when_idle_s, trust_anchors))
         finally:
