@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from redis.crc import key_slot
 
-from worker.connections import SCHEMES, is_cluster
+from worker.connections import SCHEMES, is_cluster, is_usable
 
 _HOST_AND_PORT = re.compile(r"(?:\[[0-9a-f:.]+\]|[^\s:/@\[\]]+):\d{1,5}")
 _HASH_TAG = re.compile(r"\{[^{}]+\}")
@@ -145,6 +145,10 @@ class WorkerSettings(BaseSettings):
     def _is_redis_url(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(SCHEMES):
             raise ValueError(f"it must start with {', '.join(SCHEMES[:-1])} or {SCHEMES[-1]}")
+        if value is not None and not is_usable(value):
+            raise ValueError(
+                "it has a port or an option that Redis has not (in a password / is written %2F, and so on with : @ ? #)"
+            )
         return value
 
     @field_validator("worker_stream")
@@ -157,9 +161,13 @@ class WorkerSettings(BaseSettings):
     @field_validator("worker_results")
     @classmethod
     def _go_together(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        jobs = info.data.get("worker_stream", value)
+        jobs = info.data.get("worker_stream")
+        if jobs is None:  # wrong itself, and told so
+            return value
         if len(value) not in (1, len(jobs)):
             raise ValueError("it must name one stream, or as many as WORKER_STREAM")
+        if both := set(value) & set(jobs):
+            raise ValueError(f"{min(both)} is a job stream: results written there would be read as jobs")
         if is_cluster(info.data.get("redis_url") or ""):
             for one, its_results in zip(jobs, _repeated(value, len(jobs)), strict=True):
                 if not _HASH_TAG.search(one) or key_slot(one.encode()) != key_slot(its_results.encode()):
