@@ -69,6 +69,16 @@ def test_several_streams_may_share_one_result_stream(client, redis_server, web):
     assert (set(found), len(found)) == (expected, 2 * PER_QUEUE)
 
 
+def test_a_worker_that_ends_when_idle_waits_until_all_its_streams_are(client, redis_server, web):
+    settings = {"REDIS_URL": redis_server.url, "FETCH_ALLOW": web.place, "WORKER_STREAM": "a:jobs,b:jobs"}
+    push_to(client, "a:jobs", web)
+    with WorkerProcess(settings | {"WORKER_BATCH_SIZE": "1"}, "0.2", "0.5") as worker:
+        wait_until(lambda: client.xlen("stream:ai:imageml:results") >= PER_QUEUE // 2, timeout=60)
+        push_to(client, "b:jobs", web)  # the stream b has been idle for long
+        assert worker.ended(60) == 0
+    assert client.xlen("stream:ai:imageml:results") == 2 * PER_QUEUE
+
+
 def tags_of_each_node(cluster: RedisClusterServer) -> list[str]:
     """A hash tag whose keys live on the first node, and one for the second."""
     with cluster.client() as client:
