@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
-from worker.patience import insist
+from worker.patience import end, insist
 from worker.stream import Finished
 
 Finish = Callable[[Sequence[Finished]], Awaitable[int]]
@@ -58,5 +58,4 @@ class Finisher:
 
     async def close(self) -> None:
         """Stop writing; what is not written stays pending."""
-        self._writing.cancel()
-        await asyncio.gather(self._writing, return_exceptions=True)
+        await end(self._writing)

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from redis.exceptions import RedisClusterException, RedisError
@@ -13,6 +13,7 @@ from worker.telemetry import one_line
 # The errors of a cluster that has lost its way are no RedisError.
 REDIS_IS_AWAY = (RedisError, RedisClusterException, OSError)
 
+_CANCEL_AGAIN_S = 0.05
 _SHORTEST_S = 0.05
 _LONGEST_S = 3.0
 _log = structlog.get_logger("worker.redis")
@@ -53,3 +54,17 @@ async def insist(what: str, command: Callable[[], Awaitable[T]]) -> T:
         else:
             patience.relax()
             return outcome
+
+
+async def end(*tasks: "asyncio.Task[Any]") -> None:
+    """Cancel the tasks until each has ended, whatever its outcome.
+
+    Once is not always enough: on Python 3.11 asyncio.wait_for, by which redis-py sends, forgets a cancelling that comes
+    in the moment of success.
+    """
+    left = {task for task in tasks if not task.done()}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=_CANCEL_AGAIN_S)
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -15,14 +15,13 @@ from worker.callback_body import callback_for
 from worker.errors import UnreadableMessageError
 from worker.finisher import Finisher
 from worker.messages import parse_job
-from worker.patience import REDIS_IS_AWAY, Patience, insist
+from worker.patience import REDIS_IS_AWAY, Patience, end, insist
 from worker.progress import Progress
 from worker.stream import Entry, Finished, JobStream, group_is_missing
 from worker.telemetry import JobAnswered, Observer, one_line
 
 _log = structlog.get_logger("worker")
 _LAST_WORDS_S = 3.0
-_CANCEL_AGAIN_S = 0.2
 
 GROWTH = 4.0
 # Jobs that failed together do not come back together.
@@ -111,8 +110,7 @@ class Pipeline:
             await _unless(stop, self._take_and_start())
             return await self._drain(hurry or asyncio.Event())
         finally:
-            renewing.cancel()
-            await asyncio.gather(renewing, return_exceptions=True)
+            await end(renewing)
             await self._finisher.close()
 
     async def _take_and_start(self) -> None:
@@ -283,9 +281,7 @@ class Pipeline:
             _log.info("draining", jobs=len(working), seconds=self._rules.drain_s)
             await _unless(hurry, asyncio.wait(working, timeout=self._rules.drain_s))
         left = list(self._in_work.values())
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await end(*left)
         given = await _quietly(self._stream.hand_back)
         if given:
             _log.warning("handed back unfinished", jobs=given)
@@ -300,10 +296,7 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None
         await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
     finally:
         stopping.cancel()
-        while not working.done():
-            # More than once: where a reply comes in at the same moment, redis-py takes it and forgets the cancelling.
-            working.cancel()
-            await asyncio.wait((working,), timeout=_CANCEL_AGAIN_S)
+        await end(working)
     return None if working.cancelled() else working.result()
 
 
