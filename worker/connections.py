@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from redis import Redis
+from redis import ConnectionPool, Redis
 from redis.asyncio import Redis as AsyncRedis
 from redis.asyncio.cluster import RedisCluster as AsyncRedisCluster
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.cluster import RedisCluster
+from redis.exceptions import RedisError
 from redis.retry import Retry
 
 COMMAND_TIMEOUT_S = 10.0
@@ -19,6 +20,16 @@ _CLUSTER = "+cluster:"
 def is_cluster(url: str) -> bool:
     """Whether the URL names any node of a Redis Cluster."""
     return _CLUSTER in url.partition("//")[0]
+
+
+def is_usable(url: str) -> bool:
+    """Whether a connection can be made of the URL, its port and its options; nothing is connected to."""
+    try:
+        pool = ConnectionPool.from_url(_plain(url))
+        pool.connection_class(**pool.connection_kwargs)
+    except (ValueError, TypeError, RedisError):
+        return False
+    return True
 
 
 def connect(url: str, *, timeout_s: float = COMMAND_TIMEOUT_S) -> Any:

@@ -11,6 +11,7 @@ from worker.stream import Finished
 from worker.tasks import end
 
 Finish = Callable[[Sequence[Finished]], Awaitable[int]]
+_Waiting = tuple[Finished, "asyncio.Future[None]"]
 
 # Few enough that others are read while these are written, and that Redis is not held up for long.
 _MOST_AT_ONCE = 64
@@ -22,7 +23,7 @@ class Finisher:
 
     def __init__(self, finish: Finish) -> None:
         self._finish = finish
-        self._waiting: asyncio.Queue[tuple[Finished, asyncio.Future[None]]] = asyncio.Queue()
+        self._waiting: asyncio.Queue[_Waiting] = asyncio.Queue()
         self._writing = asyncio.create_task(self._write())
 
     async def finish(self, entry: Finished) -> None:
@@ -36,13 +37,25 @@ class Finisher:
             batch = [await self._waiting.get()]
             while len(batch) < _MOST_AT_ONCE and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
-            entries = [entry for entry, _ in batch]
+            await self._write_batch(batch)
+
+    async def _write_batch(self, batch: Sequence[_Waiting]) -> None:
+        """Write the batch; an entry that cannot even be sent fails alone, and whoever waits for it is told."""
+        entries = [entry for entry, _ in batch]
+        try:
             written = await insist("writing results", functools.partial(self._finish, entries))
-            if unwritten := sum(bool(entry.result) for entry in entries) - written:
-                _log.info("somebody else finished first", entries=unwritten)
-            for _, done in batch:
-                if not done.done():
-                    done.set_result(None)
+        except Exception as error:  # noqa: BLE001 - the boundary: nothing is written any more once this task has ended
+            if len(batch) > 1:
+                for one in batch:
+                    await self._write_batch([one])
+            elif not batch[0][1].done():
+                batch[0][1].set_exception(error)
+            return
+        if unwritten := sum(bool(entry.result) for entry in entries) - written:
+            _log.info("somebody else finished first", entries=unwritten)
+        for _, done in batch:
+            if not done.done():
+                done.set_result(None)
 
     async def close(self) -> None:
         """Stop writing; what is not written stays pending."""

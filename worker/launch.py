@@ -5,17 +5,14 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
-from redis.exceptions import AuthenticationError, NoPermissionError
 
-from worker.connections import connect, is_cluster
+from worker.access import check_access
 from worker.consumer import ConsumerName
 from worker.embedded import redis_at
-from worker.errors import StartError
-from worker.patience import REDIS_IS_AWAY
+from worker.queues import queues_of
 from worker.service import JudgeLike, Surroundings, serve
 from worker.settings import WorkerSettings
 
@@ -35,9 +32,8 @@ def run_worker(
     """
     with redis_at(settings.redis_url, settings.embedded_redis_dir) as url:
         _log.info("redis", place=_without_password(url), private=settings.redis_url is None)
-        consumer = ConsumerName(
-            f"{url} {' '.join(settings.worker_stream)} {settings.worker_group}", settings.worker_consumer
-        )
+        queues = [f"{url} {stream} {settings.worker_group}" for stream in settings.worker_stream]
+        consumer = ConsumerName(queues, settings.worker_consumer)
         try:
             clean = asyncio.run(_run(settings, judge, url, consumer.name, stop_when_idle_s, trust_anchors))
         finally:
@@ -59,7 +55,7 @@ async def _run(
 ) -> bool:
     stop, hurry, reload = asyncio.Event(), asyncio.Event(), asyncio.Event()
     _listen_for_signals(stop, hurry, reload)
-    await _check_access(url)
+    await check_access(url, queues_of(settings))
     around = Surroundings(url, consumer, stop, hurry, reload, stop_when_idle_s, trust_anchors)
     return await serve(settings, judge(), around)
 
@@ -76,28 +72,6 @@ def _listen_for_signals(stop: asyncio.Event, hurry: asyncio.Event, reload: async
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(heard))
     if hasattr(signal, "SIGHUP"):
         loop.add_signal_handler(signal.SIGHUP, reload.set)
-
-
-async def _check_access(url: str) -> None:
-    """StartError where Redis turns us away for good; a Redis that is merely not there yet is waited for later."""
-    client = connect(url)
-    try:
-        await client.ping()
-        if not is_cluster(url) and await _in_cluster_mode(client):
-            raise StartError("Redis is a cluster: write REDIS_URL as redis+cluster:// or rediss+cluster://.")
-    except AuthenticationError as error:
-        raise StartError(f"Redis refuses the user or password of REDIS_URL: {error}.") from None
-    except REDIS_IS_AWAY as error:
-        _log.warning("redis does not answer yet", error=str(error))
-    finally:
-        await client.aclose()
-
-
-async def _in_cluster_mode(client: Any) -> bool:
-    try:
-        return bool((await client.info("cluster")).get("cluster_enabled"))
-    except NoPermissionError:
-        return False
 
 
 def _without_password(url: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import structlog
-from redis.exceptions import RedisClusterException, RedisError
+from redis.exceptions import RedisClusterException, RedisError, ResponseError
 
 from worker.telemetry import one_line
 
@@ -30,7 +30,9 @@ class Patience:
     async def pause(self, error: BaseException) -> None:
         """Sleep a little longer than the last time."""
         if not self._failures:
-            _log.warning("redis is away", while_=self._what, error=one_line(error))
+            # An answer that is an error (a key of another type, no rights) says that Redis is there.
+            what = "redis refuses" if isinstance(error, ResponseError) else "redis is away"
+            _log.warning(what, while_=self._what, error=one_line(error))
         self._failures += 1
         longest = min(_LONGEST_S, _SHORTEST_S * 2 ** min(self._failures, 10))
         await asyncio.sleep(random.uniform(longest / 2, longest))  # noqa: S311 - jitter, not a secret

@@ -54,6 +54,25 @@ class PipelineRules:
         return self.lease_s / 3
 
 
+class Idleness:
+    """Whether all queues of a worker are idle at the same time; `on_all_idle` is called once they are."""
+
+    def __init__(self, queues: int, on_all_idle: Callable[[], None]) -> None:
+        self._queues = queues
+        self._on_all_idle = on_all_idle
+        self._idle: set[str] = set()
+
+    def idle(self, queue: str) -> None:
+        """The queue has been idle long enough."""
+        self._idle.add(queue)
+        if len(self._idle) == self._queues:
+            self._on_all_idle()
+
+    def busy(self, queue: str) -> None:
+        """The queue has a job again."""
+        self._idle.discard(queue)
+
+
 class Pipeline:
     """One worker's jobs, from the stream to the finished result; every job in work is one task."""
 
@@ -64,12 +83,15 @@ class Pipeline:
         rules: PipelineRules,
         observe: Observer,
         progress: Progress | None = None,
+        idleness: Idleness | None = None,
     ) -> None:
+        """With `idleness` an idle run goes on until the other queues are idle, too."""
         self._stream = stream
         self._answerer = answerer
         self._rules = rules
         self._observe = observe
         self._progress = progress or Progress()
+        self._idleness = idleness
         self._finisher = Finisher(stream.finish)
         self._patience = Patience("reading jobs")
         self._in_work: dict[str, asyncio.Task[None]] = {}
@@ -169,9 +191,12 @@ class Pipeline:
             empty = await self._stream.is_empty()
         except REDIS_IS_AWAY:
             empty = False
-        if not empty:
-            self._busy_until = time.monotonic()
-        return empty
+        if empty and self._idleness is None:
+            return True
+        if empty and self._idleness is not None:
+            self._idleness.idle(self._stream.names.jobs)
+        self._busy_until = time.monotonic()
+        return False
 
     def _start(self, entry: Entry) -> None:
         """Begin to work on an entry, unless it is in work here already (a second delivery of our own)."""
@@ -180,6 +205,8 @@ class Pipeline:
         task = asyncio.create_task(self._work(entry))
         self._in_work[entry.id] = task
         self._progress.began()
+        if self._idleness is not None:
+            self._idleness.busy(self._stream.names.jobs)
         task.add_done_callback(lambda done: self._ended(entry.id, done))
 
     def _ended(self, entry_id: str, task: "asyncio.Task[None]") -> None:
@@ -206,8 +233,8 @@ class Pipeline:
         if answer.worth_a_retry and entry.retries < self._rules.retries:
             await self._postpone(entry, job.job_id, answer)
             return
-        once = job.job_id if answer.final else ""
-        await self._finisher.finish(Finished(entry.id, answer.result, callback_for(job, answer.result), once))
+        callback = callback_for(job, answer.result)
+        await self._finisher.finish(Finished(entry.id, answer.result, callback, job.job_id, answer.final))
         event = JobAnswered(
             job.job_id, entry.id, answer.outcome, entry.deliveries, answer.timings_ms, reused=answer.reused
         )

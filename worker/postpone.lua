@@ -1,5 +1,5 @@
--- Put one entry, a job or a callback, aside until later, if it was still pending in the group. It stays in the stream, so that nothing is
--- copied, and no consumer holds it meanwhile.
+-- Put one entry, a job or a callback, aside until later, if it was still pending in the group. It stays in the stream,
+-- so that nothing is copied, and no consumer holds it meanwhile.
 -- KEYS: stream, later. ARGV: group, entry id, delay in ms, how often it has failed by then. Returns 1 if it was put
 -- aside, else 0.
 local kind = redis.call('TYPE', KEYS[2])['ok']

@@ -19,7 +19,7 @@ from worker.callbacks import Deliverer, DeliveryRules
 from worker.decode_pool import DecodePool, DecodeRules
 from worker.fetch import Fetcher, FetchLimits
 from worker.outbox import Outbox
-from worker.pipeline import Pipeline, PipelineRules
+from worker.pipeline import Idleness, Pipeline, PipelineRules
 from worker.poster import Poster, PostRules
 from worker.queues import queues_of, share
 from worker.reload import keep_fresh
@@ -114,10 +114,12 @@ async def _serve_queues(
     secret = settings.callback_secret.get_secret_value() if settings.callback_secret else None
     allowed = frozenset(settings.fetch_allow)
     poster = Poster(PostRules(settings.callback_timeout_s, secret, allowed), connections=settings.callback_concurrency)
+    idleness = Idleness(len(queues), around.stop.set)
     try:
         async with asyncio.TaskGroup() as tasks:
             running = [
-                tasks.create_task(_serve_queue(settings, answerer, poster, around, names, watch)) for names in queues
+                tasks.create_task(_serve_queue(settings, answerer, poster, around, names, watch, idleness))
+                for names in queues
             ]
     finally:
         await poster.close()
@@ -131,6 +133,7 @@ async def _serve_queue(
     around: Surroundings,
     names: StreamNames,
     watch: Watch,
+    idleness: Idleness,
 ) -> bool:
     stream = JobStream(
         around.redis_url,
@@ -143,9 +146,8 @@ async def _serve_queue(
     _log.info("worker is ready", jobs=names.jobs, group=names.group, consumer=names.consumer)
     try:
         async with _delivering(settings, around, stream, poster):
-            return await Pipeline(stream, answerer, rules, observe, watch.progress[names.jobs]).run(
-                around.stop, around.hurry
-            )
+            pipeline = Pipeline(stream, answerer, rules, observe, watch.progress[names.jobs], idleness)
+            return await pipeline.run(around.stop, around.hurry)
     finally:
         await stream.close()
 

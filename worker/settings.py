@@ -10,10 +10,11 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from redis.crc import key_slot
 
-from worker.connections import SCHEMES, is_cluster
+from worker.connections import SCHEMES, is_cluster, is_usable
 
 _HOST_AND_PORT = re.compile(r"(?:\[[0-9a-f:.]+\]|[^\s:/@\[\]]+):\d{1,5}")
-_HASH_TAG = re.compile(r"\{[^{}]+\}")
+# What follows the name of a job stream in the names of the other keys of its queue (worker/stream.py).
+_SUFFIXES = (":dlq", ":later", ":answered", ":callbacks", ":callbacks:waiting", ":callbacks:dlq")
 _MEGABYTE = 1024 * 1024
 
 
@@ -145,6 +146,10 @@ class WorkerSettings(BaseSettings):
     def _is_redis_url(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(SCHEMES):
             raise ValueError(f"it must start with {', '.join(SCHEMES[:-1])} or {SCHEMES[-1]}")
+        if value is not None and not is_usable(value):
+            raise ValueError(
+                "it has a port or an option that Redis has not (in a password / is written %2F, and so on with : @ ? #)"
+            )
         return value
 
     @field_validator("worker_stream")
@@ -157,12 +162,18 @@ class WorkerSettings(BaseSettings):
     @field_validator("worker_results")
     @classmethod
     def _go_together(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        jobs = info.data.get("worker_stream", value)
+        jobs = info.data.get("worker_stream")
+        if jobs is None:  # wrong itself, and told so
+            return value
         if len(value) not in (1, len(jobs)):
             raise ValueError("it must name one stream, or as many as WORKER_STREAM")
+        if both := set(value) & set(jobs):
+            raise ValueError(f"{min(both)} is a job stream: results written there would be read as jobs")
+        if taken := {one + suffix for one in jobs for suffix in _SUFFIXES} & {*jobs, *value}:
+            raise ValueError(f"{min(taken)} is a key that belongs to a job stream of WORKER_STREAM")
         if is_cluster(info.data.get("redis_url") or ""):
             for one, its_results in zip(jobs, _repeated(value, len(jobs)), strict=True):
-                if not _HASH_TAG.search(one) or key_slot(one.encode()) != key_slot(its_results.encode()):
+                if len({key_slot(key.encode()) for key in (one, one + _SUFFIXES[0], its_results)}) > 1:
                     raise ValueError(
                         "on a cluster each job stream and its result stream need one hash tag, as in {a}:jobs and "
                         "{a}:results"

@@ -84,13 +84,15 @@ class Entry:
 class Finished:
     """One entry at its end: its result JSON (empty: it goes without one) and the callback to deliver along with it.
 
-    `once` is the job id that shall have no second result, empty where it may.
+    `once` is the job id that shall have no second result, empty where it may; `final` says that this result is the one
+    after which there shall be none.
     """
 
     id: str
     result: str
     callback: Callback | None = None
     once: str = ""
+    final: bool = True
 
 
 class JobStream:
@@ -175,7 +177,7 @@ class JobStream:
         names, flat = self.names, list[str]()
         for one in entries:
             callback = (one.callback.url, one.callback.job_id, one.callback.body) if one.callback else ("", "", "")
-            flat += [one.id, one.result, *callback, one.once]
+            flat += [one.id, one.result, *callback, one.once, "1" if one.final else ""]
         written = await self._gate(
             keys=[names.jobs, names.results, names.callbacks, names.answered],
             args=[names.group, names.results_maxlen, self._once_ms, *flat],

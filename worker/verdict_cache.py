@@ -3,7 +3,9 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import math
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,8 +19,9 @@ from worker.connections import connect
 from worker.patience import REDIS_IS_AWAY
 from worker.telemetry import one_line
 
-# A cache that answers late is worse than none.
+# A cache that answers late is worse than none, and one that did not answer is left alone for a while.
 _ASKING_S = 1.0
+_PAUSE_S = 10.0
 _log = structlog.get_logger("worker.verdict_cache")
 
 
@@ -72,15 +75,12 @@ class VerdictCache:
         self._configuration = configuration
         self._fingerprint = fingerprint
         self._keep_ms = max(1, round(keep_s * 1000))
+        self._silent_until = -math.inf
 
     async def find(self, data: bytes) -> Remembered | None:
         """The verdict on these bytes by the model in force; None where it is not known, or Redis does not tell."""
         key = self._key(await asyncio.to_thread(_sha256, data), self._fingerprint())
-        try:
-            found = await self._client.get(key)
-        except REDIS_IS_AWAY as error:
-            _log.warning("no verdict can be looked up", error=one_line(error))
-            return None
+        found = await self._asked(lambda: self._client.get(key))
         return None if found is None else _remembered(found)
 
     async def keep(self, verdict: Verdict) -> None:
@@ -89,10 +89,19 @@ class VerdictCache:
             return
         key = self._key(verdict.evidence.image_sha256, verdict.fingerprint)
         document = json.dumps(result_document(verdict), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        await self._asked(lambda: self._client.set(key, document, px=self._keep_ms))
+
+    async def _asked(self, command: Callable[[], Awaitable[Any]]) -> Any:
+        """The reply; None where Redis gives none, or gave none a moment ago."""
+        if time.monotonic() < self._silent_until:
+            return None
         try:
-            await self._client.set(key, document, px=self._keep_ms)
-        except REDIS_IS_AWAY as error:
-            _log.warning("a verdict cannot be remembered", error=one_line(error))
+            async with asyncio.timeout(_ASKING_S):
+                return await command()
+        except (TimeoutError, *REDIS_IS_AWAY) as error:
+            self._silent_until = time.monotonic() + _PAUSE_S
+            _log.warning("known verdicts cannot be asked for", pause_s=_PAUSE_S, error=one_line(error))
+            return None
 
     def _key(self, sha256: str, fingerprint: str) -> str:
         return f"{self._prefix}:{fingerprint}:{self._configuration}:{sha256}"

@@ -69,6 +69,16 @@ def test_several_streams_may_share_one_result_stream(client, redis_server, web):
     assert (set(found), len(found)) == (expected, 2 * PER_QUEUE)
 
 
+def test_a_worker_that_ends_when_idle_waits_until_all_its_streams_are(client, redis_server, web):
+    settings = {"REDIS_URL": redis_server.url, "FETCH_ALLOW": web.place, "WORKER_STREAM": "a:jobs,b:jobs"}
+    push_to(client, "a:jobs", web)
+    with WorkerProcess(settings | {"WORKER_BATCH_SIZE": "1"}, "0.2", "0.5") as worker:
+        wait_until(lambda: client.xlen("stream:ai:imageml:results") >= PER_QUEUE // 2, timeout=60)
+        push_to(client, "b:jobs", web)  # the stream b has been idle for long
+        assert worker.ended(60) == 0
+    assert client.xlen("stream:ai:imageml:results") == 2 * PER_QUEUE
+
+
 def tags_of_each_node(cluster: RedisClusterServer) -> list[str]:
     """A hash tag whose keys live on the first node, and one for the second."""
     with cluster.client() as client:
@@ -134,3 +144,20 @@ def test_a_cluster_that_is_not_called_one_is_refused_with_a_sentence(cluster):
     ended = run("tests.worker.run_worker", REDIS_URL=cluster.nodes[0].url)
     assert ended.returncode != 0
     assert "write REDIS_URL as redis+cluster://" in ended.stderr
+
+
+def test_a_redis_that_is_called_a_cluster_and_is_none_is_refused_with_a_sentence(redis_server):
+    url = redis_server.url.replace("redis://", "redis+cluster://").removesuffix("/0")
+    names = {"WORKER_STREAM": "{a}:jobs", "WORKER_RESULTS": "{a}:results"}
+    ended = run("worker", REDIS_URL=url, **names)
+    assert (ended.returncode, "Redis is no cluster" in ended.stderr) == (2, True), ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_key_of_another_type_is_named_in_a_sentence(client, redis_server):
+    client.set("b:results", "occupied")
+    names = {"WORKER_STREAM": "a:jobs,b:jobs", "WORKER_RESULTS": "a:results,b:results"}
+    ended = run("worker", REDIS_URL=redis_server.url, **names)
+    assert ended.returncode == 2
+    assert "The key b:results in Redis is a string" in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -301,3 +301,24 @@ async def test_abandoned_jobs_are_looked_for_every_third_of_a_lease_however_slow
     worker.stop.set()
     await running
     assert max(later - earlier for earlier, later in itertools.pairwise(looks)) < 0.8
+
+
+async def test_a_stop_whose_cancelling_gets_lost_in_a_read_still_ends_the_run(line, client, monkeypatch):
+    worker = Worker(line.url)
+    read_new, reads = JobStream.read_new, []
+
+    async def deaf(self, count, longest_ms):
+        reads.append(count)
+        try:
+            return await read_new(self, count, longest_ms)
+        except asyncio.CancelledError:
+            if len(reads) > 3:
+                raise
+            return []
+
+    monkeypatch.setattr(JobStream, "read_new", deaf)
+    running = asyncio.create_task(worker.run())
+    await until(lambda: reads)
+    worker.stop.set()
+    async with asyncio.timeout(10):
+        assert await running

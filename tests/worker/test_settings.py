@@ -41,7 +41,11 @@ def test_allowed_places_are_split_and_lowered(monkeypatch):
     [("WORKER_BATCH_SIZE", "0"), ("WORKER_BATCH_SIZE", "many"), ("REDIS_CHECK_RATE", "0"), ("WORKER_LEASE_S", "-1"),
      ("REDIS_URL", "localhost:6379"), ("FETCH_ALLOW", "store.internal"), ("FETCH_ALLOW", "a:99999"),
      ("FETCH_MAX_BYTES", "0"), ("WORKER_RESULTS_MAXLEN", "-5"), ("CALLBACK_MAX_ATTEMPTS", "0"),
-     ("CALLBACK_CONCURRENCY", "0"), ("CALLBACK_TIMEOUT_S", "0")],
+     ("CALLBACK_CONCURRENCY", "0"), ("CALLBACK_TIMEOUT_S", "0"), ("REDIS_URL", "redis://localhost:port"),
+     ("REDIS_URL", "redis://:pass/word@localhost:6379"), ("REDIS_URL", "redis://localhost?no_such_option=1"),
+     ("REDIS_URL", "redis+cluster://localhost:99999"), ("WORKER_STREAM", "a,b,a"), ("WORKER_STREAM", ","),
+     ("WORKER_RESULTS", "a,b"), ("WORKER_RESULTS", "stream:ai:imageml:jobs"), ("WORKER_ONCE_S", "-1"),
+     ("WORKER_VERDICT_CACHE_S", "-1")],
 )  # fmt: skip
 def test_a_bad_setting_ends_in_a_sentence_that_names_it_and_exit_code_2(monkeypatch, capsys, name, value):
     monkeypatch.setenv(name, value)
@@ -52,6 +56,33 @@ def test_a_bad_setting_ends_in_a_sentence_that_names_it_and_exit_code_2(monkeypa
     assert told.out == ""
     assert told.err.startswith(f"The setting {name} is wrong: ")
     assert told.err.count("\n") == 1
+    assert "pass" not in told.err.replace("password", "")
+
+
+@pytest.mark.parametrize("streams", ["a:jobs", "{a}:jobs,b:jobs", "{}a:jobs"])
+def test_on_a_cluster_streams_without_a_common_hash_tag_are_refused(monkeypatch, capsys, streams):
+    monkeypatch.setenv("REDIS_URL", "redis+cluster://localhost:7000")
+    monkeypatch.setenv("WORKER_STREAM", streams)
+    monkeypatch.setenv("WORKER_RESULTS", ",".join(one.replace("jobs", "results") for one in streams.split(",")))
+    with pytest.raises(SystemExit):
+        load(WorkerSettings)
+    assert "one hash tag" in capsys.readouterr().err
+
+
+def test_on_a_cluster_the_default_streams_are_refused_and_tagged_ones_are_not(monkeypatch, capsys):
+    monkeypatch.setenv("REDIS_URL", "redis+cluster://localhost:7000")
+    with pytest.raises(SystemExit):
+        load(WorkerSettings)
+    assert capsys.readouterr().err.startswith("The setting WORKER_RESULTS is wrong: on a cluster")
+    monkeypatch.setenv("WORKER_STREAM", "{a}:jobs,{b}:jobs")
+    monkeypatch.setenv("WORKER_RESULTS", "{a}:results,{b}:results")
+    assert load(WorkerSettings).queues == (("{a}:jobs", "{a}:results"), ("{b}:jobs", "{b}:results"))
+
+
+def test_usable_addresses_of_redis_are_taken(monkeypatch):
+    for url in ("redis://u:p%40%2F@h:1/2", "rediss://h?ssl_ca_certs=a.pem", "unix:///a.sock"):
+        monkeypatch.setenv("REDIS_URL", url)
+        assert load(WorkerSettings).redis_url == url
 
 
 def test_the_callback_secret_does_not_show(monkeypatch):

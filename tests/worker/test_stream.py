@@ -349,6 +349,16 @@ async def test_two_repeats_in_one_batch_give_one_result_and_one_callback(once, r
     assert (redis_client.xlen(RESULTS), redis_client.xlen(CALLBACKS), redis_client.xlen(JOBS)) == (1, 1, 0)
 
 
+async def test_a_passing_error_neither_follows_an_answer_nor_stands_for_one(once, redis_client):
+    for _ in range(3):
+        redis_client.xadd(JOBS, {"data": "a"})
+    error, answer, late = await once.read_new(3, 50)
+    assert await once.finish([Finished(error.id, "passing", once="a", final=False)]) == 1
+    assert await once.finish([Finished(answer.id, "answer", once="a")]) == 1
+    assert await once.finish([Finished(late.id, "passing", once="a", final=False)]) == 0
+    assert [fields["data"] for _, fields in redis_client.xrange(RESULTS)] == ["passing", "answer"]
+
+
 async def test_without_the_window_repeats_are_answered_and_nothing_is_noted(stream, redis_client):
     assert [await answered_once(stream, redis_client) for _ in range(2)] == [1, 1]
     assert not await stream.was_answered("a")

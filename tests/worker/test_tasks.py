@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import random
 
 import pytest
 
 from worker import tasks
+from worker.connections import connect
 from worker.tasks import end
 
 
@@ -52,3 +54,19 @@ async def test_a_task_gets_the_time_to_leave_in_order_and_keeps_its_error():
 
 async def test_there_may_be_nothing_to_end():
     await end()
+
+
+async def test_a_task_that_speaks_with_redis_ends_whenever_it_is_told(redis_server):
+    client = connect(redis_server.url)
+
+    async def chatter() -> None:
+        while True:
+            await client.ping()
+
+    async with asyncio.timeout(30):
+        for _ in range(30):
+            talking = [asyncio.create_task(chatter()) for _ in range(2)]
+            await asyncio.sleep(random.uniform(0, 0.003))
+            await end(*talking)
+            assert all(task.done() for task in talking)
+    await client.aclose()

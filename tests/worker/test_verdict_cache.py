@@ -127,3 +127,19 @@ async def test_without_redis_everything_is_judged(opened):
     answerer = road.answerer(opened(url="redis://127.0.0.1:1"))
     assert [(await answerer.answer(job(number))).reused for number in range(2)] == [False, False]
     assert road.examined == 2
+
+
+async def test_a_redis_that_did_not_answer_is_left_alone_for_a_while(opened, client, monkeypatch):
+    cache, asked = opened(), list[int]()
+
+    async def away(key: str) -> bytes:
+        asked.append(1)
+        raise ConnectionError(key)
+
+    monkeypatch.setattr(cache._client, "get", away)
+    for _ in range(3):
+        assert await cache.find(DATA) is None
+    assert len(asked) == 1
+    monkeypatch.setattr(cache, "_silent_until", 0.0)
+    await cache.find(DATA)
+    assert len(asked) == 2
