@@ -16,6 +16,7 @@ from torch import Tensor
 
 from forensics.errors import WeightsError
 from forensics.types import Pixels
+from img_ml.uploads import Uploads
 from img_ml.weights.record import Filter, Preprocessing
 
 # Pillow's fixed point: weights are multiples of 2^-22, and each of the two passes rounds to whole grey levels.
@@ -91,13 +92,19 @@ def resized(pixels: Pixels, height: Window, width: Window, resample: Filter, dev
     if device.type == "cpu" and width.after <= _WIDEST * width.size and _pillow_agrees(resample):
         narrow = _by_pillow(pixels[rows], width, resample).to(exact)
     else:
-        narrow = _by_matrices(pixels[rows], width, resample, device, exact)
+        narrow = _by_matrices(_uploads(device).rows(pixels, rows), width, resample, exact)
     return _along(narrow.transpose(1, 2), height, resample, rows.start).transpose(1, 2).float()
 
 
-def _by_matrices(pixels: Pixels, width: Window, resample: Filter, device: torch.device, exact: torch.dtype) -> Tensor:
-    """The rows resized to the window, 3 x rows x width, on any device."""
-    source = torch.from_numpy(np.array(pixels)).to(device).permute(2, 0, 1)
+@cache
+def _uploads(device: torch.device) -> Uploads:
+    # On a CPU there is nothing to save: an image that is looked at once more is copied once more.
+    return Uploads(device, 0) if device.type == "cpu" else Uploads(device)
+
+
+def _by_matrices(pixels: Tensor, width: Window, resample: Filter, exact: torch.dtype) -> Tensor:
+    """The rows resized to the window, 3 x rows x width, where they are."""
+    source = pixels.permute(2, 0, 1)
     step = max(1, _MOST_VALUES // (3 * source.shape[2]))
     tops = range(0, source.shape[1], step)
     return torch.cat([_along(source[:, top : top + step].to(exact), width, resample, 0) for top in tops], dim=1)
@@ -120,7 +127,7 @@ def _pillow_agrees(resample: Filter) -> bool:
     return all(
         torch.equal(
             _by_pillow(pixels, one, resample).double(),
-            _by_matrices(pixels, one, resample, torch.device("cpu"), torch.float64),
+            _by_matrices(torch.from_numpy(pixels), one, resample, torch.float64),
         )
         for one in whole
     )
