@@ -196,12 +196,16 @@ def _block(window: Window, resample: Filter, start: int, stop: int) -> _Block:
     last = np.minimum(np.trunc(centres + support + 0.5), window.before).astype(np.int64)
     if window.before == window.after:
         first, last = np.arange(start, stop), np.arange(start, stop) + 1
-    inputs = np.arange(first.min(), last.max())
-    weights = kernel((inputs[None, :] - centres[:, None] + 0.5) / spread)
-    weights[(inputs < first[:, None]) | (inputs >= last[:, None])] = 0
+    seen = first[:, None] + np.arange((last - first).max())
+    weights = kernel((seen - centres[:, None] + 0.5) / spread)
+    weights[seen >= last[:, None]] = 0
     weights /= weights.sum(axis=1, keepdims=True)
     fixed = np.trunc(weights * _PRECISION + np.where(weights < 0, -0.5, 0.5))
-    return _Block(start - window.start, int(inputs[0]), int(inputs[-1]) + 1, fixed / _PRECISION)
+    low, high = int(first.min()), int(last.max())
+    dense = np.zeros((len(first), high - low))
+    rows, columns = np.nonzero(seen < last[:, None])
+    dense[rows, seen[rows, columns] - low] = fixed[rows, columns] / _PRECISION
+    return _Block(start - window.start, low, high, dense)
 
 
 def _bilinear(x: NDArray[np.float64]) -> NDArray[np.float64]:
