@@ -27,7 +27,7 @@ class Engine:
     process pool) beforehand; `learned` are the learned ones that are loaded, `missing` the others with the reason,
     `present` all that can measure. `needs_pixels` says whether a learned one needs the samples after the analyzers.
     `marks` tells the weights of a learned detector (its `weights_sha256`, where it has one). `plan` is how they share
-    the device.
+    the device, `loaded` the learned detectors themselves.
     """
 
     def __init__(self, profile: Profile, weights: Path, device: str = "auto", use: DeviceUse = _ALL_OF_IT) -> None:
@@ -41,7 +41,8 @@ class Engine:
         self._learned = _loaded(learned, profile, weights, device, self.plan, use)
         # On a CPU nothing runs by itself while the next network is prepared.
         self._overlaps = device != "cpu"
-        self.learned = tuple(one.name for one in self._learned if not one.reason)
+        self.loaded = tuple(one for one in self._learned if not one.reason)
+        self.learned = tuple(one.name for one in self.loaded)
         self.missing = {one.name: one.reason for one in self._learned if one.reason}
         self.present = tuple(name for name in profile.detectors if name not in self.missing)
         self.marks = {one.name: one.mark for one in self._learned}
