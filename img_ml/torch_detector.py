@@ -189,7 +189,9 @@ def _by_image(outputs: Sequence[tuple[int, Outputs]]) -> list[list[tuple[int, Ou
 
 def in_precision(core: Callable[[Tensor], Tensor], batch: Tensor, precision: Precision) -> Tensor:
     """The float32 outputs of a core that computes in that precision."""
-    with torch.autocast(batch.device.type, _DTYPES.get(precision), enabled=precision in _DTYPES):
+    dtype, device = _DTYPES.get(precision), batch.device.type
+    # A recorded core must not read casts that are forgotten when autocast ends.
+    with torch.autocast(device, dtype, enabled=dtype is not None, cache_enabled=False):
         return core(batch).float()
 
 
