@@ -14,18 +14,18 @@ from rich.console import Console
 from rich.table import Table
 
 from fusion.cache import FeatureCache
-from fusion.dataset import read_dataset
 from fusion.extract import extract
-from fusion.folds import Rows as Fold
-from fusion.folds import balanced_weights, grouped_folds, watched
 from fusion.metrics import auc
 from fusion.table import FeatureTable
-from fusion.views import training_views
 from fusion.weighers.trees import KIND, MOST_ROUNDS
 from fusion.weighers.weigher import Candidate, Rows
+from img_ml.dataset import read_dataset
 from img_ml.engine import Engine
+from img_ml.folds import Rows as Fold
+from img_ml.folds import balanced_weights, grouped_folds, watched
 from img_ml.profiles import load_profile
 from img_ml.settings import ImgMlSettings
+from img_ml.views import training_views
 
 
 def main(

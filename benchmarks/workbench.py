@@ -96,8 +96,8 @@ def main(dataset: Annotated[Path, typer.Argument(exists=True, dir_okay=False, re
 
 
 def _views(dataset: Path) -> int:
-    from fusion.dataset import read_rows
-    from fusion.views import training_views
+    from img_ml.dataset import read_rows
+    from img_ml.views import training_views
 
     wanted = training_views(2, 0)
     return sum(len(wanted(row, "0" * 64)) for row in read_rows(dataset))

@@ -14,6 +14,8 @@ from forensics.types import ImageSample, Signal
 Tier = Literal["light", "standard", "full"]
 # Each profile holds those before it.
 TIERS: tuple[Tier, ...] = ("light", "standard", "full")
+# Also the prior fusion's threshold for AI: one detector alone, however sure, stays below it.
+MOST_PRIOR_ACCURACY = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,26 @@ class Number:
 class Head:
     """What the fusion trains on a detector's embedding: a classifier of that kind, whose probability is `number`.
 
-    The detector leaves `number` NaN and gives the embedding; a trained head of the artifact fills it in.
+    The detector leaves `number` NaN and gives the embedding; a trained head of the artifact fills it in. Without one,
+    a detector that has other numbers keeps those, and another is skipped.
     """
 
     number: str
     kind: Literal["svm", "linear", "mlp"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """How far a published classifier is believed before a fusion was trained on it (fusion/prior.py).
+
+    `number` is its probability of AI. `accuracy`, above 0.5 and below MOST_PRIOR_ACCURACY, is the mean accuracy to
+    expect of it on images of unknown origin: a measurement of others on benchmarks it was not made for, not its
+    authors' own table. `reason` says where that figure is from, as a phrase.
+    """
+
+    number: str
+    accuracy: float
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +74,7 @@ class DetectorSpec:
     tier: Tier = "light"
     source: str = ""
     head: Head | None = None
+    prior: Prior | None = None
 
 
 class Detector(Protocol):
@@ -144,6 +162,7 @@ def _add(entry: Registered) -> None:
         raise RegistryError(f"Two detectors are named {spec.name!r}; names must be unique.")
     if spec.head is not None and spec.head.number not in {n.name for n in spec.numbers}:
         raise RegistryError(f"The head of {spec.name!r} gives {spec.head.number!r}, which it does not declare.")
+    _check_prior(spec)
     taken = {n.name: other.spec.name for other in _ENTRIES.values() for n in other.spec.numbers}
     for number in spec.numbers:
         if number.name in taken:
@@ -154,3 +173,17 @@ def _add(entry: Registered) -> None:
             raise RegistryError(f"The range of {number.name!r} is empty: [{number.low}, {number.high}].")
         taken[number.name] = spec.name
     _ENTRIES[spec.name] = entry
+
+
+def _check_prior(spec: DetectorSpec) -> None:
+    if spec.prior is None:
+        return
+    ranges = {n.name: (n.low, n.high) for n in spec.numbers}
+    if ranges.get(spec.prior.number) != (0, 1):
+        raise RegistryError(
+            f"The prior of {spec.name!r} is about {spec.prior.number!r}, which is no probability of it."
+        )
+    if spec.head is not None and spec.head.number == spec.prior.number:
+        raise RegistryError(f"{spec.prior.number!r} of {spec.name!r} is given by a trained head: it has no prior.")
+    if not 0.5 < spec.prior.accuracy < MOST_PRIOR_ACCURACY:
+        raise RegistryError(f"The prior accuracy of {spec.name!r} lies between 0.5 and {MOST_PRIOR_ACCURACY}.")

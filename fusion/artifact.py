@@ -54,11 +54,17 @@ class Artifact:
 
     def check_detectors(self, detectors: Collection[str], profile: str) -> None:
         """Raise ArtifactError where a profile of these detectors lacks most of what the model weighs."""
+        if lacking := self.lacking(detectors):
+            names = ", ".join(lacking)
+            raise ArtifactError(f"The artifact rests on detectors that the profile {profile!r} does not run: {names}.")
+
+    def lacking(self, detectors: Collection[str]) -> tuple[str, ...]:
+        """The model's detectors that are not among these, where most of its weight is on them; else none."""
         weighed = zip(self.model.schema.features, self.model.references, strict=True)
         lacking = [(f.detector, r.share) for f, r in weighed if f.detector not in detectors]
-        if sum(share for _, share in lacking) > 1 - MINIMUM_MEASURED:
-            names = ", ".join(sorted({name for name, _ in lacking}))
-            raise ArtifactError(f"The artifact rests on detectors that the profile {profile!r} does not run: {names}.")
+        if sum(share for _, share in lacking) <= 1 - MINIMUM_MEASURED:
+            return ()
+        return tuple(sorted({name for name, _ in lacking}))
 
 
 def write_artifact(

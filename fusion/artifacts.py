@@ -10,7 +10,9 @@ from rich.table import Table
 
 from forensics.errors import ArtifactError
 from fusion.artifact import load_artifact
+from fusion.in_force import Fusion, fusion_in_force, has_artifact
 from fusion.pointer import Pointer, point, point_back, read_pointer
+from fusion.prior import share
 from img_ml.command import data_console, told_errors
 from img_ml.profiles import Profile, load_profile
 from img_ml.settings import ImgMlSettings
@@ -32,9 +34,16 @@ def main() -> None:
 @app.command(name="list")
 def show(profile: OfProfile = None) -> None:
     """List the artifact in force and the earlier ones."""
-    with told_errors(talk):
-        pointer = read_pointer(_profile(profile).artifact)
     table = Table("", "Artifact", "Fingerprint", "Test AUC")
+    with told_errors(talk):
+        of = _profile(profile)
+        if not has_artifact(of):
+            fusion = fusion_in_force(of)
+            table.add_row("in force", _told_prior(fusion), fusion.fingerprint, "not measured")
+            data_console().print(table)
+            talk.print(f"{of.artifact} holds no artifact: the prior answers until one is put in force.")
+            return
+        pointer = read_pointer(of.artifact)
     for path in (pointer.artifact, *pointer.earlier):
         table.add_row("in force" if path == pointer.artifact else "", str(path), _fingerprint(path), _auc(path))
     data_console().print(table)
@@ -65,6 +74,13 @@ def back(profile: OfProfile = None) -> None:
 def _profile(name: str | None) -> Profile:
     settings = ImgMlSettings()
     return load_profile(name or settings.profile, settings.model_dir)
+
+
+def _told_prior(fusion: Fusion) -> str:
+    """What the prior consists of: the light model, and each published classifier with the most it may add."""
+    priors = (spec.prior for spec in fusion.priors if spec.prior is not None)
+    beside = ", ".join(f"{prior.number} up to {share(prior, 1):.2f}" for prior in priors) or "nothing else"
+    return f"prior: {fusion.folder} and {beside}"
 
 
 def _tell(pointer: Pointer) -> None:

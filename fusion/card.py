@@ -3,10 +3,10 @@
 import math
 
 from fusion.fit import Fitted, Plan
-from fusion.folds import FOLDS
 from fusion.metrics import Estimate
 from fusion.report import Report
 from fusion.weighers.kinds import KINDS
+from img_ml.folds import FOLDS
 
 MOST_FEATURES = 15
 

@@ -10,7 +10,6 @@ from forensics.files import write_atomically
 from forensics.registry import TIERS
 from fusion.artifact import Artifact, load_artifact, to_json
 from fusion.cache import FeatureCache
-from fusion.dataset import SPLITS, DatasetError, Row, check_files, read_rows
 from fusion.evaluation.conditions import CONDITIONS
 from fusion.evaluation.evaluation import evaluate
 from fusion.evaluation.page import page
@@ -18,6 +17,7 @@ from fusion.evaluation.tables import as_json, tables
 from fusion.extract import extract
 from fusion.table import FeatureTable
 from img_ml.command import data_console, told_errors
+from img_ml.dataset import SPLITS, DatasetError, Row, check_files, read_rows
 from img_ml.engine import Engine
 from img_ml.profiles import Profile, load_profile
 from img_ml.settings import ImgMlSettings

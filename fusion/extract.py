@@ -22,12 +22,12 @@ from forensics.registry import DetectorSpec, get
 from forensics.sniff import media_type_of
 from forensics.types import Skipped
 from fusion.cache import Column, Entry, FeatureCache, Key, image_key
-from fusion.dataset import DatasetError, Row
 from fusion.features import schema_of
 from fusion.processes import process_pool
 from fusion.table import FeatureTable
-from fusion.views import View, render_view
+from img_ml.dataset import DatasetError, Row
 from img_ml.engine import Engine
+from img_ml.views import View, render_view
 
 # What a killed run may lose: so many views, or so many seconds of work.
 _FLUSH_VIEWS = 1000

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from fusion.calibration import fit_calibration, pick_thresholds
-from fusion.dataset import DatasetError
-from fusion.folds import balanced_weights, best_round, grouped_folds, skip_detectors, watched
 from fusion.heads import Fold, TrainedHead, train_heads
 from fusion.metrics import auc
 from fusion.model import FusionModel, Reference
 from fusion.table import FeatureTable
 from fusion.weighers.kinds import KINDS
 from fusion.weighers.weigher import Candidate, Kind, Rows, Weigher, WeigherKind
+from img_ml.dataset import DatasetError
+from img_ml.folds import balanced_weights, best_round, grouped_folds, skip_detectors, watched
 
 Found = TypeVar("Found")
 Floats = NDArray[np.float64]

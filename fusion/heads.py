@@ -1,5 +1,6 @@
 """Heads: classifiers over a detector's embedding, trained out of fold: no image is scored by one that saw it."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,10 +15,10 @@ from sklearn.svm import SVC
 from forensics.registry import DetectorSpec, get
 from forensics.types import Evidence, Measured, Signal, Skipped
 from fusion.calibration import Calibration, fit_calibration
-from fusion.folds import best_round, watched
 from fusion.table import FeatureTable
 from fusion.weighers import network
 from fusion.weighers.weigher import Rows, Weigher
+from img_ml.folds import best_round, watched
 
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 Floats = NDArray[np.float64]
@@ -137,8 +138,8 @@ def _margin(estimator: "Pipeline | Weigher", embedding: NDArray[Any]) -> Floats:
 def apply_heads(heads: Sequence[TrainedHead], evidence: Sequence[Evidence], marks: Mapping[str, str]) -> list[Evidence]:
     """The evidence with the heads' probabilities in place of what their detectors left open.
 
-    A detector that needs a head and has none here, or only one for other weights than those in `marks`, is skipped,
-    saying so.
+    A detector that has no head here, or only one for other weights than those in `marks`, keeps what it measured
+    without one; where that is nothing, it is skipped, saying so.
     """
     by_detector = {head.detector: head for head in heads if head.weights == marks.get(head.detector, "")}
     return [replace(one, signals=tuple(_with_head(s, by_detector) for s in one.signals)) for one in evidence]
@@ -149,11 +150,15 @@ def _with_head(signal: Signal, heads: Mapping[str, TrainedHead]) -> Signal:
         return signal
     spec = get(signal.detector).spec
     head = heads.get(signal.detector)
+    if head is None and any(not math.isnan(value) for value in signal.numbers.values()):
+        return replace(signal, embedding=None)
     if head is None:
         return Skipped(
             signal.detector,
             "it has no head trained for its weights: run python -m fusion.train_fusion with this profile",
         )
     probability = float(head.probability(signal.embedding[None, :])[0])
-    sentence = f"{spec.title}: the trained head gives a probability of {probability:.0%} for AI."
+    told = f"{spec.title}: the trained head gives a probability of {probability:.0%} for AI."
+    alone = all(math.isnan(value) for value in signal.numbers.values())
+    sentence = told if alone else f"{signal.sentence} {told}"
     return replace(signal, numbers={**signal.numbers, head.number: probability}, sentence=sentence, embedding=None)

@@ -9,12 +9,12 @@ from scipy.special import expit
 from forensics.examine import Examined
 from forensics.registry import get
 from forensics.types import Claim, Evidence, ImageSample
-from fusion.artifact import Artifact, load_artifact
 from fusion.calibration import Thresholds
 from fusion.features import vector
 from fusion.heads import apply_heads
-from fusion.pointer import read_pointer
-from fusion.reasons import reasons
+from fusion.in_force import Fusion, fusion_in_force
+from fusion.prior import prior_reasons
+from fusion.reasons import reasons, strongest_first
 from fusion.result import SCHEMA_VERSION
 from fusion.settings import FusionSettings
 from fusion.verdict import Basis, Label, Reason, Verdict
@@ -24,26 +24,23 @@ from img_ml.settings import ImgMlSettings
 
 
 class Judge:
-    """Gathers the evidence of one profile and weighs it with the model trained on it.
+    """Gathers the evidence of one profile and weighs it with what is in force for it.
 
     `analyzers` and `needs_pixels` tell a caller that examines images elsewhere what to run and what to keep.
     """
 
-    def __init__(self, engine: Engine, artifact: Artifact, profile: str, threshold: float | None = None) -> None:
-        """With a `threshold` the band between the artifact's two closes, and no label is UNCERTAIN by probability.
-
-        Raises ArtifactError where the profile lacks most of what the artifact weighs.
-        """
-        artifact.check_detectors(engine.detectors, profile)
+    def __init__(self, engine: Engine, fusion: Fusion, profile: str, threshold: float | None = None) -> None:
+        """With a `threshold` the band between the fusion's two closes, and no label is UNCERTAIN by probability."""
         self._engine = engine
-        self._model = artifact.model
-        self._heads = artifact.heads
+        self._fusion = fusion
+        self._model = fusion.artifact.model
         self._threshold = threshold
-        self._thresholds = artifact.model.thresholds
+        self._thresholds = fusion.thresholds
         if threshold is not None:
             self._thresholds = Thresholds(threshold, float(np.nextafter(threshold, 0)))
         self.profile = profile
-        self.fingerprint = artifact.fingerprint
+        self.fingerprint = fusion.fingerprint
+        self.kind = fusion.kind
 
     @property
     def analyzers(self) -> tuple[str, ...]:
@@ -57,14 +54,14 @@ class Judge:
 
     @property
     def configuration(self) -> str:
-        """A mark of all that a verdict on given bytes depends on beside the artifact: detectors, weights, threshold."""
+        """A mark of all that a verdict on given bytes depends on beside the fusion: detectors, weights, threshold."""
         detectors = [(name, get(name).spec.version) for name in self._engine.detectors]
         told = (SCHEMA_VERSION, self.profile, self._threshold, detectors, self._engine.marks, self._engine.missing)
         return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
-    def with_artifact(self, artifact: Artifact) -> "Judge":
-        """A judge of the same detectors, which stay loaded, and another artifact."""
-        return Judge(self._engine, artifact, self.profile, self._threshold)
+    def with_fusion(self, fusion: Fusion) -> "Judge":
+        """A judge of the same detectors, which stay loaded, and another fusion."""
+        return Judge(self._engine, fusion, self.profile, self._threshold)
 
     def judge(self, samples: Sequence[ImageSample]) -> list[Verdict]:
         """A verdict for each sample, in order."""
@@ -77,23 +74,36 @@ class Judge:
     def _weigh(self, evidence: Sequence[Evidence]) -> list[Verdict]:
         if not evidence:
             return []
-        evidence = apply_heads(self._heads, evidence, self._engine.marks)
+        evidence = apply_heads(self._fusion.artifact.heads, evidence, self._engine.marks)
         vectors = [vector(self._model.schema, one) for one in evidence]
         weighed = self._model.weigh(np.stack([v.values for v in vectors]))
         verdicts = []
         for one, values, log_odds, shares in zip(
             evidence, vectors, weighed.log_odds, weighed.contributions, strict=True
         ):
-            known = not np.isnan(log_odds)
-            told = reasons(self._model, values, shares) if known else ()
-            verdicts.append(self._verdict(one, float(expit(log_odds)) if known else None, told))
+            if np.isnan(log_odds):
+                verdicts.append(self._verdict(one, None, ()))
+                continue
+            published = prior_reasons(self._fusion.priors, one)
+            told = strongest_first((*published, *reasons(self._model, values, shares)))
+            probability = float(expit(log_odds + sum(reason.weight for reason in published)))
+            verdicts.append(self._verdict(one, probability, told))
         return verdicts
 
     def _verdict(self, evidence: Evidence, probability: float | None, told: tuple[Reason, ...]) -> Verdict:
         label, basis = _label(evidence.claims, probability, self._thresholds)
         confidence = _confidence(label, probability) if basis == "pixels" else None
         return Verdict(
-            label, basis, probability, confidence, told, evidence.claims, evidence, self.profile, self.fingerprint
+            label,
+            basis,
+            probability,
+            confidence,
+            told,
+            evidence.claims,
+            evidence,
+            self.profile,
+            self.fingerprint,
+            self.kind,
         )
 
 
@@ -106,7 +116,7 @@ def _label(claims: Sequence[Claim], probability: float | None, thresholds: Thres
 
 
 def _confidence(label: Label, probability: float | None) -> float | None:
-    """The calibrated probability of the label; of the likelier one when UNCERTAIN."""
+    """The fusion's probability of the label; of the likelier one when UNCERTAIN."""
     if probability is None:
         return None
     by_label = {"AI": probability, "NON-AI": 1 - probability, "UNCERTAIN": max(probability, 1 - probability)}
@@ -116,6 +126,6 @@ def _confidence(label: Label, probability: float | None) -> float | None:
 def load_judge(detectors: ImgMlSettings, fusion: FusionSettings) -> Judge:
     """The judge that the settings describe; ArtifactError or RegistryError where it cannot be had."""
     profile = load_profile(detectors.profile, detectors.model_dir)
-    artifact = load_artifact(read_pointer(profile.artifact).artifact)
+    found = fusion_in_force(profile)
     engine = Engine(profile, detectors.weights_dir, detectors.device, detectors.device_use)
-    return Judge(engine, artifact, profile.name, fusion.threshold)
+    return Judge(engine, found, profile.name, fusion.threshold)

@@ -1,5 +1,7 @@
 """Reasons: the model's own weights, told as plain sentences, strongest first."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,8 +29,12 @@ def reasons(model: FusionModel, vector: FeatureVector, contributions: NDArray[np
         lead = max(members, key=lambda i: contributions[i] * np.sign(weight))
         sentence = _sentence(features[lead], float(vector.values[lead]), model.references[lead], weight)
         found.append(Reason(sentence, aspect, weight))
-    found.sort(key=lambda reason: -abs(reason.weight))
-    return tuple(found[:MOST_REASONS])
+    return strongest_first(found)[:MOST_REASONS]
+
+
+def strongest_first(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
+    """The reasons by the size of their weight."""
+    return tuple(sorted(reasons, key=lambda reason: -abs(reason.weight)))
 
 
 def _sentence(feature: Feature, value: float, reference: Reference, weight: float) -> str:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from forensics.errors import JobError
 from forensics.registry import entries
 from forensics.types import Claim, ErrorCode, Measured, Skipped
-from fusion.verdict import Basis, Label, Verdict
+from fusion.verdict import Basis, FusionKind, Label, Verdict
 
 SCHEMA_VERSION: Final = 1
 # Names that consumers of the first design read at top level; null until a profile measures them.
@@ -40,7 +40,7 @@ class ErrorPart(_Part):
 
 
 class ReasonPart(_Part):
-    """One weighed aspect; `weight` is its share of the calibrated log-odds, positive for AI."""
+    """One weighed aspect; `weight` is its share of the log-odds, positive for AI."""
 
     aspect: str
     weight: float
@@ -65,10 +65,11 @@ class SignalPart(_Part):
 
 
 class ModelPart(_Part):
-    """Which model answered."""
+    """Which model answered; `fusion` says whether it was trained on the profile's detectors."""
 
     profile: str
     fingerprint: str
+    fusion: FusionKind
 
 
 class ImagePart(_Part):
@@ -172,7 +173,7 @@ def _of_verdict(verdict: Verdict) -> dict[str, Any]:
         "image": ImagePart(media_type=evidence.media_type, width=evidence.width, height=evidence.height),
         "signals": {s.detector: SignalPart(sentence=s.sentence, numbers=_rounded(s.numbers, 6)) for s in measured},
         "skipped": {s.detector: s.reason for s in evidence.signals if isinstance(s, Skipped)},
-        "model": ModelPart(profile=verdict.profile, fingerprint=verdict.fingerprint),
+        "model": ModelPart(profile=verdict.profile, fingerprint=verdict.fingerprint, fusion=verdict.fusion),
         "timings_ms": _rounded(evidence.timings_ms, 3),
     }
 

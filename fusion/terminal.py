@@ -26,7 +26,8 @@ def show(console: Console, name: str, verdict: Verdict) -> None:
     console.print(Text(name, style="bold"), soft_wrap=True)
     console.print(Text(f"{evidence.width} x {evidence.height} {evidence.media_type}", style="dim"))
     console.print(Padding(Group(*_parts(verdict)), (1, 0, 1, 2)))
-    console.print(Text(f"Profile {verdict.profile}, model {verdict.fingerprint}", style="dim"))
+    untrained = ", a prior (not trained)" if verdict.fusion == "prior" else ""
+    console.print(Text(f"Profile {verdict.profile}, model {verdict.fingerprint}{untrained}", style="dim"))
 
 
 def _parts(verdict: Verdict) -> list[RenderableType]:

@@ -11,7 +11,6 @@ from rich.console import Console
 from fusion.artifact import LEARNED_DIGITS, LEARNED_FILE, MANIFEST_FILE, load_artifact, to_json, write_artifact
 from fusion.cache import FeatureCache
 from fusion.card import model_card
-from fusion.dataset import DatasetError, Row, read_dataset, sources_of_test_elsewhere
 from fusion.evaluation.evaluation import FORMAT_GAP
 from fusion.evaluation.scored import format_gap
 from fusion.evaluation.tables import measures_table
@@ -19,12 +18,13 @@ from fusion.extract import extract
 from fusion.fit import Fitted, Plan, fit
 from fusion.report import Report, measure, metrics
 from fusion.table import FeatureTable
-from fusion.views import training_views
 from fusion.weighers.weigher import Kind
 from img_ml.command import data_console, told_errors
+from img_ml.dataset import DatasetError, Row, read_dataset, sources_of_test_elsewhere
 from img_ml.engine import Engine
 from img_ml.profiles import load_profile
 from img_ml.settings import ImgMlSettings
+from img_ml.views import training_views
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

@@ -7,11 +7,13 @@ from forensics.types import Claim, Evidence
 
 Label = Literal["AI", "NON-AI", "UNCERTAIN"]
 Basis = Literal["pixels", "provenance"]
+# Weights trained on the profile's detectors, or those of the light model with priors for published classifiers.
+FusionKind = Literal["trained", "prior"]
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One reason: a plain sentence, and its share of the calibrated log-odds (positive speaks for AI)."""
+    """One reason: a plain sentence, and its share of the log-odds (positive speaks for AI)."""
 
     sentence: str
     aspect: str
@@ -25,6 +27,7 @@ class Verdict:
     `fusion_prob` in [0, 1] is the calibrated probability of AI from the image alone; None where nothing could be
     measured. `basis` says whether the label rests on it or on what the file declares. `confidence` in [0, 1] is the
     calibrated probability of the label (of the likelier label when UNCERTAIN); None when the label was declared.
+    Where `fusion` is prior, both rest on weights that nobody calibrated.
     """
 
     label: Label
@@ -36,3 +39,4 @@ class Verdict:
     evidence: Evidence
     profile: str
     fingerprint: str
+    fusion: FusionKind = "trained"

@@ -73,9 +73,11 @@ class Plan:
     @property
     def most_bytes(self) -> int:
         """The most that is taken at one time, with what is set aside."""
-        running = (_running(one) for one in self.placed if one.place != "does not fit")
-        slot = max((one.demand.weights_bytes for one in self.placed if one.place == "takes turns"), default=0)
-        return RESERVED + self.kept_bytes + slot + max(running, default=0)
+        turning = [one for one in self.placed if one.place == "takes turns"]
+        slot = max((one.demand.weights_bytes for one in turning), default=0)
+        staying = [slot + _running(one) for one in self.placed if one.place == "stays"]
+        alone = [one.demand.weights_bytes + _running(one) for one in turning]
+        return RESERVED + self.kept_bytes + max([*staying, *alone], default=0)
 
 
 def demands(profile: Profile, *, low_precision: bool, folder: Path | None = None) -> list[Demand]:
@@ -160,8 +162,14 @@ def _arranged(demanded: Sequence[Demand], budget: int, views: int, least: int) -
             if best is not None and moved >= best[0]:
                 continue
             kept = sum(demand.weights_bytes for demand in demanded) - moved
-            room = budget - kept - max((demand.weights_bytes for demand in turning), default=0)
-            sizes = {demand.detector: _micro_batch(demand, room, views) for demand in demanded}
+            slot = max((demand.weights_bytes for demand in turning), default=0)
+            # While one that takes turns runs, no other one is there; while another runs, the largest of them may be.
+            sizes = {
+                demand.detector: _micro_batch(
+                    demand, budget - kept - (demand.weights_bytes if demand in turning else slot), views
+                )
+                for demand in demanded
+            }
             if all(sizes[demand.detector] >= demand.views(least) for demand in demanded):
                 best = (
                     moved,

@@ -8,6 +8,7 @@ from pathlib import Path
 from forensics import examine as _analyzers  # noqa: F401 - importing it registers the analyzers
 from forensics.errors import ArtifactError
 from forensics.registry import TIERS, Tier, discover, entries, get
+from img_ml.settings import PACKAGED_MODELS
 
 discover("img_ml.detectors")
 
@@ -18,6 +19,7 @@ Options = Mapping[str, str]
 class Profile:
     """A named set of detectors, in registry order, and the folder of the fusion artifact trained on it.
 
+    `light` is the folder of the light model beside it, for as long as the profile has no artifact of its own.
     `tier` decides between weights of several sizes (DINOv2-base in standard, -large in full), `options` tells single
     detectors more, by detector and name: `{"dino": {"weights": "dinov2-base"}}`.
     """
@@ -27,6 +29,7 @@ class Profile:
     artifact: Path
     tier: Tier = "full"
     options: Mapping[str, Options] = field(default_factory=dict)
+    light: Path = PACKAGED_MODELS / TIERS[0]
 
 
 def load_profile(name: str, model_dir: Path) -> Profile:
@@ -36,18 +39,19 @@ def load_profile(name: str, model_dir: Path) -> Profile:
     (full when not given), and a table `[options.DETECTOR]` of texts for a detector.
     Raises ArtifactError where there is no such profile, RegistryError where it names an unknown detector.
     """
+    light = model_dir / TIERS[0]
     for rank, tier in enumerate(TIERS):
         if name == tier:
             included = TIERS[: rank + 1]
             detectors = tuple(e.spec.name for e in entries() if e.spec.tier in included)
-            return Profile(name, detectors, model_dir / name, tier)
+            return Profile(name, detectors, model_dir / name, tier, light=light)
     path = Path(name)
     if path.suffix != ".toml" or not path.is_file():
         raise ArtifactError(f"There is no profile {name!r}: name one of {', '.join(TIERS)}, or a TOML file.")
-    return _from_file(path)
+    return _from_file(path, light)
 
 
-def _from_file(path: Path) -> Profile:
+def _from_file(path: Path, light: Path) -> Profile:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         names = [str(detector) for detector in content["detectors"]]
@@ -57,4 +61,4 @@ def _from_file(path: Path) -> Profile:
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise ArtifactError(f"The profile file {path} cannot be used: {error}") from error
     detectors = tuple(sorted({get(detector).spec.name for detector in names}))
-    return Profile(title, detectors, path.parent / artifact, tier, options)
+    return Profile(title, detectors, path.parent / artifact, tier, options, light)

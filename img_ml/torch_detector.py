@@ -119,17 +119,17 @@ class TorchDetector:
                 done.extend(self._settled(waiting.popleft()))
                 # Its last image may have views to come.
                 *whole, done = _by_image(done)
-                signals.extend(self._signal(samples, outputs) for outputs in whole)
+                signals.extend(self._posted(samples, outputs) for outputs in whole)
 
         @torch.inference_mode()
         def finished() -> list[Signal]:
             while waiting:
                 done.extend(self._settled(waiting.popleft()))
-            return [*signals, *(self._signal(samples, outputs) for outputs in _by_image(done))]
+            return [*signals, *(self._posted(samples, outputs) for outputs in _by_image(done))]
 
         return finished
 
-    def _signal(self, samples: Sequence[ImageSample], outputs: Sequence[tuple[int, Outputs]]) -> Signal:
+    def _posted(self, samples: Sequence[ImageSample], outputs: Sequence[tuple[int, Outputs]]) -> Signal:
         """The signal of the image that the outputs belong to."""
         return self._parts.post(samples[outputs[0][0]], np.stack([output for _, output in outputs]))
 

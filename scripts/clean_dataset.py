@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from forensics.crops import MIN_SIDE
-from fusion.dataset import SPLITS, DatasetError, Row, read_rows
 from img_ml.command import data_console, told_errors
+from img_ml.dataset import SPLITS, DatasetError, Row, read_rows
 from scripts.dataset.cleaning import ACROSS_SPLITS, REASONS, LeftOut, find_left_out
 from scripts.dataset.deletion import delete_files
 from scripts.dataset.inventory import take_inventory

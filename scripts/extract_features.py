@@ -9,14 +9,14 @@ from rich.console import Console
 from rich.table import Table
 
 from fusion.cache import FeatureCache
-from fusion.dataset import read_dataset
 from fusion.extract import extract
 from fusion.table import FeatureTable
-from fusion.views import training_views
 from img_ml.command import data_console, told_errors
+from img_ml.dataset import read_dataset
 from img_ml.engine import Engine
 from img_ml.profiles import load_profile
 from img_ml.settings import ImgMlSettings
+from img_ml.views import training_views
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

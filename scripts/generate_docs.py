@@ -11,8 +11,9 @@ import typer
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
-from forensics.registry import DetectorSpec, Number, entries
+from forensics.registry import DetectorSpec, Number, Prior, entries
 from fusion.evaluation.measures import WITHIN
+from fusion.prior import share
 from fusion.result import result_model
 from fusion.settings import FusionSettings
 from img_ml import profiles as _profiles  # noqa: F401 - importing it registers every detector
@@ -197,11 +198,19 @@ def _detector_section(spec: DetectorSpec) -> list[str]:
         f"Fails when: {spec.fails_when}.",
         "",
         *([f"Source: {spec.source}.", ""] if spec.source else []),
+        *([_told_prior(spec.prior), ""] if spec.prior else []),
         "| number | range | meaning | use |",
         "|---|---|---|---|",
         *(f"| `{n.name}` | {n.low:g} to {n.high:g} | {n.meaning} | {_use(n)} |" for n in spec.numbers),
         "",
     ]
+
+
+def _told_prior(prior: Prior) -> str:
+    return (
+        f"Before a fusion is trained on it, `{prior.number}` adds at most {share(prior, 1):.2f} to the log-odds, "
+        f"either way, for an accuracy of {prior.accuracy:.3f}: {prior.reason}."
+    )
 
 
 def _use(number: Number) -> str:

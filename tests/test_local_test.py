@@ -115,6 +115,19 @@ def test_a_wrong_setting_or_profile_is_a_sentence_and_exit_code_2(
     assert (result.exit_code, "FUSION_THRESHOLD is wrong" in result.stderr) == (2, True)
 
 
+@pytest.mark.parametrize("profile", ["standard", "full"])
+def test_a_profile_without_weights_and_without_a_trained_fusion_answers_and_says_so(
+    picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, profile: str
+) -> None:
+    monkeypatch.setenv("IMG_ML_WEIGHTS_DIR", str(tmp_path / "none"))
+    light = json.loads(run("--json", picture).stdout)
+    document = json.loads(run("--json", "--profile", profile, picture).stdout)
+    assert (light["model"]["fusion"], document["model"]["fusion"]) == ("trained", "prior")
+    assert document["fusion_prob"] == light["fusion_prob"]
+    assert "python -m img_ml.weights pull" in document["skipped"]["dino"]
+    assert "a prior (not trained)" in run("--profile", profile, picture).stdout
+
+
 def test_one_threshold_leaves_two_labels(picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FUSION_THRESHOLD", "0.5")
     document = json.loads(run("--json", picture).stdout)

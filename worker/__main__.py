@@ -2,13 +2,18 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from worker import dlq_command
 from worker.settings import WorkerSettings, load
 from worker.status_command import status
+
+if TYPE_CHECKING:
+    from fusion.live import LiveJudge
+    from fusion.settings import FusionSettings
+    from img_ml.settings import ImgMlSettings
 
 app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
 app.command()(status)
@@ -37,7 +42,6 @@ def work(
     settings = load(WorkerSettings)
     # Imported late, so that --help and a wrong setting answer at once.
     from forensics.errors import ImgMlError
-    from fusion.live import load_live_judge
     from fusion.settings import FusionSettings
     from img_ml.settings import ImgMlSettings
     from worker.launch import run_worker
@@ -48,13 +52,29 @@ def work(
     try:
         run_worker(
             settings,
-            lambda: load_live_judge(detectors, fusion),
+            lambda: _judge(detectors, fusion),
             stop_when_idle_s=stop_when_idle,
             trust_anchors=_trust_anchors(detectors.c2pa_trust_anchors),
         )
     except ImgMlError as error:
         print(f"The worker cannot start: {error}", file=sys.stderr)  # noqa: T201
         raise typer.Exit(2) from None
+
+
+def _judge(detectors: "ImgMlSettings", fusion: "FusionSettings") -> "LiveJudge":
+    """The judge that the settings describe; where it answers with a prior, the log says so."""
+    import structlog
+
+    from fusion.live import load_live_judge
+
+    judge = load_live_judge(detectors, fusion)
+    if judge.kind == "prior":
+        structlog.get_logger("worker").warning(
+            "no fusion was trained for this profile: answering with the light model and prior weights",
+            profile=detectors.profile,
+            fingerprint=judge.fingerprint,
+        )
+    return judge
 
 
 def _trust_anchors(path: Path | None) -> str | None:

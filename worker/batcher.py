@@ -12,6 +12,7 @@ import structlog
 from forensics.examine import Examined
 from fusion.verdict import Verdict
 from worker.errors import InternalError
+from worker.tasks import end
 from worker.telemetry import one_line
 
 Conclude = Callable[[Sequence[Examined]], list[Verdict]]
@@ -94,8 +95,7 @@ class Batcher:
 
     async def close(self) -> bool:
         """Stop gathering and the thread; False where the engine is still busy with a batch."""
-        self._gathering.cancel()
-        await asyncio.gather(self._gathering, return_exceptions=True)
+        await end(self._gathering)
         self._batches.put(None)
         await asyncio.to_thread(self._thread.join, 0.5)
         return not self._thread.is_alive()

@@ -11,6 +11,7 @@ import structlog
 from worker.errors import CallbackFailedError
 from worker.outbox import Outbox, OutboxEntry
 from worker.patience import REDIS_IS_AWAY, Patience, insist
+from worker.tasks import end
 from worker.telemetry import one_line
 
 Post = Callable[[str, bytes], Awaitable[None]]
@@ -67,10 +68,7 @@ class Deliverer:
                 _log.info("draining callbacks", callbacks=len(self._in_work))
                 await self._first_of(hurry.wait(), asyncio.wait(self._in_work.values()), timeout=self._rules.drain_s)
         finally:
-            left = [renewing, *self._in_work.values()]
-            for task in left:
-                task.cancel()
-            await asyncio.gather(*left, return_exceptions=True)
+            await end(renewing, *self._in_work.values())
 
     async def _fill(self) -> float:
         """Start as many deliveries as there is room for; the seconds until it is worth looking again by itself."""

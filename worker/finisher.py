@@ -8,6 +8,7 @@ import structlog
 
 from worker.patience import insist
 from worker.stream import Finished
+from worker.tasks import end
 
 Finish = Callable[[Sequence[Finished]], Awaitable[int]]
 
@@ -45,5 +46,4 @@ class Finisher:
 
     async def close(self) -> None:
         """Stop writing; what is not written stays pending."""
-        self._writing.cancel()
-        await asyncio.gather(self._writing, return_exceptions=True)
+        await end(self._writing)

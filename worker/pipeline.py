@@ -18,6 +18,7 @@ from worker.messages import parse_job
 from worker.patience import REDIS_IS_AWAY, Patience, insist
 from worker.progress import Progress
 from worker.stream import Entry, Finished, JobStream, group_is_missing
+from worker.tasks import end
 from worker.telemetry import JobAnswered, Observer, one_line
 
 _log = structlog.get_logger("worker")
@@ -85,18 +86,18 @@ class Pipeline:
         """
         renewing = asyncio.create_task(self._renew_leases())
         try:
-            await _unless(stop, self._take_and_start())
+            await _unless(stop, self._take_and_start(stop))
             return await self._drain(hurry or asyncio.Event())
         finally:
-            renewing.cancel()
-            await asyncio.gather(renewing, return_exceptions=True)
+            await end(renewing)
             await self._finisher.close()
 
-    async def _take_and_start(self) -> None:
-        """Keep as many jobs in work as there is room for, until the stream stays empty."""
+    async def _take_and_start(self, stop: asyncio.Event) -> None:
+        """Keep as many jobs in work as there is room for, until told to stop or the stream stays empty."""
         await insist("making the group", self._stream.ensure_group)
         self._progress.reached_redis()
-        while not await self._idle_long_enough():
+        # Being cancelled is not enough: where that got lost, no further job may be taken.
+        while not stop.is_set() and not await self._idle_long_enough():
             if len(self._in_work) >= self._rules.in_flight:
                 self._one_ended.clear()
                 await self._one_ended.wait()
@@ -255,9 +256,7 @@ class Pipeline:
             _log.info("draining", jobs=len(working), seconds=self._rules.drain_s)
             await _unless(hurry, asyncio.wait(working, timeout=self._rules.drain_s))
         left = list(self._in_work.values())
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await end(*left)
         given = await _quietly(self._stream.hand_back)
         if given:
             _log.warning("handed back unfinished", jobs=given)
@@ -266,15 +265,11 @@ class Pipeline:
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
     """The outcome of `work`; None where `stop` was set first and the work cancelled."""
-    working = asyncio.ensure_future(work)
-    stopping = asyncio.ensure_future(stop.wait())
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
     finally:
-        stopping.cancel()
-        if not working.done():
-            working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
+        await end(working, stopping)
     return None if working.cancelled() else working.result()
 
 

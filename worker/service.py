@@ -25,6 +25,7 @@ from worker.queues import queues_of, share
 from worker.reload import keep_fresh
 from worker.settings import WorkerSettings
 from worker.stream import JobStream, StreamNames
+from worker.tasks import end
 from worker.telemetry import Observer, log_answer
 from worker.verdict_cache import Memory, NoMemory, VerdictCache
 from worker.watch import Watch, watching
@@ -100,8 +101,7 @@ async def _serve(
         try:
             clean = await _serve_queues(settings, answerer, around, queues, watch)
         finally:
-            fresh.cancel()
-            await asyncio.gather(fresh, return_exceptions=True)
+            await end(fresh)
             engine_is_done = await batcher.close()
     _log.info("worker has stopped", clean=clean and engine_is_done)
     return clean and engine_is_done
@@ -223,8 +223,7 @@ async def _delivering(
     finally:
         stop.set()  # a pipeline may also have ended by itself
         await delivering
-        told.cancel()
-        await asyncio.gather(told, return_exceptions=True)
+        await end(told)
         await outbox.close()
 
 

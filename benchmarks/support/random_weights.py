@@ -30,17 +30,20 @@ def write(detectors: Sequence[str], weights: Path, *, tiny: bool) -> list[str]:
 
 
 def random_tensors(network: nn.Module) -> dict[str, Tensor]:
-    """Tensors for a network on the meta device that keep values of about one through its layers."""
+    """Tensors for a network on the meta device that keep values of about one through its layers.
+
+    A network that is not on the meta device keeps its own.
+    """
     torch.manual_seed(0)
-    return {name: _random(name, value) for name, value in network.state_dict().items()}
+    return {name: _random(name, value) if value.is_meta else value for name, value in network.state_dict().items()}
 
 
 def write_tensors(weights: Path, name: str, network: nn.Module, texts: Mapping[str, object]) -> None:
-    """Install a network on the meta device, filled with random numbers, as the record of that name."""
+    """Install a network, filled with random numbers where it has none, as the record of that name."""
 
     def fill(folder: Path) -> str:
         (tensors,) = (file.name for file in find(name).files if file.name.endswith(".safetensors"))
-        save_file(random_tensors(network), folder / tensors)
+        save_file({key: value.contiguous() for key, value in random_tensors(network).items()}, folder / tensors)
         for file, content in texts.items():
             (folder / file).write_text(json.dumps(content))
         return ""
@@ -70,6 +73,40 @@ def write_clip(weights: Path, name: str, model: str) -> None:
         network = open_clip.CLIP(**config)
     described = {"model_cfg": config, "preprocess_cfg": {"mean": CLIP_MEAN, "std": CLIP_STD}}
     write_tensors(weights, name, network, {"open_clip_config.json": described})
+
+
+def write_commfor(weights: Path) -> None:
+    """Community Forensics as its authors push it to the hub."""
+    from img_ml.detectors.commfor import PREFIX, architecture
+
+    with torch.device("meta"):
+        network = nn.ModuleDict({PREFIX.rstrip("."): architecture("small", 384)})
+    config = {"device": "cuda", "freeze_backbone": False, "input_size": 384, "model_size": "small", "patch_size": 16}
+    write_tensors(weights, "commfor-384", network, {"config.json": config})
+
+
+def write_fatformer(weights: Path) -> None:
+    """FatFormer as it is adopted."""
+    from img_ml.networks.fatformer.network import FatFormer
+    from img_ml.networks.fatformer.sizes import Sizes
+
+    with torch.device("meta"):
+        network = FatFormer(Sizes())
+    write_tensors(weights, "fatformer", network, {})
+
+
+def write_mantranet(weights: Path) -> None:
+    """ManTra-Net, whose filters are what they are when it is built."""
+    from img_ml.networks.mantranet import MantraNet
+
+    write_tensors(weights, "mantranet", MantraNet(), {})
+
+
+def write_ghostnet(weights: Path) -> None:
+    """GhostNet as it is trained."""
+    from img_ml.networks.ghostnet import BACKBONES, ResidualGhostNet
+
+    write_tensors(weights, "ghostnet", ResidualGhostNet(), {"config.json": {"backbone": BACKBONES[0]}})
 
 
 def processor(name: str) -> dict[str, object]:
@@ -126,4 +163,8 @@ WRITERS: Mapping[str, Writer] = {
     "dino": lambda weights: write_dinov2(weights, "dinov2-large", 1024, 24, 16),
     "clip_h14": lambda weights: write_clip(weights, "clip-vit-h-14", "ViT-H-14"),
     "clip_bigg": lambda weights: write_clip(weights, "clip-vit-bigg-14", "ViT-bigG-14"),
+    "commfor": write_commfor,
+    "fatformer": write_fatformer,
+    "ghostnet": write_ghostnet,
+    "mantranet": write_mantranet,
 }

@@ -80,7 +80,7 @@ def pull(
             _adopt(names, source, settings)
             return
         wanted = _wanted(names, settings)
-        local = [record for record in wanted if record.origin == "local"]
+        local = [record for record in wanted if record.origin != "hub"]
         lacking = [record for record in wanted if not _is_here(record, settings.weights_dir)]
         _download([record for record in lacking if record.origin == "hub"], settings, yes)
         for record in wanted:
@@ -88,7 +88,8 @@ def pull(
                 talk.print(f"{record.name} is here already.")
         left = [record for record in local if record in lacking]
         for record in left:
-            talk.print(f"{record.name} is on no hub: {record.where}. Then: {pull_command(record)}")
+            then = "Train it" if record.origin == "trained" else "Then"
+            talk.print(f"{record.name} is on no hub: {record.where}. {then}: {pull_command(record)}")
     if any(record.name in names for record in left):
         raise typer.Exit(2)
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from forensics.registry import Tier
 
-Origin = Literal["hub", "local"]
+Origin = Literal["hub", "local", "trained"]
 Filter = Literal["bilinear", "bicubic", "lanczos"]
 
 
@@ -61,9 +61,9 @@ class WeightsRecord:
     """One set of weights that a detector can be loaded with.
 
     `origin` "hub": `repository` at `revision`, a commit, or a branch that the lock file pins at the first pull.
-    "local": the authors publish it outside of the hub, `where` says where, and `pull --from` adopts it. `tier` is the
-    smallest profile that takes it. Every file is listed; the tensors are safetensors always. Without a `footprint` the
-    memory plan goes by the size of the files.
+    "local": the authors publish it outside of the hub, `where` says where, and `pull --from` adopts it. "trained":
+    nobody publishes it, `python -m img_ml.train NAME` makes it. `tier` is the smallest profile that takes it. Every
+    file is listed; the tensors are safetensors always. Without a `footprint` the memory plan goes by their size.
     """
 
     name: str

@@ -114,6 +114,8 @@ def install(record: WeightsRecord, weights: Path, source: str, fill: Callable[[P
 
 def pull_command(record: WeightsRecord) -> str:
     """What a user types to get the weights."""
+    if record.origin == "trained":
+        return f"python -m img_ml.train {record.name} --dataset dataset.csv"
     return f"python -m img_ml.weights pull {record.name}" + (" --from FILE" if record.origin == "local" else "")
 
 

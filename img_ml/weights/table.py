@@ -59,7 +59,10 @@ RECORDS: tuple[WeightsRecord, ...] = (
         licence="MIT",
         where="https://huggingface.co/laion/CLIP-ViT-H-14-laion2B-s32B-b79K (open_clip ViT-H-14, laion2b_s32b_b79k)",
         repository="laion/CLIP-ViT-H-14-laion2B-s32B-b79K",
-        files=(WeightFile("open_clip_model.safetensors", 3_944_500_000, or_else="open_clip_pytorch_model.bin"),),
+        files=(
+            WeightFile("open_clip_config.json", 600),
+            WeightFile("open_clip_model.safetensors", 3_944_500_000, or_else="open_clip_pytorch_model.bin"),
+        ),
         preprocessing=_CLIP,
         footprint=Footprint(632_076_800, 629_514_240, 16_392_192),
     ),
@@ -72,7 +75,10 @@ RECORDS: tuple[WeightsRecord, ...] = (
         where="https://huggingface.co/laion/CLIP-ViT-bigG-14-laion2B-39B-b160k "
         "(open_clip ViT-bigG-14, laion2b_s39b_b160k)",
         repository="laion/CLIP-ViT-bigG-14-laion2B-39B-b160k",
-        files=(WeightFile("open_clip_model.safetensors", 10_158_400_000, or_else="open_clip_pytorch_model.bin"),),
+        files=(
+            WeightFile("open_clip_config.json", 600),
+            WeightFile("open_clip_model.safetensors", 10_158_400_000, or_else="open_clip_pytorch_model.bin"),
+        ),
         preprocessing=_CLIP,
         footprint=Footprint(1_844_907_264, 1_841_043_456, 24_287_232),
     ),
@@ -83,9 +89,12 @@ RECORDS: tuple[WeightsRecord, ...] = (
         origin="local",
         licence="Apache-2.0",
         where="the authors publish fatformer_4class_ckpt.pth through the drive that the README of "
-        "https://github.com/Michel-liu/FatFormer links to; it holds OpenAI's CLIP ViT-L/14 too",
-        files=(WeightFile("model.safetensors", 1_900_000_000),),
+        "https://github.com/Michel-liu/FatFormer links to (Model Zoo); it holds OpenAI's CLIP ViT-L/14 too. "
+        "The network follows their released code; it was not checked against this file",
+        # The checkpoint names most tensors twice and stores them once; safetensors stores each name.
+        files=(WeightFile("model.safetensors", 4_410_100_000),),
         preprocessing=Preprocessing(crop=224, squash=256, resample="bilinear", mean=IMAGENET_MEAN, std=IMAGENET_STD),
+        footprint=Footprint(577_351_561, 384_965_632, 19_546_112),
     ),
     WeightsRecord(
         name="mantranet",
@@ -100,6 +109,16 @@ RECORDS: tuple[WeightsRecord, ...] = (
         footprint=Footprint(3_805_625, 0, 820_000_000 + (1 << 30), most_views=1),
     ),
     WeightsRecord(
+        name="ghostnet",
+        detectors=("ghostnet",),
+        tier="full",
+        origin="trained",
+        licence="yours",
+        where="nobody publishes them; they are trained on images of your own",
+        files=(WeightFile("config.json", 400), WeightFile("model.safetensors", 15_700_000)),
+        footprint=Footprint(3_926_808, 0, 9_120_512, most_views=12),
+    ),
+    WeightsRecord(
         name="commfor-384",
         detectors=("commfor",),
         tier="full",
@@ -107,7 +126,13 @@ RECORDS: tuple[WeightsRecord, ...] = (
         licence="MIT",
         where="https://huggingface.co/OwensLab/commfor-model-384",
         repository="OwensLab/commfor-model-384",
-        files=(WeightFile("config.json", 300), WeightFile("model.safetensors", 87_300_000)),
+        revision="6076002bf0d9dd37537f965ee2f06f826c333b61",
+        files=(
+            WeightFile("config.json", 116, "877416e73aac0fdbc1be723f5ddf674e78a2350305865ad9031564b287b60147"),
+            WeightFile(
+                "model.safetensors", 87_262_324, "b89f36275f3bf5e2b040eee36597a8f19db051bff9a473a9cf7b2466284fb387"
+            ),
+        ),
         preprocessing=Preprocessing(crop=384, shortest=440, resample="bilinear", mean=IMAGENET_MEAN, std=IMAGENET_STD),
         footprint=Footprint(21_811_969, 21_275_521, 12_404_736),
     ),

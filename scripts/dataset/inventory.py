@@ -15,8 +15,8 @@ from rich.progress import track
 
 from forensics.decode import decode
 from forensics.errors import ImgMlError
-from fusion.dataset import DatasetError
 from fusion.processes import process_pool
+from img_ml.dataset import DatasetError
 from scripts.dataset.encoding import Encoding, encoding_of
 
 THUMBNAIL = 16

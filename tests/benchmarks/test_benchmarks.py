@@ -90,7 +90,7 @@ def test_random_weights_of_full_size_have_the_files_of_their_record(name: str, m
 
     def noted(weights: Path, record: str, network: torch.nn.Module, texts: dict[str, object]) -> None:
         seen[record] = [*texts, *(key for key, value in network.state_dict().items() if value.ndim > 1)]
-        assert all(value.is_meta for value in network.state_dict().values())
+        assert all(value.is_meta or value.numel() < 1 << 22 for value in network.state_dict().values())
         write(weights, record, network, texts)
 
     monkeypatch.setattr(random_weights, "write_tensors", noted)

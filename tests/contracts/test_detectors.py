@@ -191,8 +191,10 @@ def test_a_network_refuses_options_it_does_not_know(network: Registered, tmp_pat
 def test_the_same_image_gives_the_same_signal_alone_in_a_batch_and_in_any_order(entry: Registered) -> None:
     samples = [image(200, 160, seed) for seed in range(4)]
     alone = [run(entry, [sample])[0] for sample in samples]
-    assert all(map(same, run(entry, samples), alone))
-    assert all(map(same, run(entry, samples[::-1]), alone[::-1]))
+    # On a CPU, the last digits of a network depend on the number of images beside.
+    alike = same if entry.load is None else lambda a, b: close(a, b, 1e-4)
+    assert all(map(alike, run(entry, samples), alone))
+    assert all(map(alike, run(entry, samples[::-1]), alone[::-1]))
 
 
 def test_the_declaration_is_complete(entry: Registered) -> None:
@@ -204,3 +206,6 @@ def test_the_declaration_is_complete(entry: Registered) -> None:
     for number in spec.numbers:
         assert number.meaning
         assert number.low < number.high
+    if spec.prior is not None:
+        assert spec.prior.reason
+        assert not spec.prior.reason.endswith(".")

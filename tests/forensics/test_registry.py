@@ -1,10 +1,12 @@
 """The registry: names are unique, typos get a hint, wrong declarations are refused."""
 
+from dataclasses import replace
+
 import pytest
 
 from forensics import registry
 from forensics.errors import RegistryError
-from forensics.registry import DetectorSpec, Number, analyzer, entries, get
+from forensics.registry import DetectorSpec, Head, Number, Prior, analyzer, entries, get
 from forensics.types import ImageSample, Skipped
 
 
@@ -49,3 +51,25 @@ def test_a_typo_gets_a_hint() -> None:
     analyzer(spec("spectral"))(analyze)
     with pytest.raises(RegistryError, match="Did you mean 'spectral'"):
         get("spectrel")
+
+
+@pytest.mark.parametrize(
+    ("number", "high", "accuracy", "told"),
+    [
+        ("other_number", 1, 0.6, "'other_number', which is no probability of it"),
+        ("some_number", 2, 0.6, "'some_number', which is no probability of it"),
+        ("some_number", 1, 0.5, "lies between 0.5 and 0.9"),
+        ("some_number", 1, 0.9, "lies between 0.5 and 0.9"),
+        ("some_number", 1, float("nan"), "lies between 0.5 and 0.9"),
+    ],
+)
+def test_a_prior_that_cannot_be_weighed_is_refused(number: str, high: float, accuracy: float, told: str) -> None:
+    declared = replace(spec("aaa", high=high), prior=Prior(number, accuracy, "a test"))
+    with pytest.raises(RegistryError, match=told):
+        analyzer(declared)(analyze)
+
+
+def test_what_a_trained_head_gives_has_no_prior() -> None:
+    declared = replace(spec("aaa"), prior=Prior("some_number", 0.6, "a test"), head=Head("some_number", "svm"))
+    with pytest.raises(RegistryError, match="given by a trained head"):
+        analyzer(declared)(analyze)

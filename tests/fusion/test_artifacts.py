@@ -8,9 +8,12 @@ from typer.testing import CliRunner, Result
 
 from fusion.artifact import load_artifact
 from fusion.artifacts import app
+from fusion.in_force import fusion_in_force
 from fusion.judge import load_judge
 from fusion.settings import FusionSettings
+from img_ml.profiles import load_profile
 from img_ml.settings import ImgMlSettings
+from tests.fusion import published
 
 
 @pytest.fixture
@@ -83,3 +86,27 @@ def test_an_artifact_that_rests_on_other_detectors_than_the_profile_runs_is_refu
     result = run("use", models / "logistic", "--profile", profile)
     assert (result.exit_code, "does not run: " in result.stderr) == (2, True)
     assert not (models / "small").exists()
+
+
+def test_list_tells_of_a_prior_what_it_rests_on_until_an_artifact_is_put_in_force(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published.register(monkeypatch)
+    fingerprint = fusion_in_force(load_profile("full", models)).fingerprint
+    result = run("list", "--profile", "full")
+    assert result.exit_code == 0
+    for text in (str(models / "light"), "test_strong_prob up to 1.10", "test_weak_prob up to 0.39", fingerprint):
+        assert text in result.stdout
+    assert "holds no artifact" in result.stderr
+    assert run("back", "--profile", "full").exit_code == 2
+    assert run("use", models / "logistic", "--profile", "full").exit_code == 0
+    shown = run("list", "--profile", "full").stdout
+    assert load_artifact(models / "logistic").fingerprint in shown
+    assert "prior: " not in shown
+
+
+def test_list_of_a_profile_that_cannot_answer_says_why(models: Path) -> None:
+    profile = models / "small.toml"
+    profile.write_text('detectors = ["exif"]\nartifact = "small"\n')
+    result = run("list", "--profile", profile)
+    assert (result.exit_code, "cannot stand in for it" in result.stderr) == (2, True)

@@ -12,12 +12,12 @@ from forensics import registry
 from forensics.registry import Detector, Setup
 from forensics.types import ImageSample, Signal
 from fusion.cache import FeatureCache
-from fusion.dataset import DatasetError, Row, read_rows
 from fusion.extract import extract
 from fusion.table import FeatureTable
-from fusion.views import AS_IT_IS, training_views
+from img_ml.dataset import DatasetError, Row, read_rows
 from img_ml.engine import Engine
 from img_ml.profiles import Profile
+from img_ml.views import AS_IT_IS, training_views
 from tests.fusion.conftest import IMAGES
 from tests.fusion.embedding import Embedder, register
 

@@ -13,10 +13,10 @@ from forensics.types import Evidence, Measured, Skipped
 from fusion.artifact import load_artifact, write_artifact
 from fusion.features import schema_of
 from fusion.fit import Plan, fit
-from fusion.folds import balanced_weights, grouped_folds
 from fusion.heads import apply_heads, train_heads
 from fusion.metrics import auc
 from fusion.table import FeatureTable
+from img_ml.folds import balanced_weights, grouped_folds
 from tests.fusion.embedding import register
 
 IMAGES, SIZE = 240, 200
@@ -144,6 +144,25 @@ def test_an_embedding_without_a_head_is_skipped_with_what_to_do() -> None:
     (signal,) = filled.signals
     assert isinstance(signal, Skipped)
     assert "no head trained" in signal.reason
+
+
+def test_a_detector_with_another_number_keeps_it_without_a_head_and_tells_both_with_one() -> None:
+    given = evidence(table(informative=6.0).embeddings["embedder"][200])
+    (signal,) = given.signals
+    assert isinstance(signal, Measured)
+    given = replace(given, signals=(replace(signal, numbers={**signal.numbers, "other": 0.25}),))
+    (kept,) = apply_heads((), [given], {})[0].signals
+    assert isinstance(kept, Measured)
+    assert kept.numbers["other"] == 0.25
+    assert np.isnan(kept.numbers["embedder_prob"])
+    assert kept.embedding is None
+    assert kept.sentence == "It embeds."
+    fitted = fit(table(informative=6.0), Plan(model="logistic", skip=0.0))
+    (filled,) = apply_heads(fitted.heads, [given], {})[0].signals
+    assert isinstance(filled, Measured)
+    assert filled.numbers["other"] == 0.25
+    assert 0 <= filled.numbers["embedder_prob"] <= 1
+    assert filled.sentence.startswith("It embeds. Test embedder: the trained head gives a probability of")
 
 
 def test_a_head_trained_on_other_weights_is_not_used() -> None:

@@ -109,3 +109,59 @@ def test_a_mended_artifact_is_taken_after_it_was_refused(judge: LiveJudge, model
     assert judge.refresh().outcome == "refused"
     (models / "logistic" / "manifest.json").write_bytes(sound)
     assert judge.refresh().outcome == "taken"
+
+
+@pytest.fixture
+def untrained(models: Path) -> LiveJudge:
+    """A judge of the full profile, which has no artifact yet."""
+    given = ImgMlSettings(IMG_ML_PROFILE="full", IMG_ML_MODEL_DIR=models, IMG_ML_WEIGHTS_DIR=models / "no-weights")
+    judge = load_live_judge(given, FusionSettings())
+    assert judge.kind == "prior"
+    return judge
+
+
+@pytest.mark.parametrize("way", ["pointer", "trained into the folder"])
+def test_a_trained_artifact_takes_over_from_the_prior_as_soon_as_there_is_one(
+    untrained: LiveJudge, models: Path, way: str
+) -> None:
+    before, other = untrained.fingerprint, load_artifact(models / "logistic").fingerprint
+    assert untrained.refresh().outcome == "unchanged"
+    if way == "pointer":
+        point(models / "full", models / "logistic")
+    else:
+        shutil.copytree(models / "logistic", models / "coming")
+        (models / "coming").rename(models / "full")
+    found = untrained.refresh()
+    assert (found.outcome, found.fingerprint, found.earlier) == ("taken", other, before)
+    assert (untrained.kind, marks(untrained)) == ("trained", {other})
+
+
+def test_a_half_written_first_artifact_is_refused_and_the_prior_goes_on_until_it_is_whole(
+    untrained: LiveJudge, models: Path
+) -> None:
+    before = untrained.fingerprint
+    (models / "full").mkdir()
+    shutil.copy(models / "logistic" / "fusion.json", models / "full")
+    assert untrained.refresh().outcome == "unchanged"  # nothing yet that claims to be an artifact
+    shutil.copy(models / "logistic" / "manifest.json", models / "full")
+    assert untrained.refresh().outcome == "refused"
+    assert (untrained.kind, marks(untrained)) == ("prior", {before})
+    shutil.copytree(models / "logistic", models / "full", dirs_exist_ok=True)
+    assert untrained.refresh().outcome == "taken"
+
+
+def test_another_light_model_is_taken_by_the_prior_that_rests_on_it(untrained: LiveJudge, models: Path) -> None:
+    before = untrained.fingerprint
+    point(models / "light", models / "logistic")
+    assert untrained.refresh().outcome == "taken"
+    assert untrained.fingerprint != before
+    assert untrained.kind == "prior"
+
+
+def test_a_trained_artifact_that_is_gone_is_not_exchanged_for_the_prior(untrained: LiveJudge, models: Path) -> None:
+    point(models / "full", models / "logistic")
+    untrained.refresh()
+    (models / "full" / POINTER_FILE).unlink()
+    found = untrained.refresh()
+    assert (found.outcome, "a restart goes back to the prior" in found.reason) == ("refused", True)
+    assert (untrained.kind, marks(untrained)) == ("trained", {load_artifact(models / "logistic").fingerprint})

@@ -87,3 +87,8 @@ def test_timings_of_detectors_and_of_the_caller_stand_together() -> None:
 def test_an_impossible_verdict_cannot_be_written(wrong: dict) -> None:
     with pytest.raises(ValueError, match="validation error"):
         result_document(verdict(**wrong))
+
+
+def test_the_document_says_whether_the_fusion_was_trained() -> None:
+    assert document()["model"] == {"profile": "light", "fingerprint": "f" * 16, "fusion": "trained"}
+    assert document(fusion="prior")["model"]["fusion"] == "prior"

@@ -65,6 +65,13 @@ def test_where_only_the_largest_fits_all_take_turns() -> None:
     room(found)
 
 
+def test_one_that_takes_turns_needs_room_beside_no_other_that_does() -> None:
+    tiles = demand("tiles", 0.1, 2, most=1)
+    found = plan([tiles, LARGE], 1 + 3.2, 8)
+    assert places(found) == {"tiles": "takes turns", "large": "takes turns"}
+    room(found)
+
+
 def test_what_does_not_fit_alone_keeps_nothing_else_away() -> None:
     found = plan([SMALL, MIDDLE, LARGE], 1 + 2, 8)
     assert places(found) == {"small": "stays", "middle": "stays", "large": "does not fit"}

@@ -1,5 +1,7 @@
 """Profiles: the built-in ones grow by tier, a user's own is a file."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,13 @@ def test_each_built_in_profile_holds_the_smaller_ones() -> None:
     light, standard, full = (set(load_profile(name, Path("m")).detectors) for name in ("light", "standard", "full"))
     assert {"ela", "exif", "provenance", "compression", "noise", "spectrum", "statistics"} <= light
     assert light <= standard <= full
+
+
+def test_naming_detectors_imports_none_of_their_frameworks() -> None:
+    heavy = "{'torch', 'timm', 'transformers', 'open_clip', 'safetensors.torch'}"
+    code = f"import sys, img_ml.profiles, img_ml.train.__main__; print(sorted({heavy} & set(sys.modules)))"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
 
 
 def test_the_artifact_lies_in_the_model_folder() -> None:

@@ -6,14 +6,19 @@ A detector joins the contract test with one entry in TINY.
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import torch
+from safetensors.torch import save_file
 
 from forensics.registry import Detector
+from img_ml.detectors.commfor import architecture
 from img_ml.torch_detector import Precision, TorchDetector
+from img_ml.weights.adopt import adopt
+from img_ml.weights.record import WeightsRecord
 from img_ml.weights.store import install
-from img_ml.weights.table import IMAGENET_MEAN, IMAGENET_STD, find
+from img_ml.weights.table import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, find
 
 
 def write_dino(weights: Path, name: str = "dinov2-base") -> None:
@@ -47,6 +52,117 @@ def write_dino(weights: Path, name: str = "dinov2-base") -> None:
     install(find(name), weights, "tiny", fill)
 
 
+TINY_CLIP = {
+    "embed_dim": 24,
+    "vision_cfg": {"image_size": 56, "layers": 2, "width": 32, "head_width": 16, "mlp_ratio": 2.0, "patch_size": 14},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 2},
+}
+
+
+def write_clip(weights: Path, name: str = "clip-vit-h-14") -> None:
+    """CLIP of 2 layers in both towers on crops of 56 pixels, as open_clip pushes it to the hub."""
+    import open_clip
+
+    torch.manual_seed(len(name))
+    config = {"model_cfg": TINY_CLIP, "preprocess_cfg": {"mean": CLIP_MEAN, "std": CLIP_STD}}
+
+    def fill(folder: Path) -> str:
+        save_file(open_clip.CLIP(**TINY_CLIP).state_dict(), folder / "open_clip_model.safetensors")
+        (folder / "open_clip_config.json").write_text(json.dumps(config))
+        return ""
+
+    install(find(name), weights, "tiny", fill)
+
+
+def write_commfor(weights: Path) -> None:
+    """The smallest network that Community Forensics' authors foresee, as PyTorchModelHubMixin pushes it to the hub."""
+    torch.manual_seed(0)
+    config = {"device": "cuda", "freeze_backbone": False, "input_size": 224, "model_size": "tiny", "patch_size": 16}
+    network = architecture("tiny", 224)
+    # timm leaves the head all but at zero, which tells no images apart.
+    torch.nn.init.normal_(network.head.weight, std=0.05)  # type: ignore[union-attr, arg-type]
+
+    def fill(folder: Path) -> str:
+        save_file({f"vit.{name}": value for name, value in network.state_dict().items()}, folder / "model.safetensors")
+        (folder / "config.json").write_text(json.dumps(config, indent=2))
+        return ""
+
+    install(unpinned("commfor-384"), weights, "tiny", fill)
+
+
+def unpinned(name: str) -> WeightsRecord:
+    """The record without the SHA-256 of the published files, which no tiny weights have."""
+    record = find(name)
+    return replace(record, files=tuple(replace(file, sha256="") for file in record.files))
+
+
+def tiny_fatformer() -> torch.nn.Module:
+    """FatFormer of 2 blocks on patches of 56 pixels; groups and heads are as many as in the published one."""
+    from img_ml.networks.fatformer.network import FatFormer
+    from img_ml.networks.fatformer.sizes import Sizes
+
+    torch.manual_seed(0)
+    sizes = Sizes(128, 2, (1,), 4, patch=56, grid=4, text_width=192, text_layers=1, text_length=16, vocabulary=8)
+    network = FatFormer(sizes).eval()
+    own = [*network.named_parameters(), *((n, b) for n, b in network.named_buffers() if "token" in n)]
+    with torch.no_grad():
+        for name, tensor in own:
+            if tensor.ndim > 1:
+                tensor.normal_(std=tensor[0].numel() ** -0.5)
+            elif name.endswith("weight"):
+                tensor.normal_(mean=1, std=0.1)
+            else:
+                tensor.normal_(std=0.1)
+        network.logit_scale.fill_(2)
+    return network
+
+
+def write_fatformer(weights: Path) -> None:
+    """A tiny FatFormer, adopted from a checkpoint as the authors save it."""
+
+    def fill(folder: Path) -> str:
+        torch.save({"model": tiny_fatformer().state_dict()}, folder / "checkpoint.pth")
+        adopt(find("fatformer"), folder / "checkpoint.pth", folder)
+        (folder / "checkpoint.pth").unlink()
+        return ""
+
+    install(find("fatformer"), weights, "tiny", fill)
+
+
+def write_mantranet(weights: Path) -> None:
+    """ManTra-Net with its 16 first filters and a few channels after them."""
+    from img_ml.networks.mantranet import MantraNet, Widths
+
+    torch.manual_seed(0)
+    network = MantraNet(Widths((5, 6, 4, 6, 5, 6, 4, 5, 6, 5, 6, 8), adapted=4, state=2))
+    for layer in network.IMTFE.middle_and_last_block:
+        if isinstance(layer, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(layer.weight)
+    torch.nn.init.constant_(network.AnomalyDetector.sigma_F, 0.5)
+    torch.nn.init.normal_(network.AnomalyDetector.end[0].weight, std=0.5)
+
+    def fill(folder: Path) -> str:
+        save_file(network.state_dict(), folder / "model.safetensors")
+        return ""
+
+    install(find("mantranet"), weights, "tiny", fill)
+
+
+def write_ghostnet(weights: Path) -> None:
+    """The smallest GhostNet of timm, as `python -m img_ml.train ghostnet` installs it."""
+    from img_ml.networks.ghostnet import ResidualGhostNet
+
+    torch.manual_seed(0)
+    network = ResidualGhostNet("ghostnet_050")
+
+    def fill(folder: Path) -> str:
+        save_file(network.state_dict(), folder / "model.safetensors")
+        (folder / "config.json").write_text(json.dumps({"backbone": "ghostnet_050"}))
+        return ""
+
+    install(find("ghostnet"), weights, "tiny", fill)
+
+
 @contextmanager
 def low_precision(detector: Detector, precision: Precision) -> Iterator[None]:
     """The loaded detector in another precision, for a while."""
@@ -59,4 +175,12 @@ def low_precision(detector: Detector, precision: Precision) -> Iterator[None]:
         detector.precision = before
 
 
-TINY: Mapping[str, Callable[[Path], None]] = {"dino": write_dino}
+TINY: Mapping[str, Callable[[Path], None]] = {
+    "clip_bigg": lambda weights: write_clip(weights, "clip-vit-bigg-14"),
+    "clip_h14": write_clip,
+    "commfor": write_commfor,
+    "dino": write_dino,
+    "fatformer": write_fatformer,
+    "ghostnet": write_ghostnet,
+    "mantranet": write_mantranet,
+}

@@ -26,7 +26,7 @@ FILES = {"config.json": b"{}", "preprocessor_config.json": b"{}", "model.safeten
 
 @pytest.fixture
 def hub() -> Iterator[Hub]:
-    with Hub({DINO.repository: dict(FILES), CLIP.repository: {}}).running() as running:
+    with Hub({DINO.repository: dict(FILES), CLIP.repository: {"open_clip_config.json": b"{}"}}).running() as running:
         yield running
 
 
@@ -223,3 +223,9 @@ def test_a_hub_that_is_down_is_told(hub: Hub, run: Run) -> None:
     assert pulled.returncode == 2
     assert pulled.stderr.splitlines()[-1].startswith("Error: config.json of dinov2-base")
     assert "Traceback" not in pulled.stderr
+
+
+def test_weights_that_nobody_publishes_are_told_how_to_train(run: Run) -> None:
+    pulled = run("pull", "ghostnet")
+    assert pulled.returncode == 2
+    assert "Train it: python -m img_ml.train ghostnet --dataset dataset.csv" in pulled.stderr

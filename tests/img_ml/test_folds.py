@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from fusion.dataset import DatasetError
-from fusion.folds import balanced_weights, grouped_folds, skip_detectors, watched
+from img_ml.dataset import DatasetError
+from img_ml.folds import balanced_weights, grouped_folds, skip_detectors, watched
 
 
 def test_no_source_is_on_both_sides_of_a_fold() -> None:

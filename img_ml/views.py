@@ -12,7 +12,7 @@ from PIL import Image, ImageFilter
 from forensics.crops import CROP
 from forensics.strip import strip_metadata
 from forensics.types import ImageSample, Pixels
-from fusion.dataset import Row
+from img_ml.dataset import Row
 
 Encoder = Literal["none", "strip", "jpeg", "webp", "png"]
 ORIENTATION_TAG = 0x0112

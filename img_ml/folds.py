@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from fusion.dataset import DatasetError
+from img_ml.dataset import DatasetError
 
 FOLDS = 5
 Rows = NDArray[np.intp]

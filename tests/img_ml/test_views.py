@@ -10,8 +10,8 @@ from PIL import Image
 
 from forensics.decode import decode
 from forensics.types import ImageSample
-from fusion.dataset import Row
-from fusion.views import AS_IT_IS, View, draw_view, render_view, training_views
+from img_ml.dataset import Row
+from img_ml.views import AS_IT_IS, View, draw_view, render_view, training_views
 from tests.forensics.pictures import photo, sample_of
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fusion.dataset import DatasetError, read_dataset
+from img_ml.dataset import DatasetError, read_dataset
 
 
 def write(folder: Path, text: str) -> Path:

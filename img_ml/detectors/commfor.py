@@ -1,0 +1,96 @@
+"""Community Forensics: a vision transformer that its authors trained on the images of thousands of generators."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import expit
+
+from forensics.errors import WeightsError
+from forensics.registry import Detector, DetectorSpec, Number, Prior, Setup, detector
+from forensics.types import ImageSample, Measured
+from img_ml.options import options
+from img_ml.weights.record import Preprocessing
+from img_ml.weights.store import Installed, installed_for
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from img_ml.torch_detector import Outputs
+
+SPEC = DetectorSpec(
+    name="commfor",
+    title="Community Forensics",
+    version=1,
+    numbers=(Number("commfor_prob", 0, 1, "probability of AI by Community Forensics", headline=True),),
+    looks_at="the middle of the picture, resized to 440 pixels along the shorter edge and cropped to 384",
+    fails_when="the generator is newer than those of its training; the probability is not calibrated",
+    tier="full",
+    source="Park and Owens, Community Forensics: Using Thousands of Generators to Train Fake Image Detectors, 2025",
+    prior=Prior("commfor_prob", 0.75, "its mean over 12 datasets with 291 generators (arXiv 2602.07814)"),
+)
+# The authors' published sizes: the network in timm by `model_size`, the shorter edge by `input_size`.
+NETWORKS: Mapping[str, str] = {"tiny": "vit_tiny_patch16_{}", "small": "vit_small_patch16_{}"}
+SHORTEST: Mapping[int, int] = {224: 256, 384: 440}
+# Every name of the checkpoint begins with it: the authors keep timm's network in a module of their own.
+PREFIX = "vit."
+
+
+@detector(SPEC)
+def load(setup: Setup) -> Detector:
+    """The network on the setup's device; WeightsError where its weights cannot be used."""
+    options(setup, SPEC.name, {})
+    (weights,) = installed_for(SPEC.name, setup)
+    from img_ml.preprocess import Preprocessor
+    from img_ml.torch_detector import Parts, TorchDetector
+
+    network, facts = _model(weights)
+    network = network.float().eval().requires_grad_(False)
+    preprocess = Preprocessor(facts, setup.device)
+    parts = Parts(lambda sample: [preprocess(sample.pixels)], network, _signal)
+    return TorchDetector(parts, setup.device, weights.digest)
+
+
+def architecture(model_size: str, input_size: int) -> "nn.Module":
+    """timm's network of that size with one logit, with random weights."""
+    import timm
+
+    network: nn.Module = timm.create_model(NETWORKS[model_size].format(input_size), pretrained=False, num_classes=1)
+    return network
+
+
+def _model(weights: Installed) -> tuple["nn.Module", Preprocessing]:
+    from safetensors.torch import load_file
+
+    path = weights.file("config.json")
+    assert weights.record.preprocessing is not None
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        side, model_size = config["input_size"], config["model_size"]
+        facts = replace(weights.record.preprocessing, crop=side, shortest=SHORTEST[side])
+        if config["patch_size"] != 16:
+            raise ValueError(f"its patches are of {config['patch_size']} pixels")
+        network = architecture(model_size, side)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{path} describes no network of Community Forensics: {error}") from error
+    state = load_file(weights.file("model.safetensors"))
+    try:
+        network.load_state_dict({_inner(name): value for name, value in state.items()})
+    except (RuntimeError, ValueError) as error:
+        told = " ".join(str(error).split())
+        raise WeightsError(f"{weights.record.name} is not in the published layout: {told}") from error
+    return network, facts
+
+
+def _inner(name: str) -> str:
+    if not name.startswith(PREFIX):
+        raise ValueError(f"the tensor {name} does not begin with {PREFIX}")
+    return name.removeprefix(PREFIX)
+
+
+def _signal(sample: ImageSample, outputs: "Outputs") -> Measured:
+    probability = float(expit(np.float64(outputs[0, 0])))
+    sentence = f"Community Forensics gives a probability of {probability:.0%} for AI."
+    return Measured(SPEC.name, {"commfor_prob": probability}, sentence)

@@ -1,0 +1,70 @@
+"""FatFormer: a published classifier of generated images, by the cosines of image and texts."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from forensics.errors import WeightsError
+from forensics.registry import Detector, DetectorSpec, Number, Prior, Setup, detector
+from forensics.types import ImageSample, Measured
+from img_ml.options import options
+from img_ml.weights.store import Installed, installed_for
+
+if TYPE_CHECKING:
+    from img_ml.networks.fatformer.network import FatFormer
+    from img_ml.torch_detector import Outputs
+
+SPEC = DetectorSpec(
+    name="fatformer",
+    title="FatFormer",
+    version=1,
+    numbers=(
+        Number("fatformer_prob", 0, 1, "probability of AI by FatFormer, trained on ProGAN's images", headline=True),
+    ),
+    looks_at="the whole picture, squashed to 256 pixels and cropped to 224, and the wavelet bands of its patches",
+    fails_when="the image was compressed or resized, or comes from a recent generator: it was trained on ProGAN alone",
+    tier="full",
+    source="Liu et al., Forgery-aware Adaptive Transformer for Generalizable Synthetic Image Detection, CVPR 2024",
+    prior=Prior("fatformer_prob", 0.596, "its mean over 11 benchmarks with formats aligned (arXiv 2505.14359)"),
+)
+
+
+@detector(SPEC)
+def load(setup: Setup) -> Detector:
+    """The published network on the setup's device; WeightsError where its weights cannot be used."""
+    options(setup, SPEC.name, {})
+    (weights,) = installed_for(SPEC.name, setup)
+    from img_ml.preprocess import Preprocessor
+    from img_ml.torch_detector import Parts, TorchDetector
+
+    assert weights.record.preprocessing is not None
+    preprocess = Preprocessor(weights.record.preprocessing, setup.device)
+    network = _network(weights, weights.record.preprocessing.crop)
+    parts = Parts(lambda sample: [preprocess(sample.pixels)], network, _signal)
+    return TorchDetector(parts, setup.device, weights.digest)
+
+
+def _network(weights: Installed, crop: int) -> "FatFormer":
+    import torch
+
+    from img_ml.networks.fatformer.network import FatFormer
+    from img_ml.networks.fatformer.sizes import sizes_of
+    from img_ml.networks.loading import fill, tensors_of
+
+    name = weights.record.name
+    tensors = {key: tensor.float() for key, tensor in tensors_of(weights.file("model.safetensors"), name).items()}
+    sizes = sizes_of({key: tuple(tensor.shape) for key, tensor in tensors.items()})
+    if sizes.image != crop:
+        raise WeightsError(f"{name} takes images of {sizes.image} pixels, not of {crop}.")
+    with torch.device("meta"):
+        network = FatFormer(sizes)
+    # The file holds the tensors of shared parts once for each of their names; assigned, one of each is kept.
+    fill(network, tensors, name, assign=True)
+    return network.eval().requires_grad_(False)
+
+
+def _signal(sample: ImageSample, outputs: "Outputs") -> Measured:
+    real, fake = outputs[0].astype(np.float64)
+    probability = float(1 / (1 + np.exp(real - fake)))
+    sentence = f"FatFormer gives a probability of {probability:.0%} that a generator made the image."
+    return Measured(SPEC.name, {"fatformer_prob": probability}, sentence)

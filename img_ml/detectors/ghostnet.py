@@ -1,0 +1,78 @@
+"""GhostNet: a small network over noise residuals, which users train on images of their own."""
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from forensics.crops import CROP, native_crops
+from forensics.errors import WeightsError
+from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
+from forensics.types import ImageSample, Measured, Pixels
+from img_ml.options import options
+from img_ml.weights.store import Installed, installed_for
+
+if TYPE_CHECKING:
+    from img_ml.networks.ghostnet import ResidualGhostNet
+    from img_ml.torch_detector import Outputs
+
+SPEC = DetectorSpec(
+    name="ghostnet",
+    title="GhostNet on residuals",
+    version=1,
+    numbers=(Number("ghostnet_score", 0, 1, "probability of AI by GhostNet on noise residuals", headline=True),),
+    looks_at="median and high-pass residuals of crops at native resolution, the picture itself taken away",
+    fails_when="noise was removed, added or compressed away, or the generator is unlike any it was trained on",
+    tier="full",
+    source="Han et al., GhostNet: More Features from Cheap Operations, CVPR 2020; nobody publishes weights for this "
+    "use, so it is trained by python -m img_ml.train ghostnet",
+)
+
+
+@detector(SPEC)
+def load(setup: Setup) -> Detector:
+    """The trained network on the setup's device; WeightsError where nobody has trained it, or it cannot be used."""
+    options(setup, SPEC.name, {})
+    (weights,) = installed_for(SPEC.name, setup)
+    import torch
+
+    from img_ml.torch_detector import Parts, TorchDetector
+
+    network = _network(weights)
+    device = torch.device(setup.device)
+
+    def crops(sample: ImageSample) -> list[torch.Tensor]:
+        return [torch.from_numpy(crop).to(device).permute(2, 0, 1).float() for crop in full_crops(sample.pixels)]
+
+    return TorchDetector(Parts(crops, network, _signal), setup.device, weights.digest, micro_batch=12)
+
+
+def full_crops(pixels: Pixels) -> list[Pixels]:
+    """Up to six crops of 224 x 224 at native resolution; images with a shorter side are mirrored on beyond it."""
+    height, width = pixels.shape[:2]
+    missing = ((0, max(CROP - height, 0)), (0, max(CROP - width, 0)), (0, 0))
+    return [np.ascontiguousarray(crop) for crop in native_crops(np.pad(pixels, missing, mode="symmetric"))]
+
+
+def _network(weights: Installed) -> "ResidualGhostNet":
+    from img_ml.networks.ghostnet import BACKBONES, ResidualGhostNet
+    from img_ml.networks.loading import fill, tensors_of
+
+    try:
+        backbone = json.loads(weights.file("config.json").read_text(encoding="utf-8"))["backbone"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"The config.json of {weights.record.name} names no backbone: {error}") from error
+    if backbone not in BACKBONES:
+        raise WeightsError(f"{weights.record.name} holds a {backbone!r}, which is none of {', '.join(BACKBONES)}.")
+    network = ResidualGhostNet(backbone)
+    fill(network, tensors_of(weights.file("model.safetensors"), weights.record.name), weights.record.name)
+    return network.eval().requires_grad_(False)
+
+
+def _signal(sample: ImageSample, outputs: "Outputs") -> Measured:
+    logit = float(np.clip(outputs.mean(dtype=np.float64), -50, 50))
+    score = 1 / (1 + float(np.exp(-logit)))
+    crops = "one crop" if len(outputs) == 1 else f"{len(outputs)} crops"
+    return Measured(
+        SPEC.name, {"ghostnet_score": score}, f"GhostNet gives the residuals of {crops} a probability of {score:.2f}."
+    )

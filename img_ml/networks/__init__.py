@@ -1,0 +1,1 @@
+"""Architectures of published networks, in the layout of their weights."""

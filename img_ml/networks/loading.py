@@ -1,0 +1,36 @@
+"""Networks filled from a file of tensors: key for key, or a sentence that says what does not fit."""
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from forensics.errors import WeightsError
+
+
+def tensors_of(path: Path, name: str) -> dict[str, Tensor]:
+    """The tensors of the weights of that name; WeightsError where the file is none of tensors."""
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"The tensors of {name} cannot be read: {error}") from error
+
+
+def fill(network: nn.Module, tensors: dict[str, Tensor], name: str, *, assign: bool = False) -> None:
+    """Load the tensors into the network, every one in its place; WeightsError where one is missing, over or misfit.
+
+    With `assign` they become the network's own, which may then have been built on the meta device.
+    """
+    expected = network.state_dict()
+    for problem, keys in (("lacks", expected.keys() - tensors.keys()), ("has", tensors.keys() - expected.keys())):
+        if keys:
+            end = "" if problem == "lacks" else ", which is none of this network's"
+            raise WeightsError(f"{name} {problem} the tensor {min(keys)}{end}.")
+    for key, value in expected.items():
+        if tensors[key].shape != value.shape:
+            given, wanted = tuple(tensors[key].shape), tuple(value.shape)
+            raise WeightsError(f"The tensor {key} of {name} has the shape {given}, not {wanted}.")
+    with torch.no_grad():
+        network.load_state_dict(tensors, assign=assign)

@@ -1,0 +1,74 @@
+"""A training that was interrupted: the network, its best state so far and the optimiser, in one file."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn, optim
+
+from forensics.files import write_atomically
+from img_ml.dataset import DatasetError
+
+_MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a training is: steps done, the best held-out AUC (-1 before the first), and after which step that was."""
+
+    step: int = 0
+    best_auc: float = -1.0
+    best_step: int = 0
+
+
+Tensors = Mapping[str, Tensor]
+
+
+def write_checkpoint(
+    path: Path, mark: str, progress: Progress, network: nn.Module, optimizer: optim.Optimizer, best: Tensors
+) -> None:
+    """Write all of it, atomically; `mark` tells trainings apart, `best` is the network's best state."""
+    tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
+    tensors |= {f"best.{name}": value for name, value in best.items()}
+    for name, parameter in network.named_parameters():
+        for moment in _MOMENTS if parameter in optimizer.state else ():
+            tensors[f"{moment}.{name}"] = optimizer.state[parameter][moment]
+    state = {"mark": mark, "progress": json.dumps(asdict(progress))}
+    whole = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
+    write_atomically(path, save(whole, state))
+
+
+def read_checkpoint(
+    path: Path, mark: str, network: nn.Module, optimizer: optim.Optimizer
+) -> tuple[Progress, dict[str, Tensor]]:
+    """Put network and optimiser where the checkpoint left them; the progress, and the best state on the CPU.
+
+    Raises DatasetError where the file is no checkpoint of this training.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            state = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+    except (SafetensorError, OSError) as error:
+        raise DatasetError(f"{path} is no checkpoint: {error}. Delete it, or name another --checkpoint.") from error
+    if state.get("mark") != mark:
+        raise DatasetError(
+            f"{path} is of a training with other images or settings. Name another --checkpoint, or delete it."
+        )
+    progress = Progress(**json.loads(state["progress"]))
+    network.load_state_dict(_under("network", tensors))
+    for name, parameter in network.named_parameters():
+        if f"{_MOMENTS[0]}.{name}" in tensors:
+            moments = {moment: tensors[f"{moment}.{name}"].to(parameter.device) for moment in _MOMENTS}
+            optimizer.state[parameter] = {"step": torch.tensor(float(progress.step)), **moments}
+    return progress, _under("best", tensors)
+
+    return torch.tensor(float(progress.step))
+
+
+def _under(prefix: str, tensors: Tensors) -> dict[str, Tensor]:
+    return {name.removeprefix(f"{prefix}."): value for name, value in tensors.items() if name.startswith(f"{prefix}.")}

@@ -1,0 +1,122 @@
+"""What a network learns from: crops of a dataset's images, both classes shown through the same random encodings."""
+
+import math
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forensics.crops import CROP
+from forensics.decode import decode
+from forensics.errors import JobError
+from forensics.types import Pixels
+from img_ml.dataset import DatasetError, Row
+from img_ml.folds import balanced_weights, watched
+from img_ml.views import draw_view, render_view
+
+# Batches that are made while the network is busy with one.
+_AHEAD = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Crops (n, 224, 224, 3) in grey levels, and the label of each (n,)."""
+
+    pixels: Pixels
+    labels: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """The rows outside the test split: those to learn from, and those that early stopping watches."""
+
+    learned: tuple[Row, ...]
+    watched: tuple[Row, ...]
+
+
+def divide(rows: Sequence[Row], seed: int) -> Division:
+    """A fifth of the sources of train and val is watched, the others are learned from; test is left alone.
+
+    Raises DatasetError where both classes cannot be on both sides.
+    """
+    usable = [row for row in rows if row.split != "test"]
+    labels = np.array([row.label for row in usable])
+    sources = np.array([row.source for row in usable])
+    # The val split gets no part of its own: it may hold the sources of train.
+    aside = watched(labels, sources, np.full(len(usable), "train"), seed)
+    if not aside.any():
+        raise DatasetError("Training needs at least five sources outside test, and at least two of each class.")
+    return Division(
+        tuple(row for row, is_watched in zip(usable, aside, strict=True) if not is_watched),
+        tuple(row for row, is_watched in zip(usable, aside, strict=True) if is_watched),
+    )
+
+
+class Examples:
+    """Batches of random crops, made by threads ahead of time; a context that ends them.
+
+    Every batch follows from the seed and its number alone, so that a resumed training sees what it would have seen.
+    Both classes come equally often, and inside one a source as often as the root of its size says.
+    """
+
+    def __init__(self, rows: Sequence[Row], seed: int, threads: int) -> None:
+        self._rows, self._seed, self._threads = rows, seed, threads
+        labels = np.array([row.label for row in rows])
+        weights = balanced_weights(labels, np.array([row.source for row in rows]))
+        self._share = weights / weights.sum()
+
+    def __enter__(self) -> Self:
+        self._pool = ThreadPoolExecutor(self._threads)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def batches(self, first: int, last: int, size: int) -> Iterator[Batch]:
+        """The batches of the steps [first, last), `size` crops each."""
+        coming: deque[Sequence[tuple[Row, Future[Pixels]]]] = deque()
+        for step in range(first, last):
+            coming.append(self._ordered(step, size))
+            if len(coming) > _AHEAD:
+                yield _batch(coming.popleft())
+        while coming:
+            yield _batch(coming.popleft())
+
+    def fixed(self, rows: Sequence[Row]) -> Batch:
+        """One crop of each of these rows, always the same."""
+        return _batch([(row, self._pool.submit(crop, row, 0, self._seed)) for row in rows])
+
+    def _ordered(self, step: int, size: int) -> Sequence[tuple[Row, Future[Pixels]]]:
+        random = np.random.default_rng([self._seed, step])
+        places = random.choice(len(self._rows), size, p=self._share)
+        drawn = [(self._rows[place], 1 + step * size + slot) for slot, place in enumerate(places.tolist())]
+        return [(row, self._pool.submit(crop, row, index, self._seed)) for row, index in drawn]
+
+
+def _batch(drawn: Sequence[tuple[Row, Future[Pixels]]]) -> Batch:
+    pixels = np.stack([future.result() for _, future in drawn])
+    return Batch(pixels, np.array([row.label for row, _ in drawn], dtype=np.float32))
+
+
+def crop(row: Row, index: int, seed: int) -> Pixels:
+    """The crop of an image as its random view of that index shows it, 224 x 224 x 3; mirrored on where it is smaller.
+
+    Raises DatasetError where the image cannot be read.
+    """
+    try:
+        sample = decode(row.path.read_bytes())
+        view = draw_view(sample.sha256, index, seed)
+        # Cut so large that scaling leaves a full crop.
+        view = replace(view, crop=math.ceil(CROP / view.scale))
+        shown = decode(render_view(sample, view)).pixels[:CROP, :CROP]
+    except (JobError, OSError) as error:
+        told = error.strerror if isinstance(error, OSError) else error
+        raise DatasetError(
+            f"{row.path} cannot be read: {told} python -m scripts.clean_dataset leaves such images out."
+        ) from error
+    missing = [(0, CROP - length) for length in shown.shape[:2]]
+    return np.pad(shown, (*missing, (0, 0)), mode="symmetric")

@@ -1,0 +1,198 @@
+"""The training loop that all networks share: AdamW, a cosine schedule, early stopping on held-out sources."""
+
+import hashlib
+import json
+import math
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from sklearn.metrics import roc_auc_score
+from torch import Tensor, nn, optim
+from torch.nn import functional
+
+from forensics.types import Pixels
+from img_ml.dataset import DatasetError, Row
+from img_ml.train.checkpoint import Progress, read_checkpoint, write_checkpoint
+from img_ml.train.examples import Batch, Division, Examples
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to train: at most `steps` steps of `batch` crops, watched every `check_every` of them.
+
+    The learning rate rises over the first `warmup` share of the steps and falls as a cosine from there. Training ends
+    after `patience` checks without a better AUC. At most `most_watched` images are watched.
+    """
+
+    steps: int = 20_000
+    batch: int = 64
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.02
+    warmup: float = 0.05
+    check_every: int = 500
+    patience: int = 8
+    most_watched: int = 2000
+    seed: int = 0
+
+    def learning_rate_at(self, step: int) -> float:
+        """The learning rate of that step."""
+        rising = max(1, round(self.warmup * self.steps))
+        if step < rising:
+            return self.learning_rate * (step + 1) / rising
+        return self.learning_rate * (1 + math.cos(math.pi * (step - rising) / max(1, self.steps - rising))) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """The best state of the network, on the CPU, and how it came about."""
+
+    state: dict[str, Tensor]
+    progress: Progress
+
+
+def mark_of(name: str, plan: Plan, division: Division) -> str:
+    """What tells this training from others: the network, the plan and the rows."""
+    rows = [
+        [str(row.path), row.label, row.source, side]
+        for side in ("learned", "watched")
+        for row in getattr(division, side)
+    ]
+    return hashlib.sha256(json.dumps([name, asdict(plan), rows]).encode()).hexdigest()
+
+
+class Loop:
+    """One training of a network from images n x 3 x 224 x 224 in grey levels to logits (n,)."""
+
+    def __init__(self, network: nn.Module, plan: Plan, device: str, talk: Console) -> None:
+        self._network, self._plan, self._talk = network.to(device), plan, talk
+        self._device = torch.device(device)
+        self._optimizer = _optimizer(network, plan)
+        self._progress, self._best = Progress(), dict[str, Tensor]()
+
+    def train(self, name: str, division: Division, checkpoint: Path, threads: int) -> Trained:
+        """Train, going on from the checkpoint where there is one.
+
+        Ctrl-C ends it between two steps: the checkpoint is written, and KeyboardInterrupt raised.
+        """
+        mark = mark_of(name, self._plan, division)
+        if checkpoint.is_file():
+            self._progress, self._best = read_checkpoint(checkpoint, mark, self._network, self._optimizer)
+            self._talk.print(f"Going on after step {self._progress.step}.")
+        with Examples(division.learned, self._plan.seed, threads) as examples, _asked_to_stop() as stop:
+            watched = examples.fixed(_some(division.watched, self._plan))
+            for checked in self._steps(examples, watched, stop):
+                if checked or stop:
+                    write_checkpoint(checkpoint, mark, self._progress, self._network, self._optimizer, self._best)
+                if stop:
+                    raise KeyboardInterrupt
+        return Trained(self._best, self._progress)
+
+    def _steps(self, examples: Examples, watched: Batch, stop: Sequence[int]) -> Iterator[bool]:
+        """Train to the end; after each step that was followed by a check, True, and False where it is to stop."""
+        plan, done = self._plan, self._progress.step
+        if self._out_of_patience():
+            return
+        losses: list[Tensor] = []
+        with self._bar() as bar:
+            task = bar.add_task("Training", total=plan.steps, completed=done)
+            for step, batch in enumerate(examples.batches(done, plan.steps, plan.batch), start=done):
+                losses.append(self._step(step, batch))
+                checked = (step + 1) % plan.check_every == 0 or step + 1 == plan.steps
+                self._progress = Progress(step + 1, self._progress.best_auc, self._progress.best_step)
+                bar.advance(task)
+                if checked:
+                    self._check(watched, float(torch.stack(losses).mean()))
+                    losses.clear()
+                if checked or stop:
+                    yield checked
+                if self._out_of_patience():
+                    return
+
+    def _step(self, step: int, batch: Batch) -> Tensor:
+        # Dropout follows from the step too, so that a resumed training is the same training.
+        torch.manual_seed(self._plan.seed * 1_000_003 + step)
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._plan.learning_rate_at(step)
+        self._network.train()
+        logits = self._logits(batch.pixels)
+        loss = functional.binary_cross_entropy_with_logits(logits, torch.from_numpy(batch.labels).to(self._device))
+        self._optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch declares no types here
+        self._optimizer.step()
+        return loss.detach()
+
+    def _logits(self, pixels: Pixels) -> Tensor:
+        images = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2).float()
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda"):
+            logits: Tensor = self._network(images)
+        return logits.float()
+
+    def _check(self, watched: Batch, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise DatasetError("The training diverged, its loss is not finite: take a lower --learning-rate.")
+        auc = float(roc_auc_score(watched.labels, self._scores(watched.pixels)))
+        step = self._progress.step
+        if auc > self._progress.best_auc:
+            self._progress = Progress(step, auc, step)
+            self._best = {name: value.detach().cpu().clone() for name, value in self._network.state_dict().items()}
+        self._talk.print(f"Step {step}: loss {loss:.3f}, AUC {auc:.3f} on held-out sources", highlight=False)
+
+    def _scores(self, pixels: Pixels) -> NDArray[np.float32]:
+        self._network.eval()
+        with torch.no_grad():
+            parts = range(0, len(pixels), self._plan.batch)
+            found = [self._logits(pixels[start : start + self._plan.batch]).detach().cpu() for start in parts]
+        scores: NDArray[np.float32] = torch.cat(found).numpy()
+        return scores
+
+    def _out_of_patience(self) -> bool:
+        waited = self._progress.step - self._progress.best_step
+        return self._progress.step >= self._plan.steps or waited >= self._plan.patience * self._plan.check_every
+
+    def _bar(self) -> Bar:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        return Bar(*columns, console=self._talk, transient=True, disable=not self._talk.is_terminal)
+
+
+def _optimizer(network: nn.Module, plan: Plan) -> optim.Optimizer:
+    """AdamW; what has one axis (biases, normalisation) does not decay."""
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    decayed = [parameter for parameter in parameters if parameter.ndim > 1]
+    plain = [parameter for parameter in parameters if parameter.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": plan.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    return optim.AdamW(groups, lr=plan.learning_rate)
+
+
+def _some(rows: Sequence[Row], plan: Plan) -> Sequence[Row]:
+    """All rows, or as many as are to be watched, drawn alike from both classes."""
+    if len(rows) <= plan.most_watched:
+        return rows
+    random = np.random.default_rng(plan.seed)
+    labels = np.array([row.label for row in rows])
+    drawn = [random.permutation(np.flatnonzero(labels == label))[: plan.most_watched // 2] for label in (0, 1)]
+    return [rows[place] for place in np.sort(np.concatenate(drawn)).tolist()]
+
+
+@contextmanager
+def _asked_to_stop() -> Iterator[list[int]]:
+    """A list that is filled by Ctrl-C; a second Ctrl-C ends at once, as ever."""
+    asked: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        asked.append(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
