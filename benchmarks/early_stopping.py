@@ -34,7 +34,9 @@ def main(
 ) -> None:
     """Compare the rules for every candidate."""
     settings = ImgMlSettings()
-    engine = Engine(load_profile("light", settings.model_dir), settings.weights_dir, settings.device)
+    engine = Engine(
+        load_profile("light", settings.model_dir), settings.weights_dir, settings.device, settings.device_use
+    )
     rows = [row for row in read_dataset(dataset) if row.split != "test"]
     table = extract(rows, engine, FeatureCache(cache), training_views(2, 0), Console(stderr=True))
     table = table.select(~np.isnan(table.values).all(axis=0))

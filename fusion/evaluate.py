@@ -90,7 +90,7 @@ def _measured(
     built_in = next((artifact.profile for artifact in artifacts if artifact.profile in TIERS), TIERS[-1])
     like = load_profile(profile or built_in, settings.model_dir)
     chosen = Profile("evaluation", tuple(sorted(names)), like.artifact, like.tier, like.options)
-    engine = Engine(chosen, settings.weights_dir, settings.device)
+    engine = Engine(chosen, settings.weights_dir, settings.device, settings.device_use)
     return extract(rows, engine, cache, lambda row, key: tuple(CONDITIONS.values()), talk)
 
 

@@ -127,5 +127,5 @@ def load_judge(detectors: ImgMlSettings, fusion: FusionSettings) -> Judge:
     """The judge that the settings describe; ArtifactError or RegistryError where it cannot be had."""
     profile = load_profile(detectors.profile, detectors.model_dir)
     found = fusion_in_force(profile)
-    engine = Engine(profile, detectors.weights_dir, detectors.device)
+    engine = Engine(profile, detectors.weights_dir, detectors.device, detectors.device_use)
     return Judge(engine, found, profile.name, fusion.threshold)

@@ -63,7 +63,7 @@ def train(
         settings = ImgMlSettings()
         chosen = load_profile(profile, settings.model_dir)
         folder = _fresh(Path("trained"), f"{chosen.name}-{model}") if out is None else _usable(out)
-        engine = Engine(chosen, settings.weights_dir, settings.device)
+        engine = Engine(chosen, settings.weights_dir, settings.device, settings.device_use)
         rows = read_dataset(dataset)
         _warn(rows, talk)
         table = extract(rows, engine, FeatureCache(cache), training_views(views, seed), talk)

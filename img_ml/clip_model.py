@@ -40,11 +40,11 @@ class ClipModel:
         _check_layout(self._name, shapes(self._config), _found_shapes(self._path))
 
     def image_tower(self) -> nn.Module:
-        """Views (n, 3, side, side) to embeddings (n, d), float32 weights."""
+        """Views (n, 3, side, side) to embeddings (n, d), float32 weights, not yet on the device."""
         tower: nn.Module = empty(self._config).visual
         tensors = self._tensors(name for name in shapes(self._config) if name.startswith(_VISUAL))
         tower.load_state_dict({name.removeprefix(_VISUAL): value for name, value in tensors.items()}, assign=True)
-        return _ready(tower, self._device)
+        return _ready(tower)
 
     def logit_scale(self) -> float:
         """What similarities are multiplied with, as the model learned it."""
@@ -74,8 +74,7 @@ class ClipModel:
         # The one tensor that is in no file: each token sees those before it.
         length = model.context_length
         model.attn_mask = torch.full((length, length), -torch.inf).triu(1)
-        _ready(model, self._device)
-        return model
+        return _ready(model).to(self._device)
 
     def _tensors(self, names: Iterable[str]) -> dict[str, Tensor]:
         with safe_open(self._path, "pt") as file:
@@ -110,8 +109,8 @@ def unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True))
 
 
-def _ready(tower: nn.Module, device: torch.device) -> nn.Module:
-    return tower.float().eval().requires_grad_(False).to(device)
+def _ready(tower: nn.Module) -> nn.Module:
+    return tower.float().eval().requires_grad_(False)
 
 
 def _read_config(weights: Installed) -> tuple[Mapping[str, Any], Preprocessing]:

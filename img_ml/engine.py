@@ -1,16 +1,23 @@
-"""The engine: a profile over a batch, samples in, evidence out; one failing detector or image never fails another."""
+"""The engine: a profile over a batch, samples in, evidence out; one failing detector or image never fails another.
+
+`python -m img_ml.engine plan PROFILE` tells how its networks share a device.
+"""
 
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from forensics.examine import Examined, examine
-from forensics.registry import Setup, get
+from forensics.registry import Detector, Registered, Setup, get
 from forensics.types import Evidence, ImageSample
-from img_ml.device import choose_device
-from img_ml.learned import Learned
+from img_ml.device import DeviceUse, choose_device, hold_to, memory_of
+from img_ml.learned import Finish, Learned
+from img_ml.plan import Placed, Plan, demands, plan
 from img_ml.profiles import Profile
+
+_ALL_OF_IT = DeviceUse()
 
 
 class Engine:
@@ -19,21 +26,23 @@ class Engine:
     `detectors` names all of the profile's. `analyzers` are the per-image ones, which callers may run elsewhere (a
     process pool) beforehand; `learned` are the learned ones that are loaded, `missing` the others with the reason,
     `present` all that can measure. `needs_pixels` says whether a learned one needs the samples after the analyzers.
-    `marks` tells the weights of a learned detector (its `weights_sha256`, where it has one).
+    `marks` tells the weights of a learned detector (its `weights_sha256`, where it has one). `plan` is how they share
+    the device, `loaded` the learned detectors themselves.
     """
 
-    def __init__(self, profile: Profile, weights: Path, device: str = "auto") -> None:
+    def __init__(self, profile: Profile, weights: Path, device: str = "auto", use: DeviceUse = _ALL_OF_IT) -> None:
         """`weights` is the folder of pulled weights."""
         self.detectors = profile.detectors
         chosen = [get(name) for name in profile.detectors]
         self.analyzers = tuple(entry.spec.name for entry in chosen if entry.analyze is not None)
         learned = [entry for entry in chosen if entry.load is not None]
         device = choose_device(device) if learned else "cpu"
-        self._learned = tuple(
-            Learned(entry, Setup(weights, device, profile.tier, profile.options.get(entry.spec.name, {})))
-            for entry in learned
-        )
-        self.learned = tuple(one.name for one in self._learned if not one.reason)
+        self.plan = _planned(profile, weights, device, use)
+        self._learned = _loaded(learned, profile, weights, device, self.plan, use)
+        # On a CPU nothing runs by itself while the next network is prepared.
+        self._overlaps = device != "cpu"
+        self.loaded = tuple(one for one in self._learned if not one.reason)
+        self.learned = tuple(one.name for one in self.loaded)
         self.missing = {one.name: one.reason for one in self._learned if one.reason}
         self.present = tuple(name for name in profile.detectors if name not in self.missing)
         self.marks = {one.name: one.mark for one in self._learned}
@@ -45,13 +54,72 @@ class Engine:
 
     def complete(self, examined: Sequence[Examined]) -> list[Evidence]:
         """The evidence with the learned detectors' signals added; `sample` must be there when `needs_pixels`."""
+        samples = [item.sample for item in examined]
         evidence = [item.evidence for item in examined]
-        for one in self._learned:
-            started = time.perf_counter()
-            signals = one.signals([item.sample for item in examined])
-            share = (time.perf_counter() - started) * 1000 / max(len(examined), 1)
+        started = [self._timed(one, samples) for one in self._learned]
+        for one, (finish, spent) in zip(self._learned, started, strict=True):
+            since = time.perf_counter()
+            signals = finish()
+            share = (spent + time.perf_counter() - since) * 1000 / max(len(examined), 1)
             evidence = [
                 replace(e, signals=(*e.signals, signal), timings_ms={**e.timings_ms, one.name: share})
                 for e, signal in zip(evidence, signals, strict=True)
             ]
         return evidence
+
+    def _timed(self, one: Learned, samples: Sequence[ImageSample | None]) -> tuple[Finish, float]:
+        """What is left to do once the device has the work, and the seconds it took to get there."""
+        if not self._overlaps:
+            return partial(one.signals, samples), 0.0
+        since = time.perf_counter()
+        return one.started(samples), time.perf_counter() - since
+
+
+def _planned(profile: Profile, weights: Path, device: str, use: DeviceUse) -> Plan:
+    demanded = demands(profile, low_precision=device.startswith("cuda"), folder=weights)
+    memory = memory_of(device, use.memory) if demanded else None
+    hold_to(device, memory if use.memory else None)
+    return plan(demanded, memory, use.views)
+
+
+def _loaded(
+    entries: Sequence[Registered], profile: Profile, weights: Path, device: str, plan: Plan, use: DeviceUse
+) -> tuple[Learned, ...]:
+    """The learned detectors, each in its place."""
+    found = []
+    residency = None
+    for entry in entries:
+        name = entry.spec.name
+        placed = plan.of(name)
+        setup = Setup(weights, device, profile.tier, profile.options.get(name, {}))
+        one = Learned(entry, setup, _refusal(plan, placed))
+        found.append(one)
+        module = getattr(one.detector, "module", None)
+        turns = module is not None and placed is not None and placed.place == "takes turns"
+        _configure(one.detector, placed.micro_batch if placed is not None else use.views, use, turns=turns)
+        if module is not None and turns:
+            from img_ml.residency import Residency
+
+            residency = residency or Residency(device)
+            residency.share(name, module)
+            one.present = partial(residency.present, name)
+    return tuple(found)
+
+
+def _refusal(plan: Plan, placed: Placed | None) -> str:
+    if placed is None or placed.place != "does not fit":
+        return ""
+    return f"it does not fit into {plan.memory:.3g} GiB of device memory (IMG_ML_DEVICE_MEMORY)"
+
+
+def _configure(detector: Detector | None, micro_batch: int, use: DeviceUse, *, turns: bool) -> None:
+    follow = getattr(detector, "follow", None)
+    if follow is not None:
+        # What is recorded reads the weights from where they were.
+        follow(micro_batch, "off" if turns and use.compiled == "graphs" else use.compiled)
+
+
+if __name__ == "__main__":
+    from img_ml.plan_command import app
+
+    app()

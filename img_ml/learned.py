@@ -1,24 +1,30 @@
 """One learned detector of a profile: loaded, or the reason why not; a batch that fails is halved down to what works."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 from forensics.errors import ImgMlError
 from forensics.examine import checked
 from forensics.registry import Detector, Registered, Setup
 from forensics.types import ImageSample, Signal, Skipped
 
+Finish = Callable[[], list[Signal]]
+
 
 class Learned:
     """Signals of one learned detector, whatever goes wrong with its weights, an image, or the device's memory.
 
     `reason` says why it cannot measure, empty where it can. `mark` tells its weights, where it tells them itself.
+    `detector` is the loaded one. Whatever `present` gives is entered around every call of it.
     """
 
-    def __init__(self, entry: Registered, setup: Setup) -> None:
-        """Load the detector; one that cannot be loaded is skipped with the reason."""
+    def __init__(self, entry: Registered, setup: Setup, refused: str = "") -> None:
+        """Load the detector; one that cannot be loaded is skipped with the reason, as is one that was `refused`."""
         self._entry = entry
-        self._detector, self.reason = _load(entry, setup)
+        self.detector, self.reason = (None, refused) if refused else _load(entry, setup)
+        self.present: Callable[[], AbstractContextManager[None]] | None = None
         self._most: int | None = None  # images that fit into the device's memory at once; None: not yet known
 
     @property
@@ -29,16 +35,41 @@ class Learned:
     @property
     def mark(self) -> str:
         """The beginning of the hash of its weights, empty where there is none."""
-        return str(getattr(self._detector, "weights_sha256", ""))[:16]
+        return str(getattr(self.detector, "weights_sha256", ""))[:16]
 
     def signals(self, samples: Sequence[ImageSample | None]) -> list[Signal]:
         """One signal per sample, in order; an image that makes its batch fail fails alone."""
-        if self._detector is None:
+        if self.detector is None:
             return [Skipped(self.name, self.reason)] * len(samples)
+        with nullcontext() if self.present is None else self.present():
+            return self._measured(self.detector, self._with_pixels(samples))
+
+    def started(self, samples: Sequence[ImageSample | None]) -> Finish:
+        """The same in two steps, where the detector can: the device is given the work, the result waits for it."""
+        begin: Any = getattr(self.detector, "started", None)
+        if begin is None or self.present is not None or self._most is not None:
+            signals = self.signals(samples)
+            return lambda: signals
+        present = self._with_pixels(samples)
+        try:
+            finish: Finish = begin(present)
+        except Exception:  # noqa: BLE001 - the boundary: once more, carefully
+            return lambda: self.signals(samples)
+
+        def finished() -> list[Signal]:
+            try:
+                return [checked(self._entry, signal) for signal in finish()]
+            except Exception:  # noqa: BLE001, S110 - the boundary: once more, carefully
+                pass
+            return self.signals(samples)
+
+        return finished
+
+    def _with_pixels(self, samples: Sequence[ImageSample | None]) -> list[ImageSample]:
         present = [sample for sample in samples if sample is not None]
         if len(present) != len(samples):
             raise ValueError(f"{self.name} needs the pixels of every image of the batch")
-        return self._measured(self._detector, present)
+        return present
 
     def _measured(self, detector: Detector, samples: Sequence[ImageSample]) -> list[Signal]:
         if self._most is not None and len(samples) > self._most:

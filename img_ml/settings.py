@@ -6,6 +6,8 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from img_ml.device import Compile, DeviceUse
+
 PACKAGED_MODELS = Path(__file__).parent / "saved_models"
 
 
@@ -31,6 +33,26 @@ class ImgMlSettings(BaseSettings):
         pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
         description="Device for learned detectors: auto, cpu, cuda, cuda:N or mps.",
     )
+    device_memory: float | None = Field(
+        None,
+        validation_alias="IMG_ML_DEVICE_MEMORY",
+        ge=0,
+        description="GiB of an accelerator's memory that networks may take; what does not fit together takes turns. "
+        "Unset: all it has. 0: no plan, nothing is moved.",
+    )
+    device_views: int = Field(
+        8,
+        validation_alias="IMG_ML_DEVICE_VIEWS",
+        ge=1,
+        le=1024,
+        description="Most views that a network on an accelerator gets at once; set it with `WORKER_BATCH_SIZE`.",
+    )
+    compiled: Compile = Field(
+        "off",
+        validation_alias="IMG_ML_COMPILE",
+        description="Networks run as they are (off), compiled by torch.compile (compile), or recorded as CUDA graphs "
+        "(graphs).",
+    )
     model_dir: Path = Field(
         PACKAGED_MODELS,
         validation_alias="IMG_ML_MODEL_DIR",
@@ -51,3 +73,8 @@ class ImgMlSettings(BaseSettings):
         validation_alias="C2PA_TRUST_ANCHORS",
         description="PEM file of certificates whose C2PA signatures are trusted; without it no signature decides.",
     )
+
+    @property
+    def device_use(self) -> DeviceUse:
+        """How the device is used."""
+        return DeviceUse(self.device_memory, self.device_views, self.compiled)

@@ -37,7 +37,9 @@ def main(
     talk = Console(stderr=True)
     with told_errors(talk):
         settings = ImgMlSettings()
-        engine = Engine(load_profile(profile, settings.model_dir), settings.weights_dir, settings.device)
+        engine = Engine(
+            load_profile(profile, settings.model_dir), settings.weights_dir, settings.device, settings.device_use
+        )
         table = extract(read_dataset(dataset), engine, FeatureCache(cache), training_views(views, seed), talk)
     data_console().print(_summary(table))
     talk.print(f"The features are in {cache}", soft_wrap=True, markup=False, highlight=False)

@@ -47,7 +47,7 @@ def load(setup: Setup) -> Detector:
     from img_ml.torch_detector import Parts, TorchDetector
 
     network, facts = _model(weights)
-    network = network.float().eval().requires_grad_(False).to(setup.device)
+    network = network.float().eval().requires_grad_(False)
     preprocess = Preprocessor(facts, setup.device)
     parts = Parts(lambda sample: [preprocess(sample.pixels)], network, _signal)
     return TorchDetector(parts, setup.device, weights.digest)

@@ -40,7 +40,7 @@ def load(setup: Setup) -> Detector:
     from img_ml.preprocess import Preprocessor, published
     from img_ml.torch_detector import Parts, TorchDetector
 
-    model = _model(weights, setup.device)
+    model = _model(weights)
     facts = published(weights.file("preprocessor_config.json"))
     if facts.crop % model.config.patch_size:
         raise WeightsError(f"{weights.record.name} crops to {facts.crop} pixels, which its patches do not divide.")
@@ -56,10 +56,11 @@ def load(setup: Setup) -> Detector:
         return torch.cat([tokens[:, 0], tokens[:, 1 + registers :].mean(dim=1)], dim=1)
 
     mark = hashlib.sha256(f"{weights.digest} {pooling}".encode()).hexdigest()
-    return TorchDetector(Parts(lambda sample: [preprocess(sample.pixels)], core, _signal), setup.device, mark)
+    parts = Parts(lambda sample: [preprocess(sample.pixels)], core, _signal, model)
+    return TorchDetector(parts, setup.device, mark)
 
 
-def _model(weights: Installed, device: str) -> Any:
+def _model(weights: Installed) -> Any:
     from transformers import AutoConfig, AutoModel
 
     config = AutoConfig.from_pretrained(weights.folder, local_files_only=True, trust_remote_code=False)
@@ -76,7 +77,7 @@ def _model(weights: Installed, device: str) -> Any:
     # What a file lacks would be random numbers, and nobody would notice.
     if found["missing_keys"]:
         raise WeightsError(f"{weights.record.name} lacks the tensor {min(found['missing_keys'])}.")
-    return model.float().eval().requires_grad_(False).to(device)
+    return model.float().eval().requires_grad_(False)
 
 
 def _signal(sample: ImageSample, outputs: "Outputs") -> Measured:

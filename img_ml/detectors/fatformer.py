@@ -39,7 +39,7 @@ def load(setup: Setup) -> Detector:
 
     assert weights.record.preprocessing is not None
     preprocess = Preprocessor(weights.record.preprocessing, setup.device)
-    network = _network(weights, weights.record.preprocessing.crop).to(setup.device)
+    network = _network(weights, weights.record.preprocessing.crop)
     parts = Parts(lambda sample: [preprocess(sample.pixels)], network, _signal)
     return TorchDetector(parts, setup.device, weights.digest)
 

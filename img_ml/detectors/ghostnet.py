@@ -38,7 +38,7 @@ def load(setup: Setup) -> Detector:
 
     from img_ml.torch_detector import Parts, TorchDetector
 
-    network = _network(weights).to(setup.device)
+    network = _network(weights)
     device = torch.device(setup.device)
 
     def crops(sample: ImageSample) -> list[torch.Tensor]:

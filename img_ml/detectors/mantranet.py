@@ -43,7 +43,7 @@ def load(setup: Setup) -> Detector:
     (weights,) = installed_for(SPEC.name, setup)
     from img_ml.networks.mantranet_tiled import TiledMantraNet
 
-    return TiledMantraNet(_network(weights).to(setup.device), setup.device, weights.digest, signal)
+    return TiledMantraNet(_network(weights), setup.device, weights.digest, signal)
 
 
 def _network(weights: Installed) -> "MantraNet":

@@ -41,8 +41,21 @@ class TiledMantraNet(TorchDetector):
     ) -> None:
         """`signal` makes a signal of a sample and its map H x W in [0, 1]."""
         self._network, self._signal, self._side, self._most_kept = network, signal, side, most_kept
-        parts = Parts(self._standardised, network.AnomalyDetector, self._put_together)
+        parts = Parts(self._standardised, network.AnomalyDetector, self._put_together, network)
         super().__init__(parts, device, weights_sha256, micro_batch=1)
+
+    def prepared(self, samples: Sequence[ImageSample]) -> Callable[[], None]:
+        """The bare extractor and the bare head over the tiles of a batch."""
+        heads = super().prepared(samples)
+        windows = [self._window(sample.pixels, tile) for sample in samples for tile in self._tiles(sample)]
+
+        @torch.inference_mode()
+        def passes() -> None:
+            for window in windows:
+                in_precision(self._network.adapted, window, self.precision)
+            heads()
+
+        return passes
 
     def _standardised(self, sample: ImageSample) -> Iterator[Tensor]:
         """What the anomaly head sees of each tile."""
@@ -65,12 +78,15 @@ class TiledMantraNet(TorchDetector):
         return Statistics.merged(parts, pixels)
 
     def _features(self, pixels: Pixels, tile: Tile) -> Tensor:
-        window = torch.from_numpy(pixels[tile.rows.seen, tile.columns.seen].copy()).to(self._device)
-        image = window.permute(2, 0, 1)[None].float()
+        image = self._window(pixels, tile)
         features = in_precision(self._network.adapted, image, self.precision)
         if self.precision != "float32" and bool(not_finite(features).any()):
             features = in_precision(self._network.adapted, image, "float32")
         return features
+
+    def _window(self, pixels: Pixels, tile: Tile) -> Tensor:
+        window = torch.from_numpy(pixels[tile.rows.seen, tile.columns.seen].copy()).to(self._device)
+        return window.permute(2, 0, 1)[None].float()
 
     def _put_together(self, sample: ImageSample, outputs: Outputs) -> Signal:
         heatmap = torch.empty(sample.height, sample.width).numpy()

@@ -42,13 +42,28 @@ class Preprocessing:
 
 
 @dataclass(frozen=True, slots=True)
+class Footprint:
+    """What the network takes of a device's memory, as `img_ml.footprint` measures it on the published architecture.
+
+    `parameters` counts the values that stay on the device, `matrices` those of them that are kept in the precision the
+    network computes in. `view_bytes` is what one view takes while it runs, in float32, which is the upper end. The
+    network gets no more than `most_views` at once (0: as many as there are).
+    """
+
+    parameters: int
+    matrices: int
+    view_bytes: int
+    most_views: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class WeightsRecord:
     """One set of weights that a detector can be loaded with.
 
     `origin` "hub": `repository` at `revision`, a commit, or a branch that the lock file pins at the first pull.
     "local": the authors publish it outside of the hub, `where` says where, and `pull --from` adopts it. "trained":
     nobody publishes it, `python -m img_ml.train NAME` makes it. `tier` is the smallest profile that takes it. Every
-    file is listed; the tensors are safetensors always.
+    file is listed; the tensors are safetensors always. Without a `footprint` the memory plan goes by their size.
     """
 
     name: str
@@ -61,6 +76,7 @@ class WeightsRecord:
     repository: str = ""
     revision: str = "main"
     preprocessing: Preprocessing | None = None
+    footprint: Footprint | None = None
 
     @property
     def size(self) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from forensics.errors import WeightsError
 from forensics.registry import TIERS, Tier
-from img_ml.weights.record import Preprocessing, WeightFile, WeightsRecord
+from img_ml.weights.record import Footprint, Preprocessing, WeightFile, WeightsRecord
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
@@ -30,6 +30,7 @@ RECORDS: tuple[WeightsRecord, ...] = (
             WeightFile("model.safetensors", 346_345_912),
         ),
         preprocessing=_DINOV2,
+        footprint=Footprint(86_580_480, 85_017_600, 10_076_160),
     ),
     WeightsRecord(
         name="dinov2-large",
@@ -48,6 +49,7 @@ RECORDS: tuple[WeightsRecord, ...] = (
             ),
         ),
         preprocessing=_DINOV2,
+        footprint=Footprint(304_368_640, 302_211_072, 13_234_176),
     ),
     WeightsRecord(
         name="clip-vit-h-14",
@@ -62,6 +64,7 @@ RECORDS: tuple[WeightsRecord, ...] = (
             WeightFile("open_clip_model.safetensors", 3_944_500_000, or_else="open_clip_pytorch_model.bin"),
         ),
         preprocessing=_CLIP,
+        footprint=Footprint(632_076_800, 629_514_240, 16_392_192),
     ),
     WeightsRecord(
         name="clip-vit-bigg-14",
@@ -77,6 +80,7 @@ RECORDS: tuple[WeightsRecord, ...] = (
             WeightFile("open_clip_model.safetensors", 10_158_400_000, or_else="open_clip_pytorch_model.bin"),
         ),
         preprocessing=_CLIP,
+        footprint=Footprint(1_844_907_264, 1_841_043_456, 24_287_232),
     ),
     WeightsRecord(
         name="fatformer",
@@ -90,6 +94,7 @@ RECORDS: tuple[WeightsRecord, ...] = (
         # The checkpoint names most tensors twice and stores them once; safetensors stores each name.
         files=(WeightFile("model.safetensors", 4_410_100_000),),
         preprocessing=Preprocessing(crop=224, squash=256, resample="bilinear", mean=IMAGENET_MEAN, std=IMAGENET_STD),
+        footprint=Footprint(577_351_561, 384_965_632, 19_546_112),
     ),
     WeightsRecord(
         name="mantranet",
@@ -100,6 +105,8 @@ RECORDS: tuple[WeightsRecord, ...] = (
         where="the authors publish the Keras weights in https://github.com/ISICV/ManTraNet (pretrained_weights); "
         "a PyTorch state dict of them is in https://github.com/RonyAbecidan/ManTraNet-pytorch (MantraNetv4.pt)",
         files=(WeightFile("model.safetensors", 15_500_000),),
+        # A tile of 512 x 512 pixels, and the features of all tiles of an image that are kept.
+        footprint=Footprint(3_805_625, 0, 820_000_000 + (1 << 30), most_views=1),
     ),
     WeightsRecord(
         name="ghostnet",
@@ -109,6 +116,7 @@ RECORDS: tuple[WeightsRecord, ...] = (
         licence="yours",
         where="nobody publishes them; they are trained on images of your own",
         files=(WeightFile("config.json", 400), WeightFile("model.safetensors", 15_700_000)),
+        footprint=Footprint(3_926_808, 0, 9_120_512, most_views=12),
     ),
     WeightsRecord(
         name="commfor-384",
@@ -126,6 +134,7 @@ RECORDS: tuple[WeightsRecord, ...] = (
             ),
         ),
         preprocessing=Preprocessing(crop=384, shortest=440, resample="bilinear", mean=IMAGENET_MEAN, std=IMAGENET_STD),
+        footprint=Footprint(21_811_969, 21_275_521, 12_404_736),
     ),
 )
 

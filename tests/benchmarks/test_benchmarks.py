@@ -5,14 +5,20 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+import torch
 
+from benchmarks.support import random_weights
+from benchmarks.support.device_clock import covered
 from benchmarks.support.machine import machine_name
 from benchmarks.support.processes import BenchmarkError
+from benchmarks.support.random_weights import WRITERS
 from benchmarks.support.rates import rate
 from benchmarks.support.usage import members
+from img_ml.weights.table import find
 
 ROOT = Path(__file__).parents[2]
 LINUX = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
@@ -56,6 +62,42 @@ def test_the_memory_benchmark_looks_ten_times(tmp_path: Path) -> None:
     assert [look["jobs"] for look in found["looks"]] == [4 * n for n in range(1, 11)]
     assert all(look["resident_mib"] > 10 for look in found["looks"])
     assert found["ratio_last_to_first"] > 0
+
+
+def test_the_engine_benchmark_compares_with_bare_networks_and_with_the_plain_way(tmp_path: Path) -> None:
+    options = ("--tiny", "--device", "cpu", "--images", "5", "--size", "90x80", "--batch", "2", "--repeat", "1")
+    found = ran("engine", tmp_path, "--profile", "full", *options)
+    assert found["settings"]["weights"] == "tiny"
+    mode = found["modes"]["off"]
+    assert mode["images_per_second"] > 0
+    assert mode["ratio_to_bare_forward_passes"]["median"] > 0
+    assert mode["ratio_to_plain_way"]["median"] > 0
+    assert set(mode["detectors"]) == set(found["plain_way_ms_per_image"]) >= {"dino"}
+    assert sum(one["share"] for one in mode["detectors"].values()) == pytest.approx(1, abs=0.01)
+    assert {one["detector"] for one in found["plan"]["networks"]} >= {"dino"}
+
+
+def test_time_in_which_kernels_overlap_counts_once() -> None:
+    assert covered([(5, 6), (0, 2), (1, 3), (1.5, 2.5)]) == 4
+    assert covered([]) == 0
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_random_weights_of_full_size_have_the_files_of_their_record(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, list[str]] = {}
+    write = random_weights.write_tensors
+    monkeypatch.setattr(random_weights, "random_tensors", lambda network: {"one": torch.zeros(1)})
+
+    def noted(weights: Path, record: str, network: torch.nn.Module, texts: dict[str, object]) -> None:
+        seen[record] = [*texts, *(key for key, value in network.state_dict().items() if value.ndim > 1)]
+        assert all(value.is_meta or value.numel() < 1 << 22 for value in network.state_dict().values())
+        write(weights, record, network, texts)
+
+    monkeypatch.setattr(random_weights, "write_tensors", noted)
+    with TemporaryDirectory() as folder:
+        WRITERS[name](Path(folder))
+        (record,) = seen
+        assert all((Path(folder) / record / file.name).is_file() for file in find(record).files)
 
 
 def test_a_rate_is_that_of_the_middle(monkeypatch: pytest.MonkeyPatch) -> None:

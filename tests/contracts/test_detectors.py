@@ -178,6 +178,10 @@ def test_a_network_is_marked_by_its_weights(network: Registered) -> None:
     assert len(getattr(LOADED[network.spec.name], "weights_sha256", "")) == 64
 
 
+def test_a_network_can_be_moved_and_rounded(network: Registered) -> None:
+    assert getattr(LOADED[network.spec.name], "module", None) is not None, "tell it in Parts(module=...)"
+
+
 def test_a_network_refuses_options_it_does_not_know(network: Registered, tmp_path: Path) -> None:
     assert network.load is not None
     with pytest.raises(ArtifactError, match="no option 'colour'"):

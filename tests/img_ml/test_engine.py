@@ -2,17 +2,21 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
+from torch import nn
 
 from forensics import registry
 from forensics.errors import ArtifactError
 from forensics.examine import Examined, examine
 from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
 from forensics.types import ImageSample, Measured, Signal, Skipped
+from img_ml.device import Compile, DeviceUse
 from img_ml.engine import Engine
 from img_ml.profiles import Profile
+from img_ml.residency import Residency
 from tests.forensics.pictures import photo, sample_of
 
 
@@ -121,3 +125,73 @@ def test_the_light_profile_needs_no_pixels_after_the_analyzers() -> None:
     engine = Engine(Profile("light", ("ela", "noise"), Path()), Path("models"))
     assert not engine.needs_pixels
     assert engine.analyzers == ("ela", "noise")
+
+
+class WithNetwork(Mean):
+    """A detector whose network is a few numbers; notes where they lie when it is called."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.module = nn.Linear(2, 2).requires_grad_(False)
+        self.places: set[int] = set()
+        self.followed: list[tuple[int, str]] = []
+
+    def follow(self, micro_batch: int, compiled: str) -> None:
+        self.followed.append((micro_batch, compiled))
+
+    def __call__(self, samples: Sequence[ImageSample]) -> list[Signal]:
+        self.places.add(self.module.weight.data_ptr())
+        return super().__call__(samples)
+
+
+class OnHost(Residency):
+    """Moves between two places of the host's memory."""
+
+    made: ClassVar[list["OnHost"]] = []
+
+    def __init__(self, device: str) -> None:
+        super().__init__("cpu")
+        self.made.append(self)
+
+
+@pytest.fixture
+def three(monkeypatch: pytest.MonkeyPatch) -> dict[str, WithNetwork]:
+    """Three detectors of 61 MiB each, 64 MiB a view."""
+    monkeypatch.setattr("img_ml.residency.Residency", OnHost)
+    monkeypatch.setattr(OnHost, "made", [])
+    made = {name: WithNetwork(name) for name in ("a", "b", "c")}
+    for name, one in made.items():
+        detector(spec(name))(lambda setup, one=one: one)
+    return made
+
+
+def planned(memory: float | None, compiled: Compile = "off") -> Engine:
+    use = DeviceUse(memory, 8, compiled)
+    return Engine(Profile("test", ("a", "b", "c"), Path()), Path("models"), "mps", use)
+
+
+def test_networks_that_do_not_fit_together_take_turns_once_a_batch(three: dict[str, WithNetwork]) -> None:
+    engine = planned(1.26, "graphs")
+    assert [one.place for one in engine.plan.placed] == ["takes turns", "takes turns", "stays"]
+    evidence = engine.run([grey(10), grey(20)])
+    assert [signal.numbers for signal in evidence[1].signals] == [{"a_mean": 20}, {"b_mean": 20}, {"c_mean": 20}]
+    engine.run([grey(30)])
+    (residency,) = OnHost.made
+    assert residency.moves == 4
+    # A recorded network must stay where it was when it was recorded.
+    assert [one.followed for one in three.values()] == [[(2, "off")], [(2, "off")], [(2, "graphs")]]
+
+
+@pytest.mark.parametrize("memory", [None, 0, 2], ids=str)
+def test_nothing_moves_where_everything_fits(three: dict[str, WithNetwork], memory: float | None) -> None:
+    engine = planned(memory)
+    before = {one.module.weight.data_ptr() for one in three.values()}
+    engine.run([grey(10)])
+    assert OnHost.made == []
+    assert set.union(*(one.places for one in three.values())) == before
+
+
+def test_a_network_that_fits_in_no_way_is_skipped_with_the_reason(three: dict[str, WithNetwork]) -> None:
+    engine = planned(1.1)
+    assert engine.learned == ()
+    assert engine.missing["a"] == "it does not fit into 1.1 GiB of device memory (IMG_ML_DEVICE_MEMORY)"

@@ -1,6 +1,7 @@
 """One learned detector: what does not fit into the device's memory is halved, and remembered."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -73,3 +74,51 @@ def test_a_poisonous_image_is_found_by_halving_and_makes_no_later_batch_smaller(
     device.sizes.clear()
     learned.signals(greys(1, 2, 3, 4))
     assert device.sizes == [4]
+
+
+class Ahead(SmallDevice):
+    """Takes the work before anybody waits for it; fails at one of the two steps, or not."""
+
+    def __init__(self, fails: str) -> None:
+        super().__init__(8, OutOfMemoryError("CUDA"))
+        self.fails = fails
+
+    def started(self, samples: Sequence[ImageSample]) -> Callable[[], list[Signal]]:
+        if self.fails == "start":
+            raise RuntimeError("start")
+
+        def finished() -> list[Signal]:
+            if self.fails == "finish":
+                raise RuntimeError("finish")
+            return [Measured("mean", {"mean": float(sample.pixels.mean())}, "s") for sample in samples]
+
+        return finished
+
+
+@pytest.mark.parametrize(("fails", "calls"), [("", []), ("start", [2]), ("finish", [2])])
+def test_work_is_given_ahead_and_done_once_more_with_care_where_that_fails(fails: str, calls: list[int]) -> None:
+    device = Ahead(fails)
+    learned = Learned(Registered(SPEC, load=lambda setup: device), SETUP)
+    assert means(learned.started(greys(1, 2))()) == [1, 2]
+    assert device.sizes == calls
+
+
+def test_a_network_that_takes_turns_is_there_for_the_whole_call_and_only_then() -> None:
+    order: list[str] = []
+
+    @contextmanager
+    def present() -> Iterator[None]:
+        order.append("comes")
+        yield
+        order.append("may go")
+
+    learned = Learned(Registered(SPEC, load=lambda setup: Ahead("")), SETUP)
+    learned.present = present
+    finish = learned.started(greys(1))
+    assert order == ["comes", "may go"]
+    assert means(finish()) == [1]
+
+
+def test_a_detector_that_was_refused_is_never_loaded() -> None:
+    learned = Learned(Registered(SPEC, load=lambda setup: pytest.fail("loaded")), SETUP, "too large")
+    assert learned.signals(greys(1)) == [Skipped("mean", "too large")]

@@ -10,7 +10,7 @@ from PIL import Image
 
 from forensics.errors import WeightsError
 from forensics.types import Pixels
-from img_ml.preprocess import Preprocessor, Window, published, resized, windows
+from img_ml.preprocess import Preprocessor, Window, _pillow_agrees, published, resized, windows
 from img_ml.weights.record import Preprocessing
 from img_ml.weights.table import IMAGENET_MEAN, IMAGENET_STD
 from tests.forensics.pictures import photo
@@ -67,6 +67,34 @@ def test_resizing_gives_pillows_values(name: str, before: tuple[int, int], after
     np.testing.assert_array_equal(
         resized(pixels, *part, name, CPU).numpy(), expected[:, top : top + 20, left : left + 20]
     )
+
+
+@pytest.mark.parametrize("name", FILTERS)
+@pytest.mark.parametrize("agrees", [True, False])
+def test_pillow_itself_and_the_matrices_give_the_same_values(
+    monkeypatch: pytest.MonkeyPatch, name: str, agrees: bool
+) -> None:
+    monkeypatch.setattr("img_ml.preprocess._pillow_agrees", lambda resample: agrees)
+    parts = [
+        (Window(120, 64, 3, 40), Window(200, 90, 20, 60)),
+        (Window(30, 80, 0, 80), Window(50, 70, -10, 90)),
+        (Window(64, 64, 10, 20), Window(64, 64, 0, 64)),
+    ]
+    for height, width in parts:
+        pixels = noise(height.before, width.before)
+        wide = Image.fromarray(pixels).resize((width.after, height.before), FILTERS[name])
+        whole = np.asarray(wide.resize((width.after, height.after), FILTERS[name])).transpose(2, 0, 1)
+        whole = np.pad(whole, ((0, 0), (0, 0), (10, 10)))
+        left = 10 + width.start
+        expected = whole[:, height.start : height.start + height.size, left : left + width.size]
+        np.testing.assert_array_equal(resized(pixels, height, width, name, CPU).numpy(), expected)
+
+
+def test_another_arithmetic_under_pillows_name_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("img_ml.preprocess._by_pillow", lambda *_: torch.zeros(3, 16, 23))
+    assert not _pillow_agrees.__wrapped__("bicubic")
+    monkeypatch.undo()
+    assert _pillow_agrees.__wrapped__("bicubic")
 
 
 @pytest.mark.parametrize("size", [(512, 512), (300, 451), (40, 1000), (225, 226), (1, 1)], ids=str)

@@ -130,3 +130,50 @@ def test_nothing_is_recorded_for_gradients() -> None:
 
     built(core)([grey(1)])
     assert seen == [False]
+
+
+def test_the_network_is_rounded_in_low_precision_and_wide_again_for_what_overflows() -> None:
+    network = torch.nn.Linear(48, 1, bias=False).requires_grad_(False)
+    network.weight.fill_(1000.0)
+    seen: list[tuple[torch.dtype, torch.dtype]] = []
+
+    def core(batch: Tensor) -> Tensor:
+        product = network(batch.flatten(1))
+        seen.append((network.weight.dtype, product.dtype))
+        return product[:, 0]
+
+    detector = TorchDetector(Parts(views, core, mean_of, network), "cpu", "mark", precision="float16")
+    assert network.weight.dtype == torch.float16
+    assert means(detector([grey(1), grey(2)])) == [48_000, 120_000]
+    assert seen == [(torch.float16, torch.float16), (torch.float16, torch.float32)]
+
+
+def test_a_core_that_is_a_network_is_the_network() -> None:
+    network = torch.nn.Flatten()
+    assert built(network).module is network
+    assert built(Core()).module is None
+
+
+def test_a_plan_sets_the_micro_batch_but_not_beyond_what_makes_sense() -> None:
+    free, tiles = built(Core()), built(Core(), micro_batch=2)
+    for detector in (free, tiles):
+        detector.follow(32)
+    assert (free.micro_batch, tiles.micro_batch) == (32, 2)
+    tiles.follow(1)
+    assert tiles.micro_batch == 1
+
+
+def test_what_is_given_to_the_device_is_waited_for_at_the_end() -> None:
+    settled: list[int] = []
+
+    def post(sample: ImageSample, outputs: Outputs) -> Signal:
+        settled.append(len(outputs))
+        return mean_of(sample, outputs)
+
+    core = Core()
+    finish = TorchDetector(Parts(views, core, post), "cpu", "", micro_batch=4).started([grey(3), grey(1), grey(7)])
+    assert sum(core.sizes) == 11
+    # The third image has views in the last micro-batches.
+    assert settled == [3, 1]
+    assert means(finish()) == [4, 1, 10]
+    assert settled == [3, 1, 7]
