@@ -15,7 +15,7 @@ from rich.table import Table
 
 from benchmarks.support.command import orderly, talk
 from benchmarks.support.constant import JOB_BYTES, RESULT_BYTES
-from benchmarks.support.contestants import Contestant, jobs_per_second, peers, pipeline, plain_loop
+from benchmarks.support.contestants import PEER_PROCESSES, Contestant, jobs_per_second, peers, pipeline, plain_loop
 from benchmarks.support.peers_python import peers_python, versions
 from benchmarks.support.rates import ratios
 from benchmarks.support.redis_server import PrivateRedis, private_redis
@@ -44,6 +44,7 @@ def stream(
         python = stack.enter_context(peers_python(peers_at, talk)) if with_peers else None
         others = peers(python) if python else ()
         ours = tuple(pipeline(number, log=log) for number in IN_FLIGHT for log in (False, True))
+        ours += (pipeline(IN_FLIGHT[0], processes=PEER_PROCESSES),)
         server = stack.enter_context(private_redis())
         sizes = dict.fromkeys((plain_loop(), *ours), jobs) | dict.fromkeys(others, peer_jobs)
         rates = _rounds(server, sizes, repeat)

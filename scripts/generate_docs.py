@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +22,7 @@ from img_ml.weights.__main__ import told_size
 from img_ml.weights.record import Preprocessing
 from img_ml.weights.store import pull_command
 from img_ml.weights.table import RECORDS
+from scripts.benchmark_table import rows as benchmark_rows
 from worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parent.parent
@@ -75,6 +76,11 @@ def _documents() -> Iterator[tuple[Path, str]]:
     yield ROOT / "docs" / "detectors.md", _detectors_page()
     yield ROOT / "docs" / "weights.md", _weights_page()
     yield ROOT / "README.md", _readme_with_metrics()
+    benchmarks = ROOT / "docs" / "benchmarks.md"
+    yield (
+        benchmarks,
+        _between_marks(benchmarks.read_text(encoding="utf-8"), benchmark_rows(ROOT / "benchmarks" / "results")),
+    )
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **result_model().model_json_schema()}
     yield ROOT / "docs" / "schema" / "verdict.schema.json", json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
@@ -90,8 +96,17 @@ def _readme_with_metrics() -> str:
         over = [f"{found[way]['low']:.3f} to {found[way]['high']:.3f}" for way in ("sources", "images")]
         rows.append(f"| {title} | {found['value']:.3f} | {over[0]} | {over[1]} |")
     text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return _between_marks(text, rows)
+
+
+def _benchmarks_page() -> str:
+    text = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    return _between_marks(text, benchmark_rows(ROOT / "benchmarks" / "results"))
+
+
+def _between_marks(text: str, lines: Sequence[str]) -> str:
     before, start, rest = text.partition(METRICS_START)
-    return before + start + "\n" + "\n".join(rows) + "\n" + METRICS_END + rest.partition(METRICS_END)[2]
+    return before + start + "\n" + "\n".join(lines) + "\n" + METRICS_END + rest.partition(METRICS_END)[2]
 
 
 def _settings(kind: type[BaseSettings]) -> Iterator[tuple[str, FieldInfo]]:

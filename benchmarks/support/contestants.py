@@ -1,5 +1,6 @@
 """Who is compared in the stream benchmark: how each gets its jobs, and how its workers are started."""
 
+import contextlib
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,11 +18,11 @@ _PLAIN = "benchmarks.support.plain_loop"
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """`fill` puts so many jobs in; `command` works on them until killed; `setting` is what was chosen for it."""
+    """`fill` puts so many jobs in; `commands` work on them until killed; `setting` is what was chosen for it."""
 
     name: str
     setting: str
-    command: tuple[str, ...]
+    commands: tuple[tuple[str, ...], ...]
     fill: Callable[[PrivateRedis, int], None]
 
 
@@ -29,21 +30,26 @@ def jobs_per_second(server: PrivateRedis, contestant: Contestant, jobs: int) -> 
     """Results per second in the middle of one run, with all jobs there before the start."""
     server.client.flushall()
     contestant.fill(server, jobs)
-    with running(contestant.command, BENCHMARK_REDIS_URL=server.url) as worker:
-        return rate(lambda: results(server.client), jobs, [worker])
+    with contextlib.ExitStack() as stack:
+        started = [
+            stack.enter_context(running(command, BENCHMARK_REDIS_URL=server.url)) for command in contestant.commands
+        ]
+        return rate(lambda: results(server.client), jobs, started)
 
 
 def plain_loop() -> Contestant:
     """What everything is measured against."""
-    return Contestant("plain loop", "1 process, batches of 32", (sys.executable, "-m", _PLAIN), fill)
+    return Contestant("plain loop", "1 process, batches of 32", ((sys.executable, "-m", _PLAIN),), fill)
 
 
-def pipeline(in_flight: int, *, log: bool = False) -> Contestant:
-    """The worker's stream layer."""
+def pipeline(in_flight: int, *, processes: int = 1, log: bool = False) -> Contestant:
+    """The worker's stream layer, in as many processes."""
     said = "a log line for each job" if log else "no log lines"
-    name = f"img_ml, {in_flight} in flight" + (", logging" if log else "")
-    setting = f"1 process, WORKER_IN_FLIGHT={in_flight}, {said}"
-    return Contestant(name, setting, constant_worker("one", in_flight, log=log), fill)
+    name = f"img_ml, {in_flight} in flight"
+    name += (f", {processes} processes" if processes > 1 else "") + (", logging" if log else "")
+    setting = f"{processes} {'processes' if processes > 1 else 'process'}, WORKER_IN_FLIGHT={in_flight}, {said}"
+    commands = tuple(constant_worker(f"worker-{number}", in_flight, log=log) for number in range(processes))
+    return Contestant(name, setting, commands, fill)
 
 
 def constant_worker(consumer: str, in_flight: int, *, log: bool = False) -> tuple[str, ...]:
@@ -80,7 +86,7 @@ def _peer(python: str, name: str, setting: str, command: tuple[str, ...]) -> Con
         if told.returncode:
             raise BenchmarkError(f"The jobs for {name} could not be pushed: {told.stderr[-2000:]}")
 
-    return Contestant(name, setting, (python, "-m", *command), fill)
+    return Contestant(name, setting, ((python, "-m", *command),), fill)
 
 
 def fill(server: PrivateRedis, jobs: int) -> None:
