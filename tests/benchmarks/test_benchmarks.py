@@ -20,6 +20,8 @@ from benchmarks.support.rates import rate
 from benchmarks.support.usage import members
 from img_ml.weights.table import find
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 LINUX = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
 
