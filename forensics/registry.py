@@ -12,6 +12,7 @@ from forensics.errors import RegistryError
 from forensics.types import ImageSample, Signal
 
 Tier = Literal["light", "standard", "full"]
+HeadKind = Literal["svm", "svm_linear", "linear", "mlp"]
 # Each profile holds those before it.
 TIERS: tuple[Tier, ...] = ("light", "standard", "full")
 # Also the prior fusion's threshold for AI: one detector alone, however sure, stays below it.
@@ -39,12 +40,14 @@ class Number:
 class Head:
     """What the fusion trains on a detector's embedding: a classifier of that kind, whose probability is `number`.
 
+    Kinds: an SVM with an RBF kernel or a linear one, a logistic regression (`linear`), a network. Users may choose
+    another when they train.
     The detector leaves `number` NaN and gives the embedding; a trained head of the artifact fills it in. Without one,
     a detector that has other numbers keeps those, and another is skipped.
     """
 
     number: str
-    kind: Literal["svm", "linear", "mlp"]
+    kind: HeadKind
 
 
 @dataclass(frozen=True, slots=True)

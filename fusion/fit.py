@@ -1,8 +1,8 @@
 """Choose, train and calibrate the fusion on the development splits; the test split is never looked at."""
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
@@ -10,6 +10,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from forensics.registry import HeadKind
 from fusion.calibration import fit_calibration, pick_thresholds
 from fusion.heads import Fold, TrainedHead, train_heads
 from fusion.metrics import auc
@@ -28,7 +29,10 @@ _REFERENCE_ROWS = 2000
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a training run is asked for; `skip` is the share of detectors struck out of each training row."""
+    """What a training run is asked for.
+
+    `skip` is the share of detectors struck out of each training row, `heads` are kinds of head chosen by detector.
+    """
 
     model: Kind = "xgboost"
     views: int = 2
@@ -36,6 +40,7 @@ class Plan:
     false_positive_rate: float = 0.01
     false_negative_rate: float = 0.05
     skip: float = 0.1
+    heads: Mapping[str, HeadKind] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ def fit(table: FeatureTable, plan: Plan) -> Fitted:
     weight = balanced_weights(label, source)
     folds = grouped_folds(label, source, plan.seed)
     with threadpool_limits(1):
-        table, heads = train_heads(table, rows, folds, weight, plan.seed)
+        table, heads = train_heads(table, rows, folds, weight, plan.seed, plan.heads)
         table = _measured_in(table, rows)
         development = table.where(rows)
         trainer = _Trainer(kind, development, plan)

@@ -3,31 +3,33 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
+from sklearn.svm import SVC, LinearSVC
 
-from forensics.registry import DetectorSpec, get
+from forensics.registry import DetectorSpec, HeadKind, get
 from forensics.types import Evidence, Measured, Signal, Skipped
 from fusion.calibration import Calibration, fit_calibration
 from fusion.table import FeatureTable
 from fusion.weighers import network
 from fusion.weighers.weigher import Rows, Weigher
+from img_ml.dataset import DatasetError
 from img_ml.folds import best_round, watched
 
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 Floats = NDArray[np.float64]
 
-_ESTIMATORS: Mapping[str, Callable[[int], Any]] = {
+_ESTIMATORS: Mapping[HeadKind, Callable[[int], Any]] = {
     "svm": lambda seed: SVC(kernel="rbf", C=1.0, gamma="scale", random_state=seed),
+    "svm_linear": lambda seed: LinearSVC(C=0.01, dual=False, max_iter=5000, random_state=seed),
     "linear": lambda seed: LogisticRegression(C=0.1, max_iter=2000, random_state=seed),
 }
-# The third kind: the fusion's own network, wider, since an embedding is.
+# The last kind: the fusion's own network, wider, since an embedding is.
 _NETWORK = {"hidden_layer_sizes": (512, 128), "alpha": 1e-3}
 
 
@@ -54,11 +56,32 @@ class TrainedHead:
         return found
 
 
+def told_kinds(told: Sequence[str], detectors: Sequence[str]) -> dict[str, HeadKind]:
+    """The kinds of head that a user chose, `DETECTOR=KIND` each; DatasetError where one of them cannot be."""
+    kinds: dict[str, HeadKind] = {}
+    for one in told:
+        name, _, wanted = one.partition("=")
+        kind = next((kind for kind in get_args(HeadKind) if kind == wanted), None)
+        if kind is None:
+            raise DatasetError(f"--head is {one!r}: write DETECTOR=KIND, with one of {', '.join(get_args(HeadKind))}.")
+        if name not in detectors or get(name).spec.head is None:
+            headed = ", ".join(detector for detector in detectors if get(detector).spec.head is not None)
+            raise DatasetError(f"The profile has no detector {name!r} with a head; those with one: {headed or 'none'}.")
+        kinds[name] = kind
+    return kinds
+
+
 def train_heads(
-    table: FeatureTable, development: NDArray[np.intp], folds: Sequence[Fold], weight: Floats, seed: int
+    table: FeatureTable,
+    development: NDArray[np.intp],
+    folds: Sequence[Fold],
+    weight: Floats,
+    seed: int,
+    kinds: Mapping[str, HeadKind] | None = None,
 ) -> tuple[FeatureTable, tuple[TrainedHead, ...]]:
     """A head for each embedding of the table, and the table with the heads' probabilities filled in.
 
+    `kinds` are chosen by detector, in place of what it declares.
     `development` are the rows to learn from, `folds` and `weight` count within them. A development row gets the
     probability that a head trained without its fold gives; every other row that of the final head, trained on all.
     """
@@ -67,7 +90,8 @@ def train_heads(
     learned = table.where(development)
     for detector, embedding in table.embeddings.items():
         spec = get(detector).spec
-        trainer = _HeadTrainer(spec, learned, weight, seed)
+        assert spec.head is not None
+        trainer = _HeadTrainer(spec, learned, weight, seed, (kinds or {}).get(detector, spec.head.kind))
         if len(np.unique(learned.label[trainer.known])) < 2:
             continue
         head, scores = trainer.train(folds)
@@ -81,8 +105,9 @@ def train_heads(
 class _HeadTrainer:
     """Trains the head of one detector on the development rows; `known` are those that have an embedding."""
 
-    def __init__(self, spec: DetectorSpec, learned: FeatureTable, weight: Floats, seed: int) -> None:
+    def __init__(self, spec: DetectorSpec, learned: FeatureTable, weight: Floats, seed: int, kind: HeadKind) -> None:
         self._spec = spec
+        self._kind = kind
         self._table = learned
         self._embedding = learned.embeddings[spec.name].astype(np.float64)
         self._weight = weight
@@ -95,7 +120,7 @@ class _HeadTrainer:
         label = self._table.label
         pairs = [(np.intersect1d(a, self.known), np.intersect1d(b, self.known)) for a, b in folds]
         usable = [(rows, held) for rows, held in pairs if len(held) and len(np.unique(label[rows])) == 2]
-        rounds = self._rounds([rows for rows, _ in usable]) if self._spec.head.kind == "mlp" else None
+        rounds = self._rounds([rows for rows, _ in usable]) if self._kind == "mlp" else None
         margin = np.full(len(label), np.nan)
         for rows, held_out in usable:
             margin[held_out] = _margin(self._fitted(rows, rounds), self._embedding[held_out])
@@ -108,11 +133,9 @@ class _HeadTrainer:
         return head, np.where(scored, calibration.probability(margin), np.nan)
 
     def _fitted(self, rows: NDArray[np.intp], rounds: int | None) -> "Pipeline | Weigher":
-        assert self._spec.head is not None
-        kind = self._spec.head.kind
-        if kind == "mlp":
+        if self._kind == "mlp":
             return network.train(self._rows(rows), (), _NETWORK, self._seed, rounds)
-        pipeline = Pipeline([("scale", StandardScaler()), ("head", _ESTIMATORS[kind](self._seed))])
+        pipeline = Pipeline([("scale", StandardScaler()), ("head", _ESTIMATORS[self._kind](self._seed))])
         return pipeline.fit(self._embedding[rows], self._table.label[rows], head__sample_weight=self._weight[rows])
 
     def _rounds(self, learned: Sequence[NDArray[np.intp]]) -> int | None:

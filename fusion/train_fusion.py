@@ -16,6 +16,7 @@ from fusion.evaluation.scored import format_gap
 from fusion.evaluation.tables import measures_table
 from fusion.extract import extract
 from fusion.fit import Fitted, Plan, fit
+from fusion.heads import told_kinds
 from fusion.report import Report, measure, metrics
 from fusion.table import FeatureTable
 from fusion.weighers.weigher import Kind
@@ -45,6 +46,13 @@ def train(
     skip: Annotated[
         float, typer.Option(min=0, max=0.9, help="Share of rows that each detector is struck out of in training.")
     ] = 0.1,
+    head: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="DETECTOR=KIND",
+            help="Another kind of head than the detector's own: svm, svm_linear, linear (logistic) or mlp. Repeatable.",
+        ),
+    ] = None,
     false_positives: Annotated[
         float, typer.Option(min=0, max=1, help="Share of held-out views of label 0 that may be called AI.")
     ] = 0.01,
@@ -58,10 +66,11 @@ def train(
     input, 3 interrupted.
     """
     talk = Console(stderr=True)
-    plan = Plan(model, views, seed, false_positives, false_negatives, skip)
     with told_errors(talk):
         settings = ImgMlSettings()
         chosen = load_profile(profile, settings.model_dir)
+        kinds = told_kinds(head or (), chosen.detectors)
+        plan = Plan(model, views, seed, false_positives, false_negatives, skip, kinds)
         folder = _fresh(Path("trained"), f"{chosen.name}-{model}") if out is None else _usable(out)
         engine = Engine(chosen, settings.weights_dir, settings.device, settings.device_use)
         rows = read_dataset(dataset)

@@ -213,12 +213,26 @@ def _detector_section(spec: DetectorSpec) -> list[str]:
         f"Fails when: {spec.fails_when}.",
         "",
         *([f"Source: {spec.source}.", ""] if spec.source else []),
+        *_told_weights(spec.name),
         *([_told_prior(spec.prior), ""] if spec.prior else []),
         "| number | range | meaning | use |",
         "|---|---|---|---|",
         *(f"| `{n.name}` | {n.low:g} to {n.high:g} | {n.meaning} | {_use(n)} |" for n in spec.numbers),
         "",
     ]
+
+
+def _told_weights(detector: str) -> list[str]:
+    """Which weights it takes, under what licence, and where they are; nothing for a detector without any."""
+    own = [record for record in RECORDS if detector in record.detectors]
+    if not own:
+        return []
+    lines = [
+        f"- [`{one.name}`](weights.md#{one.name}) ({one.tier}, {told_size(one.size)}), licence: {one.licence}. "
+        f"Where: {one.where}. Get it: `{pull_command(one)}`"
+        for one in own
+    ]
+    return ["Weights:", "", *lines, ""]
 
 
 def _told_prior(prior: Prior) -> str:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from local_test import app
 from tests.forensics.pictures import encoded, photo
+from tests.img_ml.tiny import write_mantranet
 from tests.worker import web as pages
 
 ROOT = Path(__file__).parent.parent
@@ -103,6 +104,18 @@ def test_heatmaps_are_saved_where_asked(picture: Path, tmp_path: Path) -> None:
     run("--debug-dir", tmp_path / "debug", picture)
     with Image.open(tmp_path / "debug" / "coffee.ela.png") as image:
         assert image.size == (600, 400)
+
+
+def test_the_map_of_a_network_is_saved_like_any_other(
+    picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_mantranet(tmp_path / "weights")
+    monkeypatch.setenv("IMG_ML_WEIGHTS_DIR", str(tmp_path / "weights"))
+    monkeypatch.setenv("IMG_ML_DEVICE", "cpu")
+    run("--profile", "full", "--debug-dir", tmp_path / "debug", picture)
+    for name in ("coffee.mantranet.png", "coffee.mantranet.map.png"):
+        with Image.open(tmp_path / "debug" / name) as image:
+            assert image.size == (600, 400)
 
 
 def test_a_wrong_setting_or_profile_is_a_sentence_and_exit_code_2(

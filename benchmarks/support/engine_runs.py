@@ -21,6 +21,7 @@ from img_ml.learned import Learned
 from img_ml.weights.table import find
 
 _PLAIN_IMAGES = 3
+_LEAST_BARE = 2
 # Batches of the run that the busy share is taken from.
 _FOR_BUSY = 8
 
@@ -101,11 +102,15 @@ def _follow(engine: Engine, mode: Compile) -> None:
 
 
 def _bare(one: Learned, samples: Sequence[ImageSample], device: str) -> float:
-    """Seconds of the network alone for those samples."""
+    """Seconds of the network alone for one of those samples.
+
+    As many are taken as fill a micro-batch, for all of their views are held at once: ManTra-Net's take 400 MB each.
+    """
+    few = samples[: max(one.detector.micro_batch, _LEAST_BARE)]  # type: ignore[union-attr]
     with one.present() if one.present is not None else contextlib.nullcontext():
-        passes = one.detector.prepared(samples)  # type: ignore[union-attr]
+        passes = one.detector.prepared(few)  # type: ignore[union-attr]
         passes()
-        return seconds(passes, device) / len(samples)
+        return seconds(passes, device) / len(few)
 
 
 def plain_seconds(engine: Engine, weights: Path, load: Workload, device: str) -> dict[str, float]:

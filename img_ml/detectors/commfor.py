@@ -62,9 +62,9 @@ def architecture(model_size: str, input_size: int) -> "nn.Module":
 
 
 def _model(weights: Installed) -> tuple["nn.Module", Preprocessing]:
-    from safetensors.torch import load_file
+    from img_ml.networks.loading import fill, tensors_of
 
-    path = weights.file("config.json")
+    name, path = weights.record.name, weights.file("config.json")
     assert weights.record.preprocessing is not None
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
@@ -75,19 +75,12 @@ def _model(weights: Installed) -> tuple["nn.Module", Preprocessing]:
         network = architecture(model_size, side)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"{path} describes no network of Community Forensics: {error}") from error
-    state = load_file(weights.file("model.safetensors"))
-    try:
-        network.load_state_dict({_inner(name): value for name, value in state.items()})
-    except (RuntimeError, ValueError) as error:
-        told = " ".join(str(error).split())
-        raise WeightsError(f"{weights.record.name} is not in the published layout: {told}") from error
+    tensors = tensors_of(weights.file("model.safetensors"), name)
+    for key in tensors:
+        if not key.startswith(PREFIX):
+            raise WeightsError(f"The tensor {key} of {name} does not begin with {PREFIX}")
+    fill(network, {key.removeprefix(PREFIX): tensor for key, tensor in tensors.items()}, name)
     return network, facts
-
-
-def _inner(name: str) -> str:
-    if not name.startswith(PREFIX):
-        raise ValueError(f"the tensor {name} does not begin with {PREFIX}")
-    return name.removeprefix(PREFIX)
 
 
 def _signal(sample: ImageSample, outputs: "Outputs") -> Measured:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import expit
 
 from forensics.errors import WeightsError
 from forensics.registry import Detector, DetectorSpec, Number, Prior, Setup, detector
@@ -65,6 +66,6 @@ def _network(weights: Installed, crop: int) -> "FatFormer":
 
 def _signal(sample: ImageSample, outputs: "Outputs") -> Measured:
     real, fake = outputs[0].astype(np.float64)
-    probability = float(1 / (1 + np.exp(real - fake)))
+    probability = float(expit(fake - real))
     sentence = f"FatFormer gives a probability of {probability:.0%} that a generator made the image."
     return Measured(SPEC.name, {"fatformer_prob": probability}, sentence)

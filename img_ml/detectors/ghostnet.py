@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import expit
 
 from forensics.crops import CROP, native_crops
 from forensics.errors import WeightsError
@@ -70,8 +71,7 @@ def _network(weights: Installed) -> "ResidualGhostNet":
 
 
 def _signal(sample: ImageSample, outputs: "Outputs") -> Measured:
-    logit = float(np.clip(outputs.mean(dtype=np.float64), -50, 50))
-    score = 1 / (1 + float(np.exp(-logit)))
+    score = float(expit(outputs.mean(dtype=np.float64)))
     crops = "one crop" if len(outputs) == 1 else f"{len(outputs)} crops"
     return Measured(
         SPEC.name, {"ghostnet_score": score}, f"GhostNet gives the residuals of {crops} a probability of {score:.2f}."

@@ -67,8 +67,6 @@ def read_checkpoint(
             optimizer.state[parameter] = {"step": torch.tensor(float(progress.step)), **moments}
     return progress, _under("best", tensors)
 
-    return torch.tensor(float(progress.step))
-
 
 def _under(prefix: str, tensors: Tensors) -> dict[str, Tensor]:
     return {name.removeprefix(f"{prefix}."): value for name, value in tensors.items() if name.startswith(f"{prefix}.")}

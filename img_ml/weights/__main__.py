@@ -83,6 +83,8 @@ def pull(
         local = [record for record in wanted if record.origin != "hub"]
         lacking = [record for record in wanted if not _is_here(record, settings.weights_dir)]
         _download([record for record in lacking if record.origin == "hub"], settings, yes)
+        if not wanted:
+            talk.print(f"{' '.join(names)} needs no weights.")
         for record in wanted:
             if record not in lacking:
                 talk.print(f"{record.name} is here already.")

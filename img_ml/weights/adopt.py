@@ -6,12 +6,15 @@ import shutil
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
 from forensics.errors import WeightsError
 from img_ml.weights.record import WeightFile, WeightsRecord
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # Where authors put the tensors inside a checkpoint that holds more than those.
 _INNER = ("state_dict", "model_state_dict", "model", "net", "params")
@@ -80,8 +83,18 @@ def convert(source: Path, target: Path) -> None:
         raise WeightsError(f"{source} holds no tensors.")
     if all(name.startswith(_PARALLEL) for name in tensors):
         tensors = {name.removeprefix(_PARALLEL): value for name, value in tensors.items()}
-    # Names that share memory would be refused; each gets its own.
-    save_file({name: value.detach().clone().contiguous() for name, value in tensors.items()}, target)
+    save_file(apart(tensors), target)
+
+
+def apart(tensors: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
+    """The tensors without any memory in common, as safetensors demand; one that shares none is not copied."""
+    found, taken = {}, set()
+    for name, value in tensors.items():
+        memory = value.untyped_storage()
+        whole = value.is_contiguous() and memory.nbytes() == value.nbytes and memory.data_ptr() not in taken
+        taken.add(memory.data_ptr())
+        found[name] = value.detach() if whole else value.detach().clone().contiguous()
+    return found
 
 
 def _state(content: Any, source: Path) -> Mapping[str, Any]:

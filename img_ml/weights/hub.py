@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlparse
@@ -45,13 +46,13 @@ def remote_size(record: WeightsRecord, revision: str, token: str | None) -> int 
 def download(record: WeightsRecord, revision: str, token: str | None, folder: Path) -> str:
     """Fetch the record's files into `folder`; the commit they are of.
 
-    What is in the hub's own cache (HF_HOME) is linked from there. Anything else is downloaded into `.partial` beside
-    the folder, where a later run goes on after a kill. With HF_HUB_OFFLINE, or without a network, the cache alone is
-    asked. Raises WeightsError where a file cannot be had or is not what the hub announced.
+    What is in the hub's own cache (HF_HOME) is linked from there. Anything else is downloaded into `.partial/NAME`
+    beside the folder, where a later run goes on after a kill. With HF_HUB_OFFLINE, or without a network, the cache
+    alone is asked. Raises WeightsError where a file cannot be had or is not what the hub announced.
     """
-    commit = revision
+    commit, partial = revision, folder.parent / PARTIAL / record.name
     for file in record.files:
-        fetched = _fetched(record, file, commit, token, folder.parent / PARTIAL)
+        fetched = _fetched(record, file, commit, token, partial)
         # The first file pins the commit for the others: a branch may move between two downloads.
         commit, target = fetched.commit, folder / file.name
         if fetched.name != file.name:
@@ -60,7 +61,10 @@ def download(record: WeightsRecord, revision: str, token: str | None, folder: Pa
             if target.suffix == ".safetensors":
                 check_safetensors(fetched.path)
             link_or_copy(fetched.path, target)
-    shutil.rmtree(folder.parent / PARTIAL, ignore_errors=True)
+    shutil.rmtree(partial, ignore_errors=True)
+    with suppress(OSError):
+        # What was begun of other records stays, to be gone on with.
+        partial.parent.rmdir()
     return commit
 
 

@@ -148,12 +148,20 @@ def _check_pinned(record: WeightsRecord, new: LockedWeights, old: LockedWeights 
 
 
 def _swap(stage: Path, place: Path) -> None:
-    """Move the folder into its place; the old one is set aside first, for a folder cannot be replaced at once."""
+    """Move the folder into its place; the old one is set aside first, for a folder cannot be replaced at once.
+
+    Where the new one cannot be moved there, the old one comes back.
+    """
     aside = Path(tempfile.mkdtemp(prefix=f".{place.name}-old-", dir=place.parent))
     try:
         if place.exists():
             place.rename(aside / place.name)
-        stage.rename(place)
+        try:
+            stage.rename(place)
+        except BaseException:
+            if (aside / place.name).exists():
+                (aside / place.name).rename(place)
+            raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 

@@ -6,16 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.svm import LinearSVC
 
-from forensics import registry
-from forensics.registry import Head
+from forensics.registry import HeadKind
 from forensics.types import Evidence, Measured, Skipped
 from fusion.artifact import load_artifact, write_artifact
 from fusion.features import schema_of
 from fusion.fit import Plan, fit
-from fusion.heads import apply_heads, train_heads
+from fusion.heads import apply_heads, told_kinds, train_heads
 from fusion.metrics import auc
 from fusion.table import FeatureTable
+from fusion.weighers.network import Network
+from img_ml.dataset import DatasetError
 from img_ml.folds import balanced_weights, grouped_folds
 from tests.fusion.embedding import register
 
@@ -172,11 +176,23 @@ def test_a_head_trained_on_other_weights_is_not_used() -> None:
     assert isinstance(filled.signals[0], Skipped)
 
 
-@pytest.mark.parametrize("kind", ["linear", "mlp"])
-def test_the_other_kinds_of_head_learn_too(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    entries = dict(registry._ENTRIES)
-    spec = replace(entries["embedder"].spec, head=Head("embedder_prob", kind))  # type: ignore[arg-type]
-    entries["embedder"] = replace(entries["embedder"], spec=spec)
-    monkeypatch.setattr(registry, "_ENTRIES", entries)
-    filled, rows, _ = trained(table(informative=6.0))
-    assert auc(scores(filled, rows), filled.label[rows]) > 0.62
+@pytest.mark.parametrize("kind", ["svm_linear", "linear", "mlp"])
+def test_the_other_kinds_of_head_learn_too(kind: HeadKind) -> None:
+    fitted = fit(table(informative=6.0), Plan(model="logistic", skip=0.0, heads={"embedder": kind}))
+    rows = np.flatnonzero(fitted.table.split != "test")
+    assert auc(scores(fitted.table, rows), fitted.table.label[rows]) > 0.62
+    (head,) = fitted.heads
+    estimator = head.estimator["head"] if isinstance(head.estimator, Pipeline) else head.estimator
+    made = {"svm_linear": LinearSVC, "linear": LogisticRegression, "mlp": Network}
+    assert isinstance(estimator, made[kind])
+
+
+def test_a_user_chooses_the_kind_of_head_and_a_wrong_choice_is_a_sentence() -> None:
+    detectors = ("embedder", "statistics")
+    assert told_kinds([], detectors) == {}
+    assert told_kinds(["embedder=svm_linear"], detectors) == {"embedder": "svm_linear"}
+    with pytest.raises(DatasetError, match="write DETECTOR=KIND, with one of svm, svm_linear, linear, mlp"):
+        told_kinds(["embedder=forest"], detectors)
+    for other in ("statistics=svm", "nobody=svm"):
+        with pytest.raises(DatasetError, match="those with one: embedder"):
+            told_kinds([other], detectors)

@@ -147,10 +147,10 @@ def test_another_configuration_is_refused(tmp_path: Path, config: dict[str, obje
 @pytest.mark.parametrize(
     ("tensors", "told"),
     [
-        ({"vit.norm.bias": None}, r'Missing key\(s\) in state_dict: "norm.bias"'),
-        ({"vit.extra": torch.zeros(1)}, r'Unexpected key\(s\) in state_dict: "extra"'),
-        ({"head.weight": torch.zeros(1)}, "the tensor head.weight does not begin with vit."),
-        ({"vit.head.weight": torch.zeros(1000, 192)}, "size mismatch for head.weight"),
+        ({"vit.norm.bias": None}, f"{NAME} lacks the tensor norm.bias"),
+        ({"vit.extra": torch.zeros(1)}, f"{NAME} has the tensor extra, which is none of this network's"),
+        ({"head.weight": torch.zeros(1)}, f"The tensor head.weight of {NAME} does not begin with vit."),
+        ({"vit.head.weight": torch.zeros(1000, 192)}, f"The tensor head.weight of {NAME} has the shape"),
     ],
     ids=["lacks one", "one more", "another prefix", "another shape"],
 )
@@ -158,5 +158,5 @@ def test_a_checkpoint_of_another_layout_is_refused(
     tmp_path: Path, tensors: dict[str, torch.Tensor | None], told: str
 ) -> None:
     changed(tmp_path, {}, tensors)
-    with pytest.raises(WeightsError, match=f"{NAME} is not in the published layout: .*{told}"):
+    with pytest.raises(WeightsError, match=told):
         load(tmp_path)

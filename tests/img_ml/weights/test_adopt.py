@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from forensics.errors import WeightsError
 from img_ml.weights.__main__ import app
-from img_ml.weights.adopt import adopt, convert
+from img_ml.weights.adopt import adopt, apart, convert
 from img_ml.weights.lock import read_lock
 from img_ml.weights.table import find
 
@@ -53,6 +53,15 @@ def test_tensors_that_share_memory_are_all_kept(tmp_path: Path) -> None:
     torch.save({"a": tensor, "b": tensor, "c": tensor[1:].view(3, 1).T}, tmp_path / "tied.pt")
     convert(tmp_path / "tied.pt", tmp_path / "model.safetensors")
     assert set(load_file(tmp_path / "model.safetensors")) == {"a", "b", "c"}
+
+
+def test_only_tensors_that_share_memory_are_copied() -> None:
+    whole, shared = torch.arange(4.0), torch.arange(6.0)
+    given = {"whole": whole, "first": shared, "again": shared, "part": shared[2:], "turned": torch.ones(2, 3).T}
+    found = apart(given)
+    assert all(torch.equal(found[name], tensor) and found[name].is_contiguous() for name, tensor in given.items())
+    assert found["whole"].data_ptr() == whole.data_ptr(), "ten gigabytes are not held twice"
+    assert len({tensor.untyped_storage().data_ptr() for tensor in found.values()}) == len(given)
 
 
 class Evil:

@@ -116,14 +116,23 @@ def test_a_killed_download_goes_on_where_it_stopped(hub: Hub, start: Start, run:
 
 
 def partial_size(weights: Path) -> int:
-    return max((path.stat().st_size for path in (weights / ".partial").glob("*model.safetensors")), default=0)
+    return max((path.stat().st_size for path in (weights / ".partial").rglob("*model.safetensors")), default=0)
+
+
+def test_what_was_begun_of_other_weights_outlives_a_pull(run: Run, weights: Path) -> None:
+    begun = weights / ".partial" / "clip-vit-bigg-14" / "begun.safetensors"
+    begun.parent.mkdir(parents=True)
+    begun.write_bytes(b"x" * 1000)
+    assert run("pull", "dinov2-base").returncode == 0
+    assert begun.is_file()
+    assert [path.name for path in (weights / ".partial").iterdir()] == ["clip-vit-bigg-14"]
 
 
 def test_a_download_that_arrives_damaged_is_refused_and_begun_anew(hub: Hub, run: Run, weights: Path) -> None:
     data = FILES["model.safetensors"]
     partial = f"{DINO.revision[:12]}-{hashlib.sha256(data).hexdigest()[:12]}-model.safetensors"
-    (weights / ".partial").mkdir(parents=True)
-    (weights / ".partial" / partial).write_bytes(b"x" * 150_000)
+    (weights / ".partial" / "dinov2-base").mkdir(parents=True)
+    (weights / ".partial" / "dinov2-base" / partial).write_bytes(b"x" * 150_000)
     damaged = run("pull", "dinov2-base")
     assert damaged.returncode == 2
     assert "model.safetensors did not arrive as the hub announced it" in damaged.stderr

@@ -100,6 +100,28 @@ def test_the_same_revision_may_not_change(weights: Path) -> None:
     assert installed(DINO, weights)
 
 
+def test_where_the_new_files_cannot_come_into_their_place_the_old_ones_stay(
+    weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(folder: Path) -> str:
+        for file in DINO.files:
+            (folder / file.name).write_text("new")
+        return ""
+
+    rename = Path.rename
+
+    def refuse(self: Path, target: Path) -> Path:
+        if (self / MODEL.name).is_file() and (self / MODEL.name).read_bytes() == b"new":
+            raise PermissionError(13, "Permission denied", str(target))
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(PermissionError):
+        install(DINO, weights, "other", fill)
+    assert installed(DINO, weights)
+    assert {path.name for path in weights.iterdir()} == {".lock", "dinov2-base", "weights.lock.json"}
+
+
 def test_a_profile_takes_the_largest_weights_that_it_holds() -> None:
     names = {tier: [record.name for record in of_profile(tier)] for tier in ("light", "standard", "full")}
     assert names["light"] == []
@@ -114,6 +136,11 @@ def test_a_profile_may_choose_others(weights: Path) -> None:
     assert chosen.record is DINO
     with pytest.raises(WeightsError, match="fatformer are not weights of dino"):
         installed_for("dino", Setup(weights, options={"weights": "fatformer"}))
+
+
+def test_pull_says_of_a_profile_without_networks_that_it_needs_nothing(weights: Path) -> None:
+    pulled = CliRunner().invoke(app, ["pull", "light"])
+    assert (pulled.exit_code, pulled.output) == (0, "light needs no weights.\n")
 
 
 def test_pull_takes_a_profile_of_ones_own(weights: Path, tmp_path: Path) -> None:
