@@ -22,7 +22,7 @@ def web() -> Iterator[pages.Web]:
         yield server
 
 
-@pytest.fixture(scope="module", params=["embedded", "newer"])
+@pytest.fixture(scope="module", params=["embedded", pytest.param("newer", marks=pytest.mark.slow)])
 def cluster(request, tmp_path_factory) -> Iterator[RedisClusterServer]:
     executable = embedded_executable() if request.param == "embedded" else newer_executable()
     if executable is None:

@@ -21,6 +21,7 @@ from tests.forensics.pictures import sample_of
 from tests.img_ml.train.conftest import picture
 
 
+@pytest.mark.slow
 def test_it_learns_and_the_detector_loads_what_it_learned(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
