@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Self
@@ -14,17 +14,19 @@ from forensics.crops import CROP
 from forensics.decode import decode
 from forensics.errors import JobError
 from forensics.types import Pixels
+from img_ml import views as drawn
 from img_ml.dataset import DatasetError, Row
 from img_ml.folds import balanced_weights, watched
-from img_ml.views import draw_view, render_view
 
+# What a row's image looks like under that index and seed: pixels of one size for all rows.
+View = Callable[[Row, int, int], Pixels]
 # Batches that are made while the network is busy with one.
 _AHEAD = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Crops (n, 224, 224, 3) in grey levels, and the label of each (n,)."""
+    """Images (n, H, W, 3) in grey levels, and the label of each (n,)."""
 
     pixels: Pixels
     labels: NDArray[np.float32]
@@ -57,14 +59,14 @@ def divide(rows: Sequence[Row], seed: int) -> Division:
 
 
 class Examples:
-    """Batches of random crops, made by threads ahead of time; a context that ends them.
+    """Batches of random views of images, made by threads ahead of time; a context that ends them.
 
     Every batch follows from the seed and its number alone, so that a resumed training sees what it would have seen.
     Both classes come equally often, and inside one a source as often as the root of its size says.
     """
 
-    def __init__(self, rows: Sequence[Row], seed: int, threads: int) -> None:
-        self._rows, self._seed, self._threads = rows, seed, threads
+    def __init__(self, rows: Sequence[Row], seed: int, threads: int, view: View) -> None:
+        self._rows, self._seed, self._threads, self._view = rows, seed, threads, view
         labels = np.array([row.label for row in rows])
         weights = balanced_weights(labels, np.array([row.source for row in rows]))
         self._share = weights / weights.sum()
@@ -77,7 +79,7 @@ class Examples:
         self._pool.shutdown(cancel_futures=True)
 
     def batches(self, first: int, last: int, size: int) -> Iterator[Batch]:
-        """The batches of the steps [first, last), `size` crops each."""
+        """The batches of the steps [first, last), `size` images each."""
         coming: deque[Sequence[tuple[Row, Future[Pixels]]]] = deque()
         for step in range(first, last):
             coming.append(self._ordered(step, size))
@@ -87,14 +89,14 @@ class Examples:
             yield _batch(coming.popleft())
 
     def fixed(self, rows: Sequence[Row]) -> Batch:
-        """One crop of each of these rows, always the same."""
-        return _batch([(row, self._pool.submit(crop, row, 0, self._seed)) for row in rows])
+        """One view of each of these rows, always the same."""
+        return _batch([(row, self._pool.submit(self._view, row, 0, self._seed)) for row in rows])
 
     def _ordered(self, step: int, size: int) -> Sequence[tuple[Row, Future[Pixels]]]:
         random = np.random.default_rng([self._seed, step])
         places = random.choice(len(self._rows), size, p=self._share)
         drawn = [(self._rows[place], 1 + step * size + slot) for slot, place in enumerate(places.tolist())]
-        return [(row, self._pool.submit(crop, row, index, self._seed)) for row, index in drawn]
+        return [(row, self._pool.submit(self._view, row, index, self._seed)) for row, index in drawn]
 
 
 def _batch(drawn: Sequence[tuple[Row, Future[Pixels]]]) -> Batch:
@@ -102,21 +104,33 @@ def _batch(drawn: Sequence[tuple[Row, Future[Pixels]]]) -> Batch:
     return Batch(pixels, np.array([row.label for row, _ in drawn], dtype=np.float32))
 
 
-def crop(row: Row, index: int, seed: int) -> Pixels:
-    """The crop of an image as its random view of that index shows it, 224 x 224 x 3; mirrored on where it is smaller.
+def native_crops_of(side: int) -> View:
+    """Views that are crops of `side` x `side` pixels at native resolution, mirrored on where the image is smaller."""
+
+    def crop(row: Row, index: int, seed: int) -> Pixels:
+        # Cut so large that scaling leaves a full crop.
+        shown = shown_as(row, index, seed, lambda view: replace(view, crop=math.ceil(side / view.scale)))[:side, :side]
+        missing = [(0, side - length) for length in shown.shape[:2]]
+        return np.pad(shown, (*missing, (0, 0)), mode="symmetric")
+
+    return crop
+
+
+def shown_as(row: Row, index: int, seed: int, change: Callable[[drawn.View], drawn.View]) -> Pixels:
+    """The image's pixels as its random view of that index shows them, once that view was changed.
 
     Raises DatasetError where the image cannot be read.
     """
     try:
         sample = decode(row.path.read_bytes())
-        view = draw_view(sample.sha256, index, seed)
-        # Cut so large that scaling leaves a full crop.
-        view = replace(view, crop=math.ceil(CROP / view.scale))
-        shown = decode(render_view(sample, view)).pixels[:CROP, :CROP]
+        view = change(drawn.draw_view(sample.sha256, index, seed))
+        return decode(drawn.render_view(sample, view)).pixels
     except (JobError, OSError) as error:
         told = error.strerror if isinstance(error, OSError) else error
         raise DatasetError(
             f"{row.path} cannot be read: {told} python -m scripts.clean_dataset leaves such images out."
         ) from error
-    missing = [(0, CROP - length) for length in shown.shape[:2]]
-    return np.pad(shown, (*missing, (0, 0)), mode="symmetric")
+
+
+# What a network is shown unless its recipe says otherwise.
+NATIVE_CROPS = native_crops_of(CROP)

@@ -22,33 +22,8 @@ from torch.nn import functional
 from forensics.types import Pixels
 from img_ml.dataset import DatasetError, Row
 from img_ml.train.checkpoint import Progress, read_checkpoint, write_checkpoint
-from img_ml.train.examples import Batch, Division, Examples
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How to train: at most `steps` steps of `batch` crops, watched every `check_every` of them.
-
-    The learning rate rises over the first `warmup` share of the steps and falls as a cosine from there. Training ends
-    after `patience` checks without a better AUC. At most `most_watched` images are watched.
-    """
-
-    steps: int = 20_000
-    batch: int = 64
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.02
-    warmup: float = 0.05
-    check_every: int = 500
-    patience: int = 8
-    most_watched: int = 2000
-    seed: int = 0
-
-    def learning_rate_at(self, step: int) -> float:
-        """The learning rate of that step."""
-        rising = max(1, round(self.warmup * self.steps))
-        if step < rising:
-            return self.learning_rate * (step + 1) / rising
-        return self.learning_rate * (1 + math.cos(math.pi * (step - rising) / max(1, self.steps - rising))) / 2
+from img_ml.train.examples import NATIVE_CROPS, Batch, Division, Examples, View
+from img_ml.train.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +45,10 @@ def mark_of(name: str, plan: Plan, division: Division) -> str:
 
 
 class Loop:
-    """One training of a network from images n x 3 x 224 x 224 in grey levels to logits (n,)."""
+    """One training of a network from images n x 3 x H x W in grey levels, as `view` shows them, to logits (n,)."""
 
-    def __init__(self, network: nn.Module, plan: Plan, device: str, talk: Console) -> None:
-        self._network, self._plan, self._talk = network.to(device), plan, talk
+    def __init__(self, network: nn.Module, plan: Plan, device: str, talk: Console, view: View = NATIVE_CROPS) -> None:
+        self._network, self._plan, self._talk, self._view = network.to(device), plan, talk, view
         self._device = torch.device(device)
         self._optimizer = _optimizer(network, plan)
         self._progress, self._best = Progress(), dict[str, Tensor]()
@@ -87,7 +62,7 @@ class Loop:
         if checkpoint.is_file():
             self._progress, self._best = read_checkpoint(checkpoint, mark, self._network, self._optimizer)
             self._talk.print(f"Going on after step {self._progress.step}.")
-        with Examples(division.learned, self._plan.seed, threads) as examples, _asked_to_stop() as stop:
+        with Examples(division.learned, self._plan.seed, threads, self._view) as examples, _asked_to_stop() as stop:
             watched = examples.fixed(_some(division.watched, self._plan))
             for checked in self._steps(examples, watched, stop):
                 if checked or stop:

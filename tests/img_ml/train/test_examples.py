@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from img_ml.dataset import DatasetError, read_rows
-from img_ml.train.examples import Examples, crop, divide
+from img_ml.train.examples import NATIVE_CROPS, Examples, divide, native_crops_of
 
 
 def test_the_test_split_is_neither_learned_from_nor_watched_and_no_source_is_on_both_sides(dataset: Path) -> None:
@@ -22,7 +22,7 @@ def test_the_test_split_is_neither_learned_from_nor_watched_and_no_source_is_on_
 
 def test_batches_follow_from_seed_and_step_alone(dataset: Path) -> None:
     rows = divide(read_rows(dataset), 0).learned
-    with Examples(rows, 3, threads=2) as examples:
+    with Examples(rows, 3, threads=2, view=NATIVE_CROPS) as examples:
         first = list(examples.batches(0, 6, 5))
         later = list(examples.batches(4, 6, 5))
     for one, other in zip(first[4:], later, strict=True):
@@ -35,7 +35,7 @@ def test_batches_follow_from_seed_and_step_alone(dataset: Path) -> None:
 def test_classes_and_sources_come_evenly_whatever_their_sizes(dataset: Path) -> None:
     rows = divide(read_rows(dataset), 0).learned
     few = [row for row in rows if row.label == 0 or row.path.name.endswith("-0.png")]
-    with Examples(few, 0, threads=1) as examples:
+    with Examples(few, 0, threads=1, view=NATIVE_CROPS) as examples:
         assert sum(row.label for row in few) < 0.3 * len(few)
         labels = np.concatenate([batch.labels for batch in examples.batches(0, 10, 20)])
     assert 0.4 < labels.mean() < 0.6
@@ -43,6 +43,8 @@ def test_classes_and_sources_come_evenly_whatever_their_sizes(dataset: Path) -> 
 
 def test_a_crop_is_full_whatever_the_view_and_an_unreadable_image_is_told(dataset: Path) -> None:
     rows = read_rows(dataset)
-    assert {crop(rows[0], index, 0).shape for index in range(8)} == {(224, 224, 3)}
+    for side in (80, 224):
+        crop = native_crops_of(side)
+        assert {crop(rows[0], index, 0).shape for index in range(8)} == {(side, side, 3)}
     with pytest.raises(DatasetError, match="cannot be read"):
         crop(rows[-1], 0, 0)

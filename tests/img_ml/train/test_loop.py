@@ -11,7 +11,8 @@ from rich.console import Console
 
 from img_ml.dataset import DatasetError, read_rows
 from img_ml.train.examples import Division, divide
-from img_ml.train.loop import Loop, Plan, Trained
+from img_ml.train.loop import Loop, Trained
+from img_ml.train.plan import Plan
 
 PLAN = Plan(steps=9, batch=4, learning_rate=0.01, check_every=2, patience=9, seed=1)
 TALK = Console(quiet=True)

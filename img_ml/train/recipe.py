@@ -1,0 +1,75 @@
+"""The training of one network from rows to weights that its detector loads; all networks share it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from safetensors.torch import save_file
+from torch import nn
+
+from img_ml.dataset import Row
+from img_ml.train.checkpoint import Progress
+from img_ml.train.examples import NATIVE_CROPS, View, divide
+from img_ml.train.loop import Loop, Trained
+from img_ml.train.plan import Plan
+from img_ml.weights.store import install
+from img_ml.weights.table import find
+
+Facts = Mapping[str, str | int | float]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What is trained: the network, how it is shown images, and the record of weights that it becomes.
+
+    `facts` tell its detector how to build the network; they stand in the config.json beside the weights.
+    """
+
+    record: str
+    network: nn.Module
+    facts: Facts = field(default_factory=dict)
+    view: View = NATIVE_CROPS
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a training runs and what it writes: the weights folder, its checkpoint, the device, threads for images."""
+
+    weights: Path
+    checkpoint: Path
+    device: str
+    threads: int
+
+
+def train(recipe: Recipe, rows: Sequence[Row], plan: Plan, place: Place, talk: Console) -> Progress:
+    """Train on the rows outside test, install the best state among the weights, and remove the checkpoint.
+
+    Raises DatasetError where the rows do not allow it, KeyboardInterrupt (the checkpoint written) after Ctrl-C.
+    """
+    division = divide(rows, plan.seed)
+    learned, watched = (len({row.source for row in side}) for side in (division.learned, division.watched))
+    talk.print(
+        f"{len(division.learned)} images of {learned} sources to learn from, "
+        f"{len(division.watched)} of {watched} others are watched; on {place.device}."
+    )
+    torch.manual_seed(plan.seed)
+    loop = Loop(recipe.network, plan, place.device, talk, recipe.view)
+    trained = loop.train(f"{recipe.record} {json.dumps(recipe.facts)}", division, place.checkpoint, place.threads)
+    facts = {**recipe.facts, "images": len(division.learned), "sources": learned, "seed": plan.seed}
+    _install(recipe.record, trained, facts, place.weights)
+    place.checkpoint.unlink(missing_ok=True)
+    return trained.progress
+
+
+def _install(record: str, trained: Trained, facts: Facts, weights: Path) -> None:
+    told = {**facts, "step": trained.progress.best_step, "held_out_auc": round(trained.progress.best_auc, 4)}
+
+    def fill(folder: Path) -> str:
+        save_file(trained.state, folder / "model.safetensors")
+        (folder / "config.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+        return ""
+
+    install(find(record), weights, "trained here", fill)
