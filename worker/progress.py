@@ -63,12 +63,15 @@ class Progress:
         return ""
 
 
-def progress_of(settings: WorkerSettings) -> Progress:
-    """Progress by the limits that follow from the settings.
+def progress_of(settings: WorkerSettings, *, networks: bool = False) -> Progress:
+    """Progress by the limits that follow from the settings; `networks` says whether the engine has any to run.
 
-    A job that moves at all ends within one fetch and one decode, and the next decode has begun by then. The loop hears
-    of Redis at each end of a blocking read, or where it has no room for new jobs, at each renewal of the leases.
+    A job that moves at all ends within one fetch and one decode, and the next decode has begun by then; a batch of
+    networks may take minutes on a CPU. The loop hears of Redis at each end of a blocking read, or where it has no room
+    for new jobs, at each renewal of the leases.
     """
     stall_s = settings.fetch_timeout_s + 2 * settings.worker_decode_timeout_s
+    if networks:
+        stall_s += settings.worker_engine_s
     silence_s = settings.redis_check_rate / 1000 + settings.worker_lease_s / 3 + 2 * COMMAND_TIMEOUT_S
     return Progress(stall_s, silence_s)

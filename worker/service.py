@@ -82,7 +82,7 @@ class Surroundings:
 async def serve(settings: WorkerSettings, judge: JudgeLike, around: Surroundings) -> bool:
     """Work until told to stop; False where jobs had to be handed back or the engine was still busy."""
     queues = queues_of(settings, around.consumer)
-    async with watching(settings, around.redis_url, queues) as watch:
+    async with watching(settings, around.redis_url, queues, networks=judge.needs_pixels) as watch:
         return await _serve(settings, judge, around, queues, watch)
 
 

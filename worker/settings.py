@@ -96,6 +96,12 @@ class WorkerSettings(BaseSettings):
     worker_decode_memory_mb: int = Field(
         4096, ge=64, description="Memory one image may take while it is decoded and examined, in MiB."
     )
+    worker_engine_s: float = Field(
+        600,
+        gt=0,
+        le=86_400,
+        description="Seconds that a batch may take in networks before `/readyz` says that the worker hangs.",
+    )
     fetch_allow: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="host:port pairs, separated by commas, exempt from the address rules, for callbacks too."
     )

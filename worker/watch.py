@@ -64,9 +64,14 @@ class Watch:
 
 
 @contextlib.asynccontextmanager
-async def watching(settings: WorkerSettings, redis_url: str, queues: Sequence[StreamNames]) -> AsyncIterator[Watch]:
-    """The hooks for one run; the port is open for the time of the context. StartError where it cannot be opened."""
-    progress = {names.jobs: progress_of(settings) for names in queues}
+async def watching(
+    settings: WorkerSettings, redis_url: str, queues: Sequence[StreamNames], *, networks: bool
+) -> AsyncIterator[Watch]:
+    """The hooks for one run; `networks` says whether the engine has any to run.
+
+    The port is open for the time of the context; StartError where it cannot be opened.
+    """
+    progress = {names.jobs: progress_of(settings, networks=networks) for names in queues}
     if not settings.worker_http_port:
         yield Watch(progress)
         return

@@ -61,23 +61,14 @@ def load(setup: Setup) -> Detector:
 
 
 def _model(weights: Installed) -> Any:
-    from transformers import AutoConfig, AutoModel
+    from transformers import AutoModel
 
-    config = AutoConfig.from_pretrained(weights.folder, local_files_only=True, trust_remote_code=False)
+    from img_ml.networks.pretrained import config_of, pretrained
+
+    config = config_of(weights)
     if config.model_type not in MODEL_TYPES:
         raise WeightsError(f"{weights.record.name} holds a {config.model_type}, not a DINOv2.")
-    model, found = AutoModel.from_pretrained(
-        weights.folder,
-        config=config,
-        local_files_only=True,
-        use_safetensors=True,
-        trust_remote_code=False,
-        output_loading_info=True,
-    )
-    # What a file lacks would be random numbers, and nobody would notice.
-    if found["missing_keys"]:
-        raise WeightsError(f"{weights.record.name} lacks the tensor {min(found['missing_keys'])}.")
-    return model.float().eval().requires_grad_(False)
+    return pretrained(AutoModel, weights, config)
 
 
 def _signal(sample: ImageSample, outputs: "Outputs") -> Measured:

@@ -83,13 +83,17 @@ def test_a_finished_job_is_a_sign_of_redis(progress, clock):
     assert progress.complaint() == ""
 
 
-def test_the_limits_follow_from_the_settings(monkeypatch, tmp_path):
+@pytest.mark.parametrize(("networks", "limit"), [(False, 5), (True, 47)])
+def test_the_limits_follow_from_the_settings_and_networks_are_given_time(monkeypatch, tmp_path, networks, limit):
     monkeypatch.chdir(tmp_path)
-    progress = progress_of(WorkerSettings(fetch_timeout_s=1, worker_decode_timeout_s=2, redis_check_rate=600_000))
+    settings = WorkerSettings(
+        fetch_timeout_s=1, worker_decode_timeout_s=2, worker_engine_s=42, redis_check_rate=600_000
+    )
+    progress = progress_of(settings, networks=networks)
     clock = progress._clock = Clock()
     progress.reached_redis()
     progress.began()
-    clock.now = progress._moved + 4.9
+    clock.now = progress._moved + limit - 0.1
     progress._contact = clock.now
     assert progress.complaint() == ""
     clock.now += 0.2
