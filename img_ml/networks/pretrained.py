@@ -1,4 +1,4 @@
-"""Networks in the layout of transformers, loaded from a folder: no code of strangers, no pickle, nothing left random."""
+"""Networks of transformers loaded from a folder: no code of strangers, no pickle, nothing left random."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def pretrained(kind: Any, weights: Installed, config: Any) -> Any:
     from transformers.utils import logging
 
     # Loading takes seconds, and what a worker or a script writes to stderr is read by others.
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     model, found = kind.from_pretrained(
         weights.folder,
         config=config,
