@@ -1,0 +1,106 @@
+"""The footprints that plans go by are those of the published architectures, counted without their memory."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from img_ml.footprint import footprint
+from img_ml.weights.table import RECORDS, find
+
+Core = Callable[[Tensor], Tensor]
+Network = tuple[nn.Module, Core]
+
+
+def dinov2(width: int, layers: int, heads: int) -> Network:
+    from transformers import Dinov2Config, Dinov2Model
+
+    config = Dinov2Config(
+        hidden_size=width, num_hidden_layers=layers, num_attention_heads=heads, image_size=518, patch_size=14
+    )
+    model = Dinov2Model(config)
+    return model, lambda views: model(pixel_values=views).last_hidden_state
+
+
+def clip(name: str) -> Network:
+    import open_clip
+
+    config: dict[str, Any] = open_clip.get_model_config(name)
+    tower = open_clip.CLIP(**config).visual
+    return tower, tower
+
+
+def fatformer() -> Network:
+    from img_ml.networks.fatformer.network import FatFormer
+    from img_ml.networks.fatformer.sizes import Sizes
+
+    network = FatFormer(Sizes())
+    return network, network
+
+
+def commfor() -> Network:
+    from img_ml.detectors.commfor import architecture
+
+    network = architecture("small", 384)
+    return network, network
+
+
+def ghostnet() -> Network:
+    from img_ml.networks.ghostnet import ResidualGhostNet
+
+    network = ResidualGhostNet()
+    return network, network
+
+
+NETWORKS: Mapping[str, tuple[Callable[[], Network], int]] = {
+    "dinov2-base": (lambda: dinov2(768, 12, 12), 224),
+    "dinov2-large": (lambda: dinov2(1024, 24, 16), 224),
+    "clip-vit-h-14": (lambda: clip("ViT-H-14"), 224),
+    "clip-vit-bigg-14": (lambda: clip("ViT-bigG-14"), 224),
+    "fatformer": (fatformer, 224),
+    "commfor-384": (commfor, 384),
+    "ghostnet": (ghostnet, 224),
+}
+# Its two parts run one after the other over tiles, and what lies between them is counted by hand.
+BY_HAND = {"mantranet"}
+
+
+def without_memory(name: str) -> AbstractContextManager[Any]:
+    """The meta device; for networks that switch autocast off, which it does not know, tensors that only pretend."""
+    return FakeTensorMode() if name == "ghostnet" else torch.device("meta")
+
+
+def test_every_footprint_of_the_table_is_checked() -> None:
+    assert set(NETWORKS) | BY_HAND == {record.name for record in RECORDS if record.footprint is not None}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_footprint_is_that_of_the_published_architecture(name: str) -> None:
+    build, side = NETWORKS[name]
+    with without_memory(name):
+        network, core = build()
+        counted, told = footprint(network.eval(), core, (3, side, side)), find(name).footprint
+    assert told is not None
+    assert (counted.parameters, counted.matrices, counted.view_bytes) == (
+        told.parameters,
+        told.matrices,
+        told.view_bytes,
+    )
+
+
+def test_mantranet_is_counted_by_its_larger_part_and_what_is_kept() -> None:
+    from img_ml.networks.mantranet import MantraNet
+    from img_ml.networks.mantranet_tiled import MOST_KEPT, SIDE
+
+    told = find("mantranet").footprint
+    assert told is not None
+    with FakeTensorMode():
+        network = MantraNet().eval()
+        counted = footprint(network, network.adapted, (3, SIDE, SIDE))
+    kept = 256 * MOST_KEPT
+    assert counted.parameters == told.parameters
+    assert counted.view_bytes <= told.view_bytes - kept <= 1.2 * counted.view_bytes
