@@ -66,7 +66,9 @@ def engine(
         load = _workload(size, images, batch)
         modes = {mode: measured(loaded, load, device, mode, repeat) for mode in _modes(compiled, device)}
         plain = plain_seconds(loaded, weights, load, device)
-        told = {mode: _told(runs, sum(plain.values())) for mode, runs in modes.items()}
+        # A sum over some of the networks would be compared with a run of all.
+        whole = sum(plain.values()) if len(plain) == len(loaded.loaded) else None
+        told = {mode: _told(runs, whole) for mode, runs in modes.items()}
         content = {
             "settings": {
                 "profile": profile,
@@ -139,14 +141,14 @@ def _device_told(device: str) -> dict[str, object]:
     return {"kind": device, "name": free.name, "memory_mib": free.total_memory >> 20, "torch": torch.__version__}
 
 
-def _told(runs: Runs, plain: float) -> dict[str, object]:
+def _told(runs: Runs, plain: float | None) -> dict[str, object]:
     rates = [1 / one for one in runs.seconds]
     together = sum(runs.alone.values())
     return {
         "images_per_second": round(median(rates), 3),
         "runs": [round(one, 3) for one in rates],
         "ratio_to_bare_forward_passes": ratios(rates, [1 / sum(one.values()) for one in runs.bare]),
-        "ratio_to_plain_way": ratios(rates, [1 / plain] * len(rates)),
+        "ratio_to_plain_way": None if plain is None else ratios(rates, [1 / plain] * len(rates)),
         "busy_share": round(runs.busy, 3),
         "peak_mib": dict(runs.peak),
         "detectors": {
@@ -164,20 +166,24 @@ def _show(modes: Mapping[str, Mapping[str, Any]], plain: Mapping[str, float]) ->
     table = Table("", *modes)
     rows = {
         "images/s": lambda one: str(one["images_per_second"]),
-        "ratio to the bare forward passes": lambda one: str(one["ratio_to_bare_forward_passes"]["median"]),
-        "ratio to the plain way": lambda one: str(one["ratio_to_plain_way"]["median"]),
+        "ratio to the bare forward passes": lambda one: _median(one["ratio_to_bare_forward_passes"]),
+        "ratio to the plain way": lambda one: _median(one["ratio_to_plain_way"]),
         "busy share": lambda one: f"{one['busy_share']:.0%}",
         "peak memory, MiB": lambda one: ", ".join(f"{name} {size}" for name, size in one["peak_mib"].items()),
     }
     for title, told in rows.items():
         table.add_row(title, *(told(one) for one in modes.values()))
-    for name in plain:
+    for name in next(iter(modes.values()))["detectors"]:
         cells = [one["detectors"][name] for one in modes.values()]
         table.add_row(
-            f"{name} (plain way {1000 * plain[name]:.1f} ms)",
+            f"{name} (plain way {1000 * plain[name]:.1f} ms)" if name in plain else f"{name} (no plain way)",
             *(f"{one['share']:.0%}, {one['ms_per_image']} ms, bare {one['bare_ms_per_image']} ms" for one in cells),
         )
     data_console().print(table)
+
+
+def _median(found: Mapping[str, float] | None) -> str:
+    return "-" if found is None else str(found["median"])
 
 
 if __name__ == "__main__":

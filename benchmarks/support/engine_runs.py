@@ -4,6 +4,7 @@ import contextlib
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import cast
@@ -12,12 +13,13 @@ from PIL import Image
 
 from benchmarks.support.command import talk
 from benchmarks.support.device_clock import busy_share, forget_peak, peak_mib, seconds
-from benchmarks.support.one_at_a_time import plain_way
+from benchmarks.support.one_at_a_time import PLAIN
 from forensics.examine import Examined, examine
 from forensics.types import ImageSample
 from img_ml.device import Compile
 from img_ml.engine import Engine
 from img_ml.learned import Learned
+from img_ml.weights.store import installed
 from img_ml.weights.table import find
 
 _PLAIN_IMAGES = 3
@@ -114,17 +116,15 @@ def _bare(one: Learned, samples: Sequence[ImageSample], device: str) -> float:
 
 
 def plain_seconds(engine: Engine, weights: Path, load: Workload, device: str) -> dict[str, float]:
-    """Seconds for one image by each detector, one image and one model at a time."""
-    pictures = [(Image.fromarray(sample.pixels), sample) for sample in load.different[:_PLAIN_IMAGES]]
+    """Seconds for one image by each detector that a plain way is known for, one image and one model at a time."""
+    pictures = [Image.fromarray(sample.pixels) for sample in load.different[:_PLAIN_IMAGES]]
     found = {}
     for one in engine.loaded:
         placed = engine.plan.of(one.name)
-        record = find(placed.demand.weights) if placed is not None and placed.demand.weights else None
-        way = plain_way(one.name, record, weights, device)
-        if way is None:
-            calls: list[Callable[[], object]] = [lambda s=s, one=one: one.signals([s]) for _, s in pictures]
-        else:
-            calls = [lambda p=p, way=way: way(p) for p, _ in pictures]
-        calls[0]()
-        found[one.name] = median(seconds(call, device) for call in calls)
+        if one.name not in PLAIN or placed is None:
+            continue
+        # In memory for its turn only: the plain ways of large networks together would not fit beside the engine.
+        way = PLAIN[one.name](installed(find(placed.demand.weights), weights), device)
+        way(pictures[0])
+        found[one.name] = median(seconds(partial(way, picture), device) for picture in pictures)
     return found

@@ -1,26 +1,32 @@
-"""The plain way: one image and one model at a time, through the hub's own processors, in float32.
+"""The plain way: one image and one model at a time, in float32, by the libraries that model cards show.
 
-A detector joins with one entry in PLAIN; the others are called by themselves with one image.
+A detector joins with one entry in PLAIN; the benchmark leaves those without one out of the comparison, and names them.
 """
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor, nn
 
-from img_ml.weights.record import WeightsRecord
+from img_ml.weights.record import Preprocessing
+from img_ml.weights.store import Installed
+
+if TYPE_CHECKING:
+    from torchvision.transforms.v2 import Compose
 
 # What takes one picture and gives its output on the host.
 Plain = Callable[[Image.Image], object]
 
 
-def transformers_way(folder: Path, device: str) -> Plain:
+def transformers_way(weights: Installed, device: str) -> Plain:
     """AutoImageProcessor and AutoModel, as a model card shows it."""
     from transformers import AutoImageProcessor, AutoModel
 
-    processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
-    model = AutoModel.from_pretrained(folder, local_files_only=True).eval().to(device)
+    processor = AutoImageProcessor.from_pretrained(weights.folder, local_files_only=True)
+    model = AutoModel.from_pretrained(weights.folder, local_files_only=True).eval().to(device)
 
     @torch.inference_mode()
     def run(picture: Image.Image) -> object:
@@ -30,7 +36,7 @@ def transformers_way(folder: Path, device: str) -> Plain:
     return run
 
 
-def open_clip_way(folder: Path, device: str) -> Plain:
+def open_clip_way(weights: Installed, device: str) -> Plain:
     """The transform and encode_image of open_clip."""
     import json
 
@@ -38,31 +44,94 @@ def open_clip_way(folder: Path, device: str) -> Plain:
     from open_clip.transform import image_transform
     from safetensors.torch import load_file
 
-    content = json.loads((folder / "open_clip_config.json").read_text())
+    content = json.loads(weights.file("open_clip_config.json").read_text())
     with torch.device("meta"):
         model = open_clip.CLIP(**content["model_cfg"])
-    model.load_state_dict(load_file(folder / "open_clip_model.safetensors"), assign=True)
-    visual = model.visual.eval().to(device)
+    model.load_state_dict(load_file(weights.file("open_clip_model.safetensors")), assign=True)
     facts = content["preprocess_cfg"]
     side = content["model_cfg"]["vision_cfg"]["image_size"]
     transform = image_transform(side, is_train=False, mean=tuple(facts["mean"]), std=tuple(facts["std"]))
+    return _transformed(transform, model.visual.eval(), device)
+
+
+def commfor_way(weights: Installed, device: str) -> Plain:
+    """torchvision's transforms and the bare network."""
+    from img_ml.detectors.commfor import network_of
+
+    network, facts = network_of(weights)
+    return _transformed(_torchvision(facts), network.eval(), device)
+
+
+def fatformer_way(weights: Installed, device: str) -> Plain:
+    """torchvision's transforms and the bare network."""
+    from img_ml.detectors.fatformer import network_of
+
+    assert weights.record.preprocessing is not None
+    network = network_of(weights, weights.record.preprocessing.crop)
+    return _transformed(_torchvision(weights.record.preprocessing), network, device)
+
+
+def ghostnet_way(weights: Installed, device: str) -> Plain:
+    """One crop after the other."""
+    from img_ml.detectors.ghostnet import full_crops, network_of
+
+    network = network_of(weights).to(device)
 
     @torch.inference_mode()
     def run(picture: Image.Image) -> object:
-        return visual(transform(picture)[None].to(device)).cpu()
+        return [network(_grey_levels(crop, device)).cpu() for crop in full_crops(np.array(picture))]
 
     return run
 
 
-PLAIN: Mapping[str, Callable[[Path, str], Plain]] = {
+def mantranet_way(weights: Installed, device: str) -> Plain:
+    """The whole picture at once."""
+    from img_ml.detectors.mantranet import network_of
+
+    network = network_of(weights).to(device)
+
+    @torch.inference_mode()
+    def run(picture: Image.Image) -> object:
+        return network(_grey_levels(np.array(picture), device)).cpu()
+
+    return run
+
+
+def _torchvision(facts: Preprocessing) -> "Compose":
+    from torchvision.transforms import v2
+
+    size = (facts.squash, facts.squash) if facts.squash else facts.shortest
+    return v2.Compose(
+        [
+            v2.PILToTensor(),
+            v2.Resize(size, v2.InterpolationMode(facts.resample), antialias=True),
+            v2.CenterCrop(facts.crop),
+            v2.ToDtype(torch.float32, scale=True),
+            v2.Normalize(facts.mean, facts.std),
+        ]
+    )
+
+
+def _transformed(transform: Callable[[Image.Image], Tensor], network: nn.Module, device: str) -> Plain:
+    network.to(device)
+
+    @torch.inference_mode()
+    def run(picture: Image.Image) -> object:
+        return network(transform(picture)[None].to(device)).cpu()
+
+    return run
+
+
+def _grey_levels(pixels: np.ndarray, device: str) -> Tensor:
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None].to(device).float()
+
+
+PLAIN: Mapping[str, Callable[[Installed, str], Plain]] = {
     "dino": transformers_way,
     "clip_h14": open_clip_way,
     "clip_bigg": open_clip_way,
+    "commfor": commfor_way,
+    "fatformer": fatformer_way,
+    "ghostnet": ghostnet_way,
+    "mantranet": mantranet_way,
 }
-
-
-def plain_way(detector: str, record: WeightsRecord | None, weights: Path, device: str) -> Plain | None:
-    """The plain way of a detector; None where none is known."""
-    if record is None or detector not in PLAIN:
-        return None
-    return PLAIN[detector](weights / record.name, device)

@@ -46,7 +46,7 @@ def load(setup: Setup) -> Detector:
     from img_ml.preprocess import Preprocessor
     from img_ml.torch_detector import Parts, TorchDetector
 
-    network, facts = _model(weights)
+    network, facts = network_of(weights)
     network = network.float().eval().requires_grad_(False)
     preprocess = Preprocessor(facts, setup.device)
     parts = Parts(lambda sample: [preprocess(sample.pixels)], network, _signal)
@@ -61,7 +61,8 @@ def architecture(model_size: str, input_size: int) -> "nn.Module":
     return network
 
 
-def _model(weights: Installed) -> tuple["nn.Module", Preprocessing]:
+def network_of(weights: Installed) -> tuple["nn.Module", Preprocessing]:
+    """The network, on the CPU, and its preprocessing."""
     from img_ml.networks.loading import fill, tensors_of
 
     name, path = weights.record.name, weights.file("config.json")

@@ -40,12 +40,13 @@ def load(setup: Setup) -> Detector:
 
     assert weights.record.preprocessing is not None
     preprocess = Preprocessor(weights.record.preprocessing, setup.device)
-    network = _network(weights, weights.record.preprocessing.crop)
+    network = network_of(weights, weights.record.preprocessing.crop)
     parts = Parts(lambda sample: [preprocess(sample.pixels)], network, _signal)
     return TorchDetector(parts, setup.device, weights.digest)
 
 
-def _network(weights: Installed, crop: int) -> "FatFormer":
+def network_of(weights: Installed, crop: int) -> "FatFormer":
+    """The network for crops of that side, on the CPU."""
     import torch
 
     from img_ml.networks.fatformer.network import FatFormer

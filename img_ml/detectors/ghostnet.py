@@ -39,7 +39,7 @@ def load(setup: Setup) -> Detector:
 
     from img_ml.torch_detector import Parts, TorchDetector
 
-    network = _network(weights)
+    network = network_of(weights)
     device = torch.device(setup.device)
 
     def crops(sample: ImageSample) -> list[torch.Tensor]:
@@ -55,7 +55,8 @@ def full_crops(pixels: Pixels) -> list[Pixels]:
     return [np.ascontiguousarray(crop) for crop in native_crops(np.pad(pixels, missing, mode="symmetric"))]
 
 
-def _network(weights: Installed) -> "ResidualGhostNet":
+def network_of(weights: Installed) -> "ResidualGhostNet":
+    """The trained network, on the CPU."""
     from img_ml.networks.ghostnet import BACKBONES, ResidualGhostNet
     from img_ml.networks.loading import fill, tensors_of
 

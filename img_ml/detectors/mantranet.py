@@ -43,10 +43,11 @@ def load(setup: Setup) -> Detector:
     (weights,) = installed_for(SPEC.name, setup)
     from img_ml.networks.mantranet_tiled import TiledMantraNet
 
-    return TiledMantraNet(_network(weights), setup.device, weights.digest, signal)
+    return TiledMantraNet(network_of(weights), setup.device, weights.digest, signal)
 
 
-def _network(weights: Installed) -> "MantraNet":
+def network_of(weights: Installed) -> "MantraNet":
+    """The network, on the CPU."""
     from img_ml.networks.loading import fill, tensors_of
     from img_ml.networks.mantranet import MantraNet, widths_of
 

@@ -25,9 +25,13 @@ RECORDS: tuple[WeightsRecord, ...] = (
         repository="facebook/dinov2-base",
         revision="f9e44c814b77203eaa57a6bdbbd535f21ede1415",
         files=(
-            WeightFile("config.json", 548),
-            WeightFile("preprocessor_config.json", 436),
-            WeightFile("model.safetensors", 346_345_912),
+            WeightFile("config.json", 548, "f7ff4cfa73d2f70647dbf6950541ad25d73082d54c2e7e9bded160c7656b2a70"),
+            WeightFile(
+                "preprocessor_config.json", 436, "14e780d86fa1861f8751f868d7f45425b5feb55c38ca26f152ca5097ab30f828"
+            ),
+            WeightFile(
+                "model.safetensors", 346_345_912, "d73036b56966966d07975d696bde331762f37297e2f095de8cea0040c3aa0841"
+            ),
         ),
         preprocessing=_DINOV2,
         footprint=Footprint(86_580_480, 85_017_600, 10_076_160),
@@ -59,9 +63,14 @@ RECORDS: tuple[WeightsRecord, ...] = (
         licence="MIT",
         where="https://huggingface.co/laion/CLIP-ViT-H-14-laion2B-s32B-b79K (open_clip ViT-H-14, laion2b_s32b_b79k)",
         repository="laion/CLIP-ViT-H-14-laion2B-s32B-b79K",
+        revision="1c2b8495b28150b8a4922ee1c8edee224c284c0c",
         files=(
-            WeightFile("open_clip_config.json", 600),
-            WeightFile("open_clip_model.safetensors", 3_944_500_000, or_else="open_clip_pytorch_model.bin"),
+            WeightFile("open_clip_config.json", 637),
+            WeightFile(
+                "open_clip_model.safetensors",
+                3_944_517_836,
+                "0084e75319a50ad85ef45377bad5bc38f2f58824459eb690048d51c9f8863be5",
+            ),
         ),
         preprocessing=_CLIP,
         footprint=Footprint(632_076_800, 629_514_240, 16_392_192),
@@ -75,6 +84,7 @@ RECORDS: tuple[WeightsRecord, ...] = (
         where="https://huggingface.co/laion/CLIP-ViT-bigG-14-laion2B-39B-b160k "
         "(open_clip ViT-bigG-14, laion2b_s39b_b160k)",
         repository="laion/CLIP-ViT-bigG-14-laion2B-39B-b160k",
+        revision="743c27bd53dfe508a0ade0f50698f99b39d03bec",
         files=(
             WeightFile("open_clip_config.json", 600),
             WeightFile("open_clip_model.safetensors", 10_158_400_000, or_else="open_clip_pytorch_model.bin"),

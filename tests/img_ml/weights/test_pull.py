@@ -19,8 +19,10 @@ from tests.img_ml.weights.hub_server import COMMIT, Hub
 Start = Callable[..., "subprocess.Popen[str]"]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 DINO = find("dinov2-base")
-CLIP = find("clip-vit-h-14")
+CLIP = find("clip-vit-bigg-14")
 TENSORS = {"weight": torch.arange(100_000, dtype=torch.float32)}
+# `python -m img_ml.weights` without the published SHA-256: a hub in a thread has other files.
+COMMAND = "tests.img_ml.weights.run_weights"
 FILES = {"config.json": b"{}", "preprocessor_config.json": b"{}", "model.safetensors": save(TENSORS)}
 
 
@@ -48,7 +50,7 @@ def start(hub: Hub, weights: Path, tmp_path: Path) -> Start:
         }
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
         return subprocess.Popen(
-            [sys.executable, "-m", "img_ml.weights", *arguments],
+            [sys.executable, "-m", COMMAND, *arguments],
             env={**kept, **own},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -146,16 +148,16 @@ def test_a_branch_is_pinned_by_the_lock_file_and_a_checkpoint_is_converted(
 ) -> None:
     torch.save(TENSORS, tmp_path / "model.bin")
     hub.files[CLIP.repository]["open_clip_pytorch_model.bin"] = (tmp_path / "model.bin").read_bytes()
-    assert run("pull", "clip-vit-h-14").returncode == 0
-    stored = weights / "clip-vit-h-14" / "open_clip_model.safetensors"
+    assert run("pull", "clip-vit-bigg-14").returncode == 0
+    stored = weights / "clip-vit-bigg-14" / "open_clip_model.safetensors"
     assert torch.equal(load_file(stored)["weight"], TENSORS["weight"])
-    assert lock(weights)["clip-vit-h-14"]["revision"] == COMMIT
+    assert lock(weights)["clip-vit-bigg-14"]["revision"] == COMMIT
     stored.write_bytes(b"damaged")
     hub.requests.clear()
-    assert run("verify", "clip-vit-h-14").returncode == 1
-    assert run("pull", "clip-vit-h-14").returncode == 0
+    assert run("verify", "clip-vit-bigg-14").returncode == 1
+    assert run("pull", "clip-vit-bigg-14").returncode == 0
     assert all(f"/resolve/{COMMIT}/" in path for _, path, _ in hub.requests)
-    assert run("verify", "clip-vit-h-14").returncode == 0
+    assert run("verify", "clip-vit-bigg-14").returncode == 0
 
 
 def cache(tmp_path: Path, files: dict[str, bytes]) -> Path:
