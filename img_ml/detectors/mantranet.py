@@ -34,6 +34,8 @@ Edges = NDArray[np.intp]
 
 # Spots smaller than this are not worth a peak.
 BLOCK = 16
+# The longer side of the map that is kept and drawn: a full one of 12 megapixels would take 48 MB for each image.
+LARGEST_MAP = 1024
 
 
 @detector(SPEC)
@@ -67,14 +69,20 @@ def signal(sample: ImageSample, heatmap: Heatmap) -> Measured:
     area: 0 where all places are alike, whatever their value, near 1 where a small part alone stands out.
     """
     area = float(heatmap.mean(dtype=np.float64))
-    rows, columns = (_block_edges(length) for length in heatmap.shape)
+    rows, columns = (_block_edges(length, BLOCK) for length in heatmap.shape)
     blocks = _block_means(heatmap, rows, columns)
     row, column = np.unravel_index(int(blocks.argmax()), blocks.shape)
     peak = max(float(blocks[row, column]), area)
     numbers = {"mantra_anomaly": peak - area, "mantra_area": area, "mantra_peak": peak}
     place = f"around column {columns[column : column + 2].mean():.0f}, row {rows[row : row + 2].mean():.0f}"
     sentence = f"{area:.1%} of the image is anomalous; the most anomalous spot, {place}, reaches {peak:.2f} of 1."
-    return Measured(SPEC.name, numbers, sentence, heatmap=heatmap)
+    return Measured(SPEC.name, numbers, sentence, heatmap=_to_draw(heatmap))
+
+
+def _to_draw(heatmap: Heatmap) -> Heatmap:
+    side = -(-max(heatmap.shape) // LARGEST_MAP)
+    rows, columns = (_block_edges(length, side) for length in heatmap.shape)
+    return heatmap if side == 1 else _block_means(heatmap, rows, columns).astype(np.float32)
 
 
 def _block_means(heatmap: Heatmap, rows: Edges, columns: Edges) -> NDArray[np.float64]:
@@ -83,6 +91,6 @@ def _block_means(heatmap: Heatmap, rows: Edges, columns: Edges) -> NDArray[np.fl
     return means
 
 
-def _block_edges(length: int) -> Edges:
+def _block_edges(length: int, side: int) -> Edges:
     """Where blocks begin along one axis, and the axis ends; what is left over belongs to the last block."""
-    return np.array([*range(0, max(length - BLOCK, 0) + 1, BLOCK), length])
+    return np.array([*range(0, max(length - side, 0) + 1, side), length])

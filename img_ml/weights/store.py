@@ -5,14 +5,16 @@ FOLDER/NAME/...            the files of one record, in the layout that they are 
 """
 
 import hashlib
+import logging
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from forensics.errors import WeightsError
 from forensics.registry import Setup
@@ -21,6 +23,7 @@ from img_ml.weights.lock import LockedFile, LockedWeights, read_lock, write_lock
 from img_ml.weights.record import WeightsRecord
 from img_ml.weights.table import find, needed
 
+_log = logging.getLogger(__name__)
 State = Literal["present", "missing", "changed"]
 
 
@@ -96,7 +99,8 @@ def install(record: WeightsRecord, weights: Path, source: str, fill: Callable[[P
     same revision.
     """
     weights.mkdir(parents=True, exist_ok=True)
-    with FileLock(weights / ".lock"):
+    with _alone(weights):
+        _clear_leftovers(record.name, weights)
         stage = Path(tempfile.mkdtemp(prefix=f".{record.name}-", dir=weights))
         try:
             revision = fill(stage)
@@ -110,6 +114,30 @@ def install(record: WeightsRecord, weights: Path, source: str, fill: Callable[[P
         finally:
             shutil.rmtree(stage, ignore_errors=True)
     return locked
+
+
+@contextmanager
+def _alone(weights: Path) -> Iterator[None]:
+    """Nobody else writes to the folder; where somebody does, which may take as long as a download, it is said."""
+    lock = FileLock(weights / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        _log.warning("Waiting for another process that writes to %s.", weights)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _clear_leftovers(name: str, weights: Path) -> None:
+    """Take away what a killed process left; where it was between two moves, the old files come back first."""
+    random = "?" * 8  # as tempfile.mkdtemp ends the names it makes
+    for left in (*weights.glob(f".{name}-{random}"), *weights.glob(f".{name}-old-{random}")):
+        if (left / name).is_dir() and not (weights / name).exists():
+            (left / name).rename(weights / name)
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def pull_command(record: WeightsRecord) -> str:

@@ -132,3 +132,14 @@ def test_weights_of_another_network_are_refused_in_a_sentence(weights: Path, tmp
     assert refused(lacking) == "mantranet lacks the tensor AnomalyDetector.adaptation.weight."
     assert "extra, which is none of" in refused({**tensors, "extra": torch.zeros(1)})
     assert "not (1, 4, 1, 1)" in refused({**tensors, "AnomalyDetector.sigma_F": torch.zeros(4)})
+
+
+def test_the_map_of_a_large_image_is_kept_smaller_and_its_numbers_are_those_of_the_full_one() -> None:
+    heatmap = np.full((1200, 2500), 0.1, dtype=np.float32)
+    heatmap[600:616, 800:816] = 0.9
+    found = signal(sample_of(np.zeros((1200, 2500, 3), dtype=np.uint8)), heatmap)
+    assert found.heatmap is not None
+    assert found.heatmap.shape == (400, 833)
+    assert found.heatmap.mean() == pytest.approx(heatmap.mean(), rel=1e-3)
+    assert found.heatmap[202, 268] == pytest.approx(0.9)
+    assert found.numbers["mantra_peak"] > 0.4

@@ -4,10 +4,15 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from typer.testing import CliRunner
 
 from forensics.errors import WeightsError
@@ -100,6 +105,42 @@ def test_the_same_revision_may_not_change(weights: Path) -> None:
         install(unpublished, weights, DINO.repository, fill("two"))
     assert (weights / MODEL).read_text() == "one"
     assert installed(DINO, weights)
+
+
+def test_what_a_killed_process_left_is_cleared_and_its_good_copy_comes_back(weights: Path) -> None:
+    def fill(folder: Path) -> str:
+        assert installed(DINO, weights)  # back before anything new is made
+        raise WeightsError("no more of it")
+
+    stage, aside = (Path(tempfile.mkdtemp(prefix=f".dinov2-base-{part}", dir=weights)) for part in ("", "old-"))
+    other = Path(tempfile.mkdtemp(prefix=".dinov2-base-more-", dir=weights))
+    (stage / MODEL.name).write_text("half of it")
+    (weights / "dinov2-base").rename(aside / "dinov2-base")
+    with pytest.raises(WeightsError, match="no more of it"):
+        install(DINO, weights, "other", fill)
+    assert {path.name for path in weights.iterdir()} == {".lock", "dinov2-base", "weights.lock.json", other.name}
+
+
+def test_waiting_for_another_process_is_said(weights: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def fill(folder: Path) -> str:
+        raise WeightsError("no more of it")
+
+    held = FileLock(weights / ".lock")
+    held.acquire()
+    # FileLock counts for each thread by itself, so this one stands for another process.
+    waiting = threading.Thread(target=lambda: install_refused(weights, fill))
+    waiting.start()
+    while not caplog.messages:
+        time.sleep(0.01)
+    held.release()
+    waiting.join(timeout=30)
+    assert not waiting.is_alive()
+    assert caplog.messages == [f"Waiting for another process that writes to {weights}."]
+
+
+def install_refused(weights: Path, fill: Callable[[Path], str]) -> None:
+    with pytest.raises(WeightsError):
+        install(DINO, weights, "other", fill)
 
 
 def test_where_the_new_files_cannot_come_into_their_place_the_old_ones_stay(
