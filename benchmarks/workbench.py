@@ -2,12 +2,11 @@
 
 Cleans, audits, extracts (killed half-way and resumed), trains three kinds, trains once more on the warm cache, and
 evaluates all three, each by the command a user types, in a folder of its own that is deleted afterwards. Prints what
-each step took and writes the same to benchmarks/results/.
+each step took and writes the same to benchmarks/results/ (`--out` for another folder).
 """
 
 import json
 import os
-import platform
 import re
 import signal
 import subprocess
@@ -21,6 +20,8 @@ import pyarrow.parquet as pq
 import typer
 from rich.console import Console
 from rich.table import Table
+
+from benchmarks.support.result_file import RESULTS, write_result
 
 ROOT = Path(__file__).parent.parent
 KINDS = ("xgboost", "logistic", "mlp")
@@ -72,7 +73,10 @@ class Road:
         )  # fmt: skip
 
 
-def main(dataset: Annotated[Path, typer.Argument(exists=True, dir_okay=False, resolve_path=True)]) -> None:
+def main(
+    dataset: Annotated[Path, typer.Argument(exists=True, dir_okay=False, resolve_path=True)],
+    out: Annotated[Path, typer.Option(help="Folder of the result file.")] = RESULTS,
+) -> None:
     """Time the road from a dataset.csv to three evaluated artifacts."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -92,7 +96,10 @@ def main(dataset: Annotated[Path, typer.Argument(exists=True, dir_okay=False, re
         same = (folder / "again" / "fusion.ubj").read_bytes() == (folder / "xgboost" / "fusion.ubj").read_bytes()
         road.step("evaluate all three", "fusion.evaluate", *KINDS, "dataset.csv")
         auc = {one["artifact"]: one["measures"]["AUC"] for one in _report(folder)}
-    _tell(road.seconds, {"views": total, "kept_by_the_kill": kept, "same_model_again": same, "test_auc": auc})
+    _tell(road.seconds)
+    rounded = {step: round(value, 1) for step, value in road.seconds.items()}
+    measured = {"views": total, "kept_by_the_kill": kept, "same_model_again": same, "test_auc": auc}
+    write_result("workbench", {"seconds": rounded, **measured}, talk, out)
 
 
 def _views(dataset: Path) -> int:
@@ -109,19 +116,12 @@ def _report(folder: Path) -> list[dict[str, dict[str, object]]]:
     return content
 
 
-def _tell(seconds: dict[str, float], more: dict[str, object]) -> None:
+def _tell(seconds: dict[str, float]) -> None:
     table = Table("step", "seconds")
     for name, value in seconds.items():
         table.add_row(name, f"{value:.0f}")
     table.add_row("all", f"{sum(seconds.values()):.0f}")
     Console(highlight=False).print(table)
-    machine = f"{platform.system().lower()}-{platform.machine()}-{os.cpu_count()}cores"
-    path = ROOT / "benchmarks" / "results" / f"workbench-{machine}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rounded = {name: round(value, 1) for name, value in seconds.items()}
-    content = {"machine": machine, "python": platform.python_version(), "seconds": rounded, **more}
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    talk.print(f"Wrote {path.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

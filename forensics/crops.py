@@ -1,6 +1,6 @@
 """Native crops: the windows every statistical analyzer looks through, so that numbers do not depend on image size."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -29,8 +29,11 @@ def native_crops(pixels: Pixels) -> list[Pixels]:
 def mean_over_crops(pixels: Pixels, measure: Callable[[Pixels], Mapping[str, float]]) -> dict[str, float] | None:
     """Each number's mean over the native crops, leaving out crops where it is NaN; None for a too small image."""
     measured = [measure(crop) for crop in native_crops(pixels)]
-    if not measured:
-        return None
+    return mean_numbers(measured) if measured else None
+
+
+def mean_numbers(measured: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Each number's mean over the crops, at least one, leaving out those where it is NaN."""
     table = np.array([[m[name] for name in measured[0]] for m in measured], dtype=np.float64)
     known = ~np.isnan(table)
     count = known.sum(axis=0)

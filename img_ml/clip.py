@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from forensics.registry import Detector, DetectorSpec, Setup
+from forensics.registry import Detector, DetectorSpec, Head, Number, Prior, Setup
 from forensics.types import ImageSample, Measured
 from img_ml.options import options
 from img_ml.prompts import load_prompts
@@ -18,17 +18,34 @@ if TYPE_CHECKING:
     from img_ml.torch_detector import Outputs
 
 # Why prompts count for next to nothing before a fusion is trained on them.
-UNTRAINED_PROMPTS = (
+_UNTRAINED_PROMPTS = (
     "an assumption, kept small: nobody measured these prompts, and even a linear head trained on CLIP's embedding "
     "(UnivFD) has a mean of 0.563 over 11 benchmarks with formats aligned (arXiv 2505.14359)"
 )
 
 
-def load_clip(spec: DetectorSpec, setup: Setup) -> Detector:
-    """The model of the spec's record on the setup's device; ArtifactError where its weights or prompts do not do.
+def clip_spec(name: str, title: str) -> DetectorSpec:
+    """The spec of the CLIP model of that title: the probability by the prompts, then that of its head."""
+    return DetectorSpec(
+        name=name,
+        title=title,
+        version=1,
+        numbers=(
+            Number(f"{name}_prob", 0, 1, f"probability of AI by {title}'s prompts", "clip", headline=True),
+            Number(f"{name}_head_prob", 0, 1, f"probability of AI by the head on {title}'s embedding", "clip"),
+        ),
+        looks_at="the whole picture at 224 pixels against descriptions of both classes",
+        fails_when="the picture looks like a photograph to a viewer too; the prompts' probability is not calibrated",
+        tier="full",
+        source="Radford et al., Learning Transferable Visual Models From Natural Language Supervision, 2021 (section "
+        "3.1.4: prompts averaged for each class); OpenCLIP's weights trained on LAION-2B, Cherti et al., 2023",
+        head=Head(f"{name}_head_prob", "linear"),
+        prior=Prior(f"{name}_prob", 0.52, _UNTRAINED_PROMPTS),
+    )
 
-    The spec declares two numbers: the probability by the prompts, then that of its head.
-    """
+
+def load_clip(spec: DetectorSpec, setup: Setup) -> Detector:
+    """The model of the spec's record on the setup's device; ArtifactError where its weights or prompts do not do."""
     chosen = options(setup, spec.name, {"prompts": ()})["prompts"]
     (weights,) = installed_for(spec.name, setup)
     prompts = load_prompts(setup.weights, chosen)

@@ -14,6 +14,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from forensics.errors import WeightsError
+from img_ml.networks.loading import Shapes, check_layout, shapes_of
 from img_ml.prompts import Prompts
 from img_ml.weights.record import Preprocessing
 from img_ml.weights.store import Installed
@@ -36,13 +37,13 @@ class ClipModel:
         self._name = weights.record.name
         self._path = weights.file(TENSORS)
         self._device = torch.device(device)
-        self._config, self.preprocessing = _read_config(weights)
-        _check_layout(self._name, shapes(self._config), _found_shapes(self._path))
+        self._config, self._shapes, self.preprocessing = _read_config(weights)
+        check_layout(self._name, self._shapes, _found_shapes(self._path))
 
     def image_tower(self) -> nn.Module:
         """Views (n, 3, side, side) to embeddings (n, d), float32 weights, not yet on the device."""
         tower: nn.Module = empty(self._config).visual
-        tensors = self._tensors(name for name in shapes(self._config) if name.startswith(_VISUAL))
+        tensors = self._tensors(name for name in self._shapes if name.startswith(_VISUAL))
         tower.load_state_dict({name.removeprefix(_VISUAL): value for name, value in tensors.items()}, assign=True)
         return _ready(tower)
 
@@ -69,7 +70,7 @@ class ClipModel:
     def _text_tower(self) -> Any:
         model: Any = empty(self._config)
         del model.visual
-        tensors = self._tensors(name for name in shapes(self._config) if not name.startswith(_VISUAL))
+        tensors = self._tensors(name for name in self._shapes if not name.startswith(_VISUAL))
         model.load_state_dict(tensors, assign=True)
         # The one tensor that is in no file: each token sees those before it.
         length = model.context_length
@@ -93,9 +94,9 @@ def empty(config: Mapping[str, Any]) -> Any:
         return open_clip.CLIP(**config)
 
 
-def shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+def shapes(config: Mapping[str, Any]) -> Shapes:
     """The name and shape of every tensor of a checkpoint of that configuration."""
-    return {name: tuple(value.shape) for name, value in empty(config).state_dict().items()}
+    return shapes_of(empty(config))
 
 
 def mean_direction(features: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -113,7 +114,7 @@ def _ready(tower: nn.Module) -> nn.Module:
     return tower.float().eval().requires_grad_(False)
 
 
-def _read_config(weights: Installed) -> tuple[Mapping[str, Any], Preprocessing]:
+def _read_config(weights: Installed) -> tuple[Mapping[str, Any], Shapes, Preprocessing]:
     path = weights.file(CONFIG)
     assert weights.record.preprocessing is not None
     try:
@@ -122,11 +123,11 @@ def _read_config(weights: Installed) -> tuple[Mapping[str, Any], Preprocessing]:
         for tower in (config["vision_cfg"], config["text_cfg"]):
             if any(name in tower for name in _FOREIGN):
                 raise ValueError("one of its towers is not open_clip's own")
-        empty(config)
+        layout = shapes(config)
         facts = _preprocessing(config, content.get("preprocess_cfg", {}), weights.record.preprocessing)
     except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
         raise WeightsError(f"{path} describes no CLIP model that is known here: {error}") from error
-    return config, facts
+    return config, layout, facts
 
 
 def _preprocessing(config: Mapping[str, Any], told: Mapping[str, Any], facts: Preprocessing) -> Preprocessing:
@@ -138,19 +139,6 @@ def _preprocessing(config: Mapping[str, Any], told: Mapping[str, Any], facts: Pr
     return replace(facts, crop=side, shortest=side, mean=(mean[0], mean[1], mean[2]), std=(std[0], std[1], std[2]))
 
 
-def _found_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+def _found_shapes(path: Path) -> Shapes:
     with safe_open(path, "pt") as file:
         return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - no mapping
-
-
-def _check_layout(name: str, expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]) -> None:
-    """Raise WeightsError at the first tensor that is missing, unknown, or of another shape."""
-    for tensor in sorted(expected.keys() | found.keys()):
-        if tensor not in found:
-            raise WeightsError(f"{name} lacks the tensor {tensor}.")
-        if tensor not in expected:
-            raise WeightsError(f"{name} holds the tensor {tensor}, which its model does not have.")
-        if expected[tensor] != found[tensor]:
-            raise WeightsError(
-                f"The tensor {tensor} of {name} is {found[tensor]} where its model needs {expected[tensor]}."
-            )

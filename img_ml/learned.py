@@ -12,6 +12,10 @@ from forensics.types import ImageSample, Signal, Skipped
 
 Finish = Callable[[], list[Signal]]
 
+# So many calls that went well under a remembered limit, and twice as much is tried: memory that somebody else had taken
+# is used again, and where it stays taken, one failed call in so many costs next to nothing.
+_CALLS_BEFORE_MORE = 50
+
 
 class Learned:
     """Signals of one learned detector, whatever goes wrong with its weights, an image, or the device's memory.
@@ -26,6 +30,8 @@ class Learned:
         self.detector, self.reason = (None, refused) if refused else _load(entry, setup)
         self.present: Callable[[], AbstractContextManager[None]] | None = None
         self._most: int | None = None  # images that fit into the device's memory at once; None: not yet known
+        self._too_many = 0  # images that did not fit when that became known
+        self._went_well = 0  # calls since then
 
     @property
     def name(self) -> str:
@@ -75,10 +81,13 @@ class Learned:
         if self._most is not None and len(samples) > self._most:
             return self._in_two(detector, samples, self._most)
         try:
-            return [checked(self._entry, signal) for signal in detector(samples)]
+            signals = [checked(self._entry, signal) for signal in detector(samples)]
         except Exception as error:  # noqa: BLE001 - the boundary: find the image at fault, spare its neighbours
             failure = f"{type(error).__name__}: {error}"
             memory = _is_out_of_memory(error)
+        else:
+            self._try_more()
+            return signals
         # Out of the handler, so that nothing of the failed attempt is held any longer.
         if memory:
             _free_device_memory()
@@ -87,8 +96,19 @@ class Learned:
         half = len(samples) // 2
         if memory:
             # Remembered: the next batch shall not run into the same wall.
-            self._most = half
+            self._most, self._too_many, self._went_well = half, max(self._too_many, len(samples)), 0
         return self._in_two(detector, samples, half)
+
+    def _try_more(self) -> None:
+        """Count a call that went well; after enough of them the limit is doubled, and gone where it was met first."""
+        if self._most is None:
+            return
+        self._went_well += 1
+        if self._went_well < _CALLS_BEFORE_MORE:
+            return
+        self._most, self._went_well = 2 * self._most, 0
+        if self._most >= self._too_many:
+            self._most, self._too_many = None, 0
 
     def _in_two(self, detector: Detector, samples: Sequence[ImageSample], first: int) -> list[Signal]:
         return [*self._measured(detector, samples[:first]), *self._measured(detector, samples[first:])]

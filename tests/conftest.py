@@ -1,6 +1,9 @@
 """What every test may ask for."""
 
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,21 @@ from hypothesis import HealthCheck, settings
 # A busy machine is slow for a second now and then; that says nothing about the code.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Locks, sockets and whatever else the tests' processes leave among the temporary files is gone with the session.
+
+    Not a folder of pytest's: the path of a Unix socket inside it would be too long on some systems.
+    """
+    tmp_path_factory.getbasetemp()  # stays where it belongs, to be looked into afterwards
+    folder = tempfile.mkdtemp(prefix="t-")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", folder)
+        patch.setattr(tempfile, "tempdir", folder)
+        yield
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

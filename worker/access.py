@@ -45,12 +45,12 @@ async def _in_cluster_mode(client: Any) -> bool:
 
 
 async def _check_types(client: Any, names: StreamNames) -> None:
-    streams = (names.jobs, names.results, names.dead_letters, names.callbacks, names.callback_dead_letters)
-    sorted_sets = (names.later, names.answered, names.callbacks_waiting)
-    for wanted, keys in ((b"stream", streams), (b"zset", sorted_sets)):
-        for key in keys:
-            kind = await client.type(key)
-            if kind not in (wanted, b"none"):
-                raise StartError(
-                    f"The key {key} in Redis is a {kind.decode()}, and the worker needs a {wanted.decode()}."
-                )
+    """One request for all keys of the queue, which on a cluster lie in one slot."""
+    wanted = {names.jobs: "stream", names.results: "stream", **names.companions}
+    async with client.pipeline(transaction=False) as pipe:
+        for key in wanted:
+            pipe.type(key)
+        kinds = [kind.decode() for kind in await pipe.execute()]
+    for (key, needed), kind in zip(wanted.items(), kinds, strict=True):
+        if kind not in (needed, "none"):
+            raise StartError(f"The key {key} in Redis is a {kind}, and the worker needs a {needed}.")

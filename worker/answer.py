@@ -69,10 +69,13 @@ class Answerer:
         except Exception as error:  # noqa: BLE001 - the boundary: a job always gets its answer
             _log.exception("worker failed on a job", job_id=job.job_id)
             outcome = InternalError(f"The worker failed on this image ({type(error).__name__}).", retryable=True)
+        document, text = _written(outcome, job, timings)
+        if isinstance(outcome, Verdict):
+            await self._memory.keep(outcome, document)
         name = outcome.code if isinstance(outcome, JobError) else outcome.label
         retryable = isinstance(outcome, JobError) and outcome.retryable
         return Answer(
-            _document(outcome, job, timings),
+            text,
             name,
             timings,
             worth_a_retry=retryable and isinstance(outcome, FetchFailedError),
@@ -92,22 +95,24 @@ class Answerer:
                 examined = await self._stations.examine(data)
             del data
             with _clocked(timings, "conclude"):
-                verdict = await self._stations.conclude(examined)
-        await self._memory.keep(verdict)
-        return verdict
+                return await self._stations.conclude(examined)
 
 
-def _document(outcome: Outcome, job: Job, timings: Mapping[str, float]) -> str:
+def _written(outcome: Outcome, job: Job, timings: Mapping[str, float]) -> tuple[Mapping[str, Any], str]:
+    """The result's document, and the same as JSON."""
     about: dict[str, Any] = {"job_id": job.job_id, "client_id": job.client_id, "image_url": job.image_url}
     if isinstance(outcome, Remembered):
         rounded = {name: round(value, 3) for name, value in timings.items()}
-        return _as_json({**outcome.document, **about, "timings_ms": rounded})
+        document = {**outcome.document, **about, "timings_ms": rounded}
+        return document, _as_json(document)
     try:
-        return _as_json(result_document(outcome, **about, timings_ms=timings))
+        document = result_document(outcome, **about, timings_ms=timings)
+        return document, _as_json(document)
     except Exception as error:  # noqa: BLE001 - the boundary: a job always gets its answer
         _log.exception("verdict cannot be written down", job_id=job.job_id)
         replacement = InternalError(f"The verdict cannot be written down ({type(error).__name__}).")
-        return _as_json(result_document(replacement, **about, timings_ms=timings))
+        document = result_document(replacement, **about, timings_ms=timings)
+        return document, _as_json(document)
 
 
 def _as_json(document: Mapping[str, object]) -> str:

@@ -12,8 +12,9 @@ import structlog
 from worker.access import check_access
 from worker.consumer import ConsumerName
 from worker.embedded import redis_at
+from worker.queue_service import Surroundings
 from worker.queues import queues_of
-from worker.service import JudgeLike, Surroundings, serve
+from worker.service import JudgeLike, serve
 from worker.settings import WorkerSettings
 
 _log = structlog.get_logger("worker")

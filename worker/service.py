@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
@@ -15,18 +14,16 @@ from fusion.live import Refreshed
 from fusion.verdict import Verdict
 from worker.answer import Answerer, Stations
 from worker.batcher import Batcher
-from worker.callbacks import Deliverer, DeliveryRules
 from worker.decode_pool import DecodePool, DecodeRules
 from worker.fetch import Fetcher, FetchLimits
-from worker.outbox import Outbox
-from worker.pipeline import Idleness, Pipeline, PipelineRules
+from worker.pipeline import Idleness
 from worker.poster import Poster, PostRules
-from worker.queues import queues_of, share
+from worker.queue_service import QueueService, Surroundings
+from worker.queues import queues_of
 from worker.reload import keep_fresh
 from worker.settings import WorkerSettings
-from worker.stream import JobStream, StreamNames
+from worker.stream import StreamNames
 from worker.tasks import end
-from worker.telemetry import Observer, log_answer
 from worker.verdict_cache import Memory, NoMemory, VerdictCache
 from worker.watch import Watch, watching
 
@@ -65,20 +62,6 @@ class JudgeLike(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What differs from run to run: where Redis is, this worker's name there, and what ends or refreshes the run."""
-
-    redis_url: str
-    consumer: str
-    stop: asyncio.Event
-    hurry: asyncio.Event
-    reload: asyncio.Event
-    stop_when_idle_s: float | None = None
-    trust_anchors: str | None = None
-    observe: Observer = log_answer
-
-
 async def serve(settings: WorkerSettings, judge: JudgeLike, around: Surroundings) -> bool:
     """Work until told to stop; False where jobs had to be handed back or the engine was still busy."""
     queues = queues_of(settings, around.consumer)
@@ -115,41 +98,13 @@ async def _serve_queues(
     allowed = frozenset(settings.fetch_allow)
     poster = Poster(PostRules(settings.callback_timeout_s, secret, allowed), connections=settings.callback_concurrency)
     idleness = Idleness(len(queues), around.stop.set)
+    service = QueueService(settings, around, answerer, poster, watch, idleness)
     try:
         async with asyncio.TaskGroup() as tasks:
-            running = [
-                tasks.create_task(_serve_queue(settings, answerer, poster, around, names, watch, idleness))
-                for names in queues
-            ]
+            running = [tasks.create_task(service.serve(names)) for names in queues]
     finally:
         await poster.close()
     return all(task.result() for task in running)
-
-
-async def _serve_queue(
-    settings: WorkerSettings,
-    answerer: Answerer,
-    poster: Poster,
-    around: Surroundings,
-    names: StreamNames,
-    watch: Watch,
-    idleness: Idleness,
-) -> bool:
-    stream = JobStream(
-        around.redis_url,
-        names,
-        block_ms=settings.redis_check_rate,
-        lease_s=settings.worker_lease_s,
-        once_s=settings.worker_once_s,
-    )
-    rules, observe = _rules(settings, around.stop_when_idle_s), watch.observing(around.observe)
-    _log.info("worker is ready", jobs=names.jobs, group=names.group, consumer=names.consumer)
-    try:
-        async with _delivering(settings, around, stream, poster):
-            pipeline = Pipeline(stream, answerer, rules, observe, watch.progress[names.jobs], idleness)
-            return await pipeline.run(around.stop, around.hurry)
-    finally:
-        await stream.close()
 
 
 @contextlib.asynccontextmanager
@@ -208,49 +163,3 @@ async def _stations(
     finally:
         await fetcher.close()
         await asyncio.to_thread(pool.close)
-
-
-@contextlib.asynccontextmanager
-async def _delivering(
-    settings: WorkerSettings, around: Surroundings, stream: JobStream, poster: Poster
-) -> AsyncIterator[None]:
-    """Callbacks are delivered beside whatever runs inside; when it ends, those being posted are finished."""
-    outbox = Outbox(around.redis_url, stream.names, lease_s=settings.worker_lease_s)
-    deliverer = Deliverer(outbox, poster.post, _delivery_rules(settings), stream.callbacks_written)
-    stop = asyncio.Event()
-    delivering = asyncio.create_task(deliverer.run(stop, around.hurry))
-    told = asyncio.create_task(_pass_on(around.stop, stop))
-    try:
-        yield
-    finally:
-        stop.set()  # a pipeline may also have ended by itself
-        await delivering
-        await end(told)
-        await outbox.close()
-
-
-async def _pass_on(event: asyncio.Event, to: asyncio.Event) -> None:
-    await event.wait()
-    to.set()
-
-
-def _delivery_rules(settings: WorkerSettings) -> DeliveryRules:
-    return DeliveryRules(
-        share(settings.callback_concurrency, len(settings.queues)),
-        settings.callback_max_attempts,
-        settings.callback_retry_s,
-        settings.worker_lease_s,
-        settings.worker_drain_s,
-    )
-
-
-def _rules(settings: WorkerSettings, stop_when_idle_s: float | None) -> PipelineRules:
-    return PipelineRules(
-        share(settings.worker_in_flight, len(settings.queues)),
-        settings.worker_lease_s,
-        settings.worker_max_deliveries,
-        settings.worker_drain_s,
-        stop_when_idle_s,
-        settings.worker_retries,
-        settings.worker_retry_delay_s,
-    )

@@ -11,10 +11,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from redis.crc import key_slot
 
 from worker.connections import SCHEMES, is_cluster, is_usable
+from worker.stream import StreamNames
 
 _HOST_AND_PORT = re.compile(r"(?:\[[0-9a-f:.]+\]|[^\s:/@\[\]]+):\d{1,5}")
-# What follows the name of a job stream in the names of the other keys of its queue (worker/stream.py).
-_SUFFIXES = (":dlq", ":later", ":answered", ":callbacks", ":callbacks:waiting", ":callbacks:dlq")
 _MEGABYTE = 1024 * 1024
 
 
@@ -175,11 +174,11 @@ class WorkerSettings(BaseSettings):
             raise ValueError("it must name one stream, or as many as WORKER_STREAM")
         if both := set(value) & set(jobs):
             raise ValueError(f"{min(both)} is a job stream: results written there would be read as jobs")
-        if taken := {one + suffix for one in jobs for suffix in _SUFFIXES} & {*jobs, *value}:
+        if taken := {key for one in jobs for key in _companions(one)} & {*jobs, *value}:
             raise ValueError(f"{min(taken)} is a key that belongs to a job stream of WORKER_STREAM")
         if is_cluster(info.data.get("redis_url") or ""):
             for one, its_results in zip(jobs, _repeated(value, len(jobs)), strict=True):
-                if len({key_slot(key.encode()) for key in (one, one + _SUFFIXES[0], its_results)}) > 1:
+                if len({key_slot(key.encode()) for key in (one, *_companions(one), its_results)}) > 1:
                     raise ValueError(
                         "on a cluster each job stream and its result stream need one hash tag, as in {a}:jobs and "
                         "{a}:results"
@@ -198,6 +197,10 @@ class WorkerSettings(BaseSettings):
             return self.worker_decode_processes
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         return min(8, cores or 1)
+
+
+def _companions(jobs: str) -> tuple[str, ...]:
+    return tuple(StreamNames(jobs, results="", group="", consumer="").companions)
 
 
 def _repeated(names: tuple[str, ...], count: int) -> tuple[str, ...]:

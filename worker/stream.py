@@ -64,6 +64,13 @@ class StreamNames:
         """The stream of callbacks that were given up."""
         return f"{self.callbacks}:dlq"
 
+    @property
+    def companions(self) -> dict[str, str]:
+        """The keys that belong to the job stream, each with its type in Redis."""
+        streams = (self.dead_letters, self.callbacks, self.callback_dead_letters)
+        sorted_sets = (self.later, self.answered, self.callbacks_waiting)
+        return dict.fromkeys(streams, "stream") | dict.fromkeys(sorted_sets, "zset")
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

@@ -13,7 +13,7 @@ import structlog
 from pydantic import ValidationError
 
 from forensics.types import Skipped
-from fusion.result import result_document, result_model
+from fusion.result import result_model
 from fusion.verdict import Verdict
 from worker.connections import connect
 from worker.patience import REDIS_IS_AWAY
@@ -22,6 +22,7 @@ from worker.telemetry import one_line
 # A cache that answers late is worse than none, and one that did not answer is left alone for a while.
 _ASKING_S = 1.0
 _PAUSE_S = 10.0
+_OF_ONE_JOB: Mapping[str, Any] = {"job_id": None, "client_id": None, "image_url": None, "timings_ms": {}}
 _log = structlog.get_logger("worker.verdict_cache")
 
 
@@ -44,8 +45,8 @@ class Memory(Protocol):
         """The verdict on these bytes by the model in force; None where it is not known."""
         ...
 
-    async def keep(self, verdict: Verdict) -> None:
-        """Remember the verdict, unless a detector failed this time."""
+    async def keep(self, verdict: Verdict, document: Mapping[str, Any]) -> None:
+        """Remember the document of a verdict, unless a detector failed this time or it could not be written down."""
         ...
 
 
@@ -56,7 +57,7 @@ class NoMemory:
         """Nothing is known."""
         return None
 
-    async def keep(self, verdict: Verdict) -> None:
+    async def keep(self, verdict: Verdict, document: Mapping[str, Any]) -> None:
         """Forget it."""
 
 
@@ -83,13 +84,17 @@ class VerdictCache:
         found = await self._asked(lambda: self._client.get(key))
         return None if found is None else _remembered(found)
 
-    async def keep(self, verdict: Verdict) -> None:
-        """Remember the verdict under the artifact that made it, unless a detector failed this time."""
-        if any(isinstance(signal, Skipped) and signal.failed for signal in verdict.evidence.signals):
+    async def keep(self, verdict: Verdict, document: Mapping[str, Any]) -> None:
+        """Remember the document of a verdict under the artifact that made it, without what belongs to its job.
+
+        Not where a detector failed this time, and not where the verdict could not be written down.
+        """
+        failed = any(isinstance(signal, Skipped) and signal.failed for signal in verdict.evidence.signals)
+        if failed or document["status"] != "done":
             return
         key = self._key(verdict.evidence.image_sha256, verdict.fingerprint)
-        document = json.dumps(result_document(verdict), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        await self._asked(lambda: self._client.set(key, document, px=self._keep_ms))
+        text = json.dumps({**document, **_OF_ONE_JOB}, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        await self._asked(lambda: self._client.set(key, text, px=self._keep_ms))
 
     async def _asked(self, command: Callable[[], Awaitable[Any]]) -> Any:
         """The reply; None where Redis gives none, or gave none a moment ago."""

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
-from forensics.crops import mean_over_crops, native_crops, too_small_reason
+from forensics.crops import mean_numbers, native_crops, too_small_reason
 from forensics.registry import DetectorSpec, Number, analyzer
 from forensics.residual import Plane, luminance, square_residual
 from forensics.types import ImageSample, Measured, Pixels, Signal, Skipped
@@ -69,10 +69,11 @@ SPEC = DetectorSpec(
 @analyzer(SPEC)
 def analyze(sample: ImageSample) -> Signal:
     """Radial profile, isolated peaks and periodicity over native crops."""
-    numbers = mean_over_crops(sample.pixels, _profile)
-    if numbers is None:
+    crops = native_crops(sample.pixels)
+    if not crops:
         return Skipped(SPEC.name, too_small_reason())
-    lights = [luminance(crop) for crop in native_crops(sample.pixels)]
+    lights = [luminance(crop) for crop in crops]
+    numbers = mean_numbers([_profile(crop, light) for crop, light in zip(crops, lights, strict=True)])
     peak, frequency = _strongest_peak([_detail(light) for light in lights])
     numbers |= {"spectrum_peak": peak, "spectrum_peak_frequency": frequency}
     numbers |= _periodicity(lights) | _doubling(lights)
@@ -84,9 +85,8 @@ def analyze(sample: ImageSample) -> Signal:
     return Measured(SPEC.name, numbers, sentence)
 
 
-def _profile(crop: Pixels) -> dict[str, float]:
+def _profile(crop: Pixels, light: Plane) -> dict[str, float]:
     """Share of power per radial band (mean per frequency), slope, direction and chroma of the fine half."""
-    light = luminance(crop)
     power = _power(light)
     radius, angle_axes = _frequencies(light.shape)
     inside = radius < 0.5

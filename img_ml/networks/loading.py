@@ -1,5 +1,6 @@
 """Networks filled from a file of tensors: key for key, or a sentence that says what does not fit."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -8,6 +9,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from forensics.errors import WeightsError
+
+Shapes = Mapping[str, tuple[int, ...]]
 
 
 def tensors_of(path: Path, name: str) -> dict[str, Tensor]:
@@ -23,14 +26,22 @@ def fill(network: nn.Module, tensors: dict[str, Tensor], name: str, *, assign: b
 
     With `assign` they become the network's own, which may then have been built on the meta device.
     """
-    expected = network.state_dict()
-    for problem, keys in (("lacks", expected.keys() - tensors.keys()), ("has", tensors.keys() - expected.keys())):
+    check_layout(name, shapes_of(network), {key: tuple(value.shape) for key, value in tensors.items()})
+    with torch.no_grad():
+        network.load_state_dict(tensors, assign=assign)
+
+
+def shapes_of(network: nn.Module) -> Shapes:
+    """The name and shape of every tensor of a checkpoint of the network."""
+    return {key: tuple(value.shape) for key, value in network.state_dict().items()}
+
+
+def check_layout(name: str, expected: Shapes, found: Shapes) -> None:
+    """Raise WeightsError where the weights of that name lack a tensor, have one too many, or one of another shape."""
+    for problem, keys in (("lacks", expected.keys() - found.keys()), ("has", found.keys() - expected.keys())):
         if keys:
             end = "" if problem == "lacks" else ", which is none of this network's"
             raise WeightsError(f"{name} {problem} the tensor {min(keys)}{end}.")
-    for key, value in expected.items():
-        if tensors[key].shape != value.shape:
-            given, wanted = tuple(tensors[key].shape), tuple(value.shape)
-            raise WeightsError(f"The tensor {key} of {name} has the shape {given}, not {wanted}.")
-    with torch.no_grad():
-        network.load_state_dict(tensors, assign=assign)
+    for key, wanted in expected.items():
+        if found[key] != wanted:
+            raise WeightsError(f"The tensor {key} of {name} has the shape {found[key]}, not {wanted}.")

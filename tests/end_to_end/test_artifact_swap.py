@@ -2,7 +2,6 @@
 
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,13 +13,6 @@ from fusion.artifacts import app
 from tests.worker import web as pages
 from tests.worker.processes import WorkerProcess, push, results_of
 from tests.worker.redis_server import wait_until
-
-
-@pytest.fixture
-def web() -> Iterator[pages.Web]:
-    with pages.running_web() as server:
-        server.pages["/good.jpg"] = pages.photo(1)
-        yield server
 
 
 @pytest.fixture

@@ -5,29 +5,14 @@ import hmac
 import json
 import signal
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from tests.worker import web as pages
 from tests.worker.processes import JOBS, WorkerProcess, push, results_of
-from tests.worker.receiver import Receiver, running_receiver
 from tests.worker.redis_server import wait_until
 
 CALLBACKS = f"{JOBS}:callbacks"
-
-
-@pytest.fixture
-def web() -> Iterator[pages.Web]:
-    with pages.running_web() as server:
-        server.pages |= {f"/{n}.jpg": pages.photo(n) for n in range(20)}
-        yield server
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with running_receiver() as server:
-        yield server
 
 
 @pytest.fixture

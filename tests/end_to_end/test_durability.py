@@ -4,25 +4,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from tests.worker import web as pages
 from tests.worker.processes import DLQ, JOBS, RESULTS, ROOT, WorkerProcess, environment, push, results_of
 from tests.worker.redis_server import RedisServer, embedded_executable, wait_until
-
-
-@pytest.fixture
-def web() -> Iterator[pages.Web]:
-    with pages.running_web() as server:
-        server.pages |= {f"/{n}.jpg": pages.photo(n) for n in range(20)}
-        yield server
-
-
-@pytest.fixture
-def settings(redis_server, web) -> dict[str, str]:
-    return {"REDIS_URL": redis_server.url, "FETCH_ALLOW": web.place}
 
 
 def push_many(client, web: pages.Web, count: int) -> set[str]:

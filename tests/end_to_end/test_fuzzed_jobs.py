@@ -4,7 +4,6 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator
 
 import jsonschema
 import pytest
@@ -25,13 +24,12 @@ DECODE_TIMEOUT_S, GRACE_S = 10.0, 15.0
 
 
 @pytest.fixture
-def web() -> Iterator[pages.Web]:
+def web(web: pages.Web) -> pages.Web:
     def serving(number: int):
         return lambda handler: pages.answer(handler, mutant(number).data)
 
-    with pages.running_web() as server:
-        server.pages |= {f"/{n}": serving(n) for n in range(FIRST, FIRST + COUNT)}
-        yield server
+    web.pages |= {f"/{n}": serving(n) for n in range(FIRST, FIRST + COUNT)}
+    return web
 
 
 def push_all(client, web: pages.Web) -> None:

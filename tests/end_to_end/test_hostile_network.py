@@ -20,19 +20,6 @@ BURIED = f"{JOBS}:callbacks:dlq"
 
 
 @pytest.fixture
-def web() -> Iterator[pages.Web]:
-    with pages.running_web() as server:
-        server.pages["/good.jpg"] = pages.photo(1)
-        yield server
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with running_receiver() as server:
-        yield server
-
-
-@pytest.fixture
 def trap() -> Iterator[Trap]:
     with Trap() as listener:
         yield listener

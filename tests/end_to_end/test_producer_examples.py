@@ -6,13 +6,11 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
-from tests.worker import web as pages
 from tests.worker.processes import JOBS, ROOT, WorkerProcess, environment
-from tests.worker.receiver import Receiver, running_receiver
 from tests.worker.redis_server import free_port, wait_until
 
 EXAMPLES = ROOT / "examples"
@@ -53,19 +51,6 @@ def produce(request: pytest.FixtureRequest, redis_server, tmp_path) -> Callable[
         )  # fmt: skip
 
     return run
-
-
-@pytest.fixture
-def web() -> Iterator[pages.Web]:
-    with pages.running_web() as server:
-        server.pages["/good.jpg"] = pages.photo(1)
-        yield server
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with running_receiver() as server:
-        yield server
 
 
 def test_an_example_prints_the_verdict_of_its_own_job_and_the_callback_comes(

@@ -3,7 +3,6 @@
 import datetime
 import ipaddress
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,21 +13,7 @@ from cryptography.x509.oid import NameOID
 
 from tests.worker import web as pages
 from tests.worker.processes import ROOT, WorkerProcess, push, results_of
-from tests.worker.receiver import Receiver, running_receiver
 from tests.worker.redis_server import RedisServer, free_port, newer_executable, wait_until
-
-
-@pytest.fixture
-def web() -> Iterator[pages.Web]:
-    with pages.running_web() as server:
-        server.pages["/1.jpg"] = pages.photo(1)
-        yield server
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with running_receiver() as server:
-        yield server
 
 
 def test_a_user_with_the_documented_rights_is_enough(client, redis_server, web, receiver):

@@ -15,13 +15,6 @@ from tests.worker.redis_server import RedisClusterServer, embedded_executable, n
 PER_QUEUE = 20
 
 
-@pytest.fixture
-def web() -> Iterator[pages.Web]:
-    with pages.running_web() as server:
-        server.pages |= {f"/{n}.jpg": pages.photo(n) for n in range(PER_QUEUE)}
-        yield server
-
-
 @pytest.fixture(scope="module", params=["embedded", pytest.param("newer", marks=pytest.mark.slow)])
 def cluster(request, tmp_path_factory) -> Iterator[RedisClusterServer]:
     executable = embedded_executable() if request.param == "embedded" else newer_executable()

@@ -3,7 +3,6 @@
 import re
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,14 +16,6 @@ from img_ml.profiles import load_profile
 from tests.worker import web as pages
 from tests.worker.processes import WorkerProcess, push, results_of
 from tests.worker.redis_server import wait_until
-
-
-@pytest.fixture
-def web() -> Iterator[pages.Web]:
-    with pages.running_web() as server:
-        for number in range(3):
-            server.pages[f"/{number}.jpg"] = pages.photo(number)
-        yield server
 
 
 @pytest.fixture

@@ -7,22 +7,13 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 
 import pytest
 
-from tests.worker import web as pages
 from tests.worker.processes import DLQ, JOBS, ROOT, WorkerProcess, environment, push, results_of
 from tests.worker.redis_server import RedisServer, embedded_executable, free_port, wait_until
 
 QUEUE = f'{{stream="{JOBS}"}}'
-
-
-@pytest.fixture
-def web() -> Iterator[pages.Web]:
-    with pages.running_web() as server:
-        server.pages["/good.jpg"] = pages.photo(1)
-        yield server
 
 
 @pytest.fixture

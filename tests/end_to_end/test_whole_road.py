@@ -2,7 +2,6 @@
 
 import json
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import jsonschema
@@ -17,11 +16,10 @@ PHOTOS = ("chelsea.png", "coffee.png", "rocket.jpg")
 
 
 @pytest.fixture
-def web() -> Iterator[pages.Web]:
-    with pages.running_web() as server:
-        for name in PHOTOS:
-            server.pages[f"/{name}"] = (Path(skimage.__file__).parent / "data" / name).read_bytes()
-        yield server
+def web(web: pages.Web) -> pages.Web:
+    folder = Path(skimage.__file__).parent / "data"
+    web.pages |= {f"/{name}": (folder / name).read_bytes() for name in PHOTOS}
+    return web
 
 
 @pytest.fixture(scope="module")

@@ -2,25 +2,10 @@
 
 import json
 import signal
-from collections.abc import Iterator
-
-import pytest
 
 from tests.worker import web as pages
 from tests.worker.processes import DLQ, JOBS, RESULTS, WorkerProcess, push, results_of
 from tests.worker.redis_server import wait_until
-
-
-@pytest.fixture
-def web() -> Iterator[pages.Web]:
-    with pages.running_web() as server:
-        server.pages["/good.jpg"] = pages.photo(1)
-        yield server
-
-
-@pytest.fixture
-def settings(redis_server, web) -> dict[str, str]:
-    return {"REDIS_URL": redis_server.url, "FETCH_ALLOW": web.place}
 
 
 def test_every_hostile_job_gets_its_code_and_the_neighbours_get_verdicts(client, web, settings):

@@ -269,8 +269,8 @@ def written(folder: Path, config: object, scale: float = 2.0, **changed: torch.T
     [
         ({"visual.proj": None}, "lacks the tensor visual.proj"),
         ({"ln_final.bias": None}, "lacks the tensor ln_final.bias"),
-        ({"visual.extra": torch.zeros(1)}, "holds the tensor visual.extra"),
-        ({"visual.proj": torch.zeros(3, 4)}, r"visual.proj of clip-vit-h-14 is \(3, 4\) where its model needs"),
+        ({"visual.extra": torch.zeros(1)}, "has the tensor visual.extra, which is none of this network's"),
+        ({"visual.proj": torch.zeros(3, 4)}, r"visual.proj of clip-vit-h-14 has the shape \(3, 4\), not"),
     ],
 )
 def test_a_checkpoint_of_another_layout_is_refused(tmp_path: Path, changed: dict[str, object], told: str) -> None:

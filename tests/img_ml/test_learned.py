@@ -57,6 +57,35 @@ def test_what_does_not_fit_is_halved_and_the_next_batch_starts_from_there(error:
     assert device.sizes == [2, 2, 2, 2]
 
 
+def test_after_a_while_twice_as_much_is_tried_until_the_limit_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("img_ml.learned._CALLS_BEFORE_MORE", 8)
+    device = SmallDevice(3, OutOfMemoryError("CUDA"))
+    learned = Learned(Registered(SPEC, load=lambda setup: device), SETUP)
+    levels = list(range(1, 9))
+    learned.signals(greys(*levels))
+    assert device.sizes == [8, 4, 2, 2, 2, 2]
+    device.sizes.clear()
+    learned.signals(greys(*levels))
+    learned.signals(greys(*levels))  # still too small: tried once, and the limit is as before
+    assert device.sizes == [2, 2, 2, 2, 4, 2, 2, 2, 2]
+    device.most = 8
+    device.sizes.clear()
+    for _ in range(6):
+        assert means(learned.signals(greys(*levels))) == levels
+    assert device.sizes == [2, 2, 2, 2, 4, 4, 4, 4, 4, 4, 4, 4, 8]
+
+
+def test_work_is_given_ahead_again_once_the_limit_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("img_ml.learned._CALLS_BEFORE_MORE", 2)
+    device = Ahead("")
+    device.most = 1
+    learned = Learned(Registered(SPEC, load=lambda setup: device), SETUP)
+    learned.signals(greys(1, 2))
+    device.sizes.clear()
+    assert means(learned.started(greys(1, 2))()) == [1, 2]
+    assert device.sizes == []
+
+
 def test_one_image_that_does_not_fit_alone_is_skipped_and_the_rest_is_measured() -> None:
     device = SmallDevice(0, OutOfMemoryError("CUDA out of memory"))
     learned = Learned(Registered(SPEC, load=lambda setup: device), SETUP)

@@ -52,8 +52,13 @@ async def test_a_task_gets_the_time_to_leave_in_order_and_keeps_its_error():
         failed.result()
 
 
-async def test_there_may_be_nothing_to_end():
-    await end()
+async def test_tasks_that_ended_before_keep_their_results_and_none_at_all_is_no_error():
+    task = asyncio.create_task(asyncio.sleep(0, "kept"))
+    await task
+    async with asyncio.timeout(5):
+        await end(task)
+        await end()
+    assert task.result() == "kept"
 
 
 async def test_a_task_that_speaks_with_redis_ends_whenever_it_is_told(redis_server):

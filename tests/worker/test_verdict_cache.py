@@ -10,6 +10,7 @@ import pytest
 
 from forensics.examine import Examined
 from forensics.types import Evidence, Skipped
+from fusion.result import result_document
 from tests.worker.doubles import verdict_on
 from worker.answer import Answerer, Stations
 from worker.messages import Job
@@ -39,6 +40,10 @@ class Road:
 
     def answerer(self, memory: VerdictCache) -> Answerer:
         return Answerer(Stations(self.fetch, self.examine, self.conclude), 4, memory)
+
+
+async def unwritable(examined: Examined):
+    return replace(verdict_on(examined), label="AI", confidence=2.0)
 
 
 class Model:
@@ -105,9 +110,24 @@ async def test_a_verdict_that_a_failing_detector_made_poorer_is_not_kept(opened,
         assert client.dbsize() == kept
 
 
+async def test_a_verdict_that_cannot_be_written_down_is_not_kept(opened, client):
+    road = Road()
+    road.conclude = lambda examined: unwritable(examined)
+    answer = await road.answerer(opened()).answer(job(0))
+    assert (answer.outcome, json.loads(answer.result)["status"]) == ("AI", "error")
+    assert client.dbsize() == 0
+
+
+async def test_what_is_kept_names_no_job(opened, client):
+    await Road().answerer(opened()).answer(job(7))
+    kept = json.loads(client.get(f"verdicts:{FINGERPRINT}:c:{SHA256}"))
+    assert (kept["job_id"], kept["client_id"], kept["image_url"], kept["timings_ms"]) == (None, None, None, {})
+
+
 async def test_it_is_forgotten_after_its_time(opened, client):
     cache = opened(keep_s=0.1)
-    await cache.keep(replace(verdict_on(Examined(Evidence(SHA256, "image/png", 3, 2, ())))))
+    verdict = verdict_on(Examined(Evidence(SHA256, "image/png", 3, 2, ())))
+    await cache.keep(verdict, result_document(verdict))
     assert client.dbsize() == 1
     deadline = time.monotonic() + 5
     while await cache.find(DATA) is not None:
