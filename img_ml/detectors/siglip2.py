@@ -56,6 +56,7 @@ def load(setup: Setup) -> Detector:
     (weights,) = installed_for(SPEC.name, setup)
     from img_ml.preprocess import Preprocessor
     from img_ml.siglip import load_siglip
+    from img_ml.siglip_embedder import unit
     from img_ml.torch_detector import Parts, TorchDetector
 
     siglip = load_siglip(weights.folder, weights.record.name)
@@ -69,12 +70,6 @@ def load(setup: Setup) -> Detector:
     if classifier is not None:
         mark = hashlib.sha256(f"{weights.digest} {classifier.digest}".encode()).hexdigest()
     return TorchDetector(Parts(lambda sample: [preprocess(sample.pixels)], siglip.tower, post), setup.device, mark)
-
-
-def unit(pooled: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The pooled output (..., d) at unit length: what heads, classifiers and refiners share."""
-    exact = pooled.astype(np.float64)
-    return np.asarray(exact / np.linalg.norm(exact, axis=-1, keepdims=True), dtype=np.float32)
 
 
 def classifier_name(encoder: str) -> str:
