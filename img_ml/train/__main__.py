@@ -11,9 +11,12 @@ from rich.console import Console
 from img_ml.command import told_errors
 from img_ml.dataset import DatasetError, Row, read_dataset
 from img_ml.settings import ImgMlSettings
+from img_ml.train.commands import siglip2
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+
+app.add_typer(siglip2.app, name="siglip2")
 
 
 @app.callback()

@@ -1,0 +1,1 @@
+"""The commands of `python -m img_ml.train`, one network each."""
