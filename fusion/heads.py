@@ -1,7 +1,7 @@
 """Heads: classifiers over a detector's embedding, trained out of fold: no image is scored by one that saw it."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
@@ -162,17 +162,21 @@ def apply_heads(heads: Sequence[TrainedHead], evidence: Sequence[Evidence], mark
     """The evidence with the heads' probabilities in place of what their detectors left open.
 
     A detector that has no head here, or only one for other weights than those in `marks`, keeps what it measured
-    without one; where that is nothing, it is skipped, saying so.
+    without one; where that is nothing, it is skipped, saying so. In place of a head for other weights stands no other
+    classifier's probability: the fusion learned from that head's scores.
     """
     by_detector = {head.detector: head for head in heads if head.weights == marks.get(head.detector, "")}
-    return [replace(one, signals=tuple(_with_head(s, by_detector) for s in one.signals)) for one in evidence]
+    stale = {head.detector for head in heads} - by_detector.keys()
+    return [replace(one, signals=tuple(_with_head(s, by_detector, stale) for s in one.signals)) for one in evidence]
 
 
-def _with_head(signal: Signal, heads: Mapping[str, TrainedHead]) -> Signal:
+def _with_head(signal: Signal, heads: Mapping[str, TrainedHead], stale: Set[str]) -> Signal:
     if not isinstance(signal, Measured) or signal.embedding is None:
         return signal
-    spec = get(signal.detector).spec
+    spec, embedding = get(signal.detector).spec, signal.embedding
     head = heads.get(signal.detector)
+    if signal.detector in stale and spec.head is not None:
+        signal = replace(signal, numbers={**signal.numbers, spec.head.number: math.nan})
     if head is None and any(not math.isnan(value) for value in signal.numbers.values()):
         return replace(signal, embedding=None)
     if head is None:
@@ -180,8 +184,8 @@ def _with_head(signal: Signal, heads: Mapping[str, TrainedHead]) -> Signal:
             signal.detector,
             "it has no head trained for its weights: run python -m fusion.train_fusion with this profile",
         )
-    probability = float(head.probability(signal.embedding[None, :])[0])
+    probability = float(head.probability(embedding[None, :])[0])
     told = f"{spec.title}: the trained head gives a probability of {probability:.0%} for AI."
-    alone = all(math.isnan(value) for value in signal.numbers.values())
+    alone = all(math.isnan(value) for name, value in signal.numbers.items() if name != head.number)
     sentence = told if alone else f"{signal.sentence} {told}"
     return replace(signal, numbers={**signal.numbers, head.number: probability}, sentence=sentence, embedding=None)

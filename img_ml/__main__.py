@@ -59,8 +59,9 @@ def _weights(entry: Registered) -> str:
     if entry.load is None:
         return "none needed"
     folder = ImgMlSettings().weights_dir
-    own = [record for record in RECORDS if entry.spec.name in record.detectors]
-    return ", ".join(f"{record.name} {state_of(record, folder)}" for record in own) or "own files"
+    states = {one: state_of(one, folder) for one in RECORDS if entry.spec.name in one.detectors}
+    told = [f"{one.name} {state}" for one, state in states.items() if not (one.optional and state == "missing")]
+    return ", ".join(told) or "own files"
 
 
 if __name__ == "__main__":

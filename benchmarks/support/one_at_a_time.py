@@ -36,6 +36,20 @@ def transformers_way(weights: Installed, device: str) -> Plain:
     return run
 
 
+def siglip_way(weights: Installed, device: str) -> Plain:
+    """AutoImageProcessor and SiglipVisionModel, as a model card shows it."""
+    from transformers import AutoImageProcessor, SiglipVisionModel
+
+    processor = AutoImageProcessor.from_pretrained(weights.folder, local_files_only=True)
+    model = SiglipVisionModel.from_pretrained(weights.folder, local_files_only=True).eval().to(device)
+
+    @torch.inference_mode()
+    def run(picture: Image.Image) -> object:
+        return model(**processor(picture, return_tensors="pt").to(device)).pooler_output.cpu()
+
+    return run
+
+
 def open_clip_way(weights: Installed, device: str) -> Plain:
     """The transform and encode_image of open_clip."""
     import json
@@ -134,4 +148,5 @@ PLAIN: Mapping[str, Callable[[Installed, str], Plain]] = {
     "fatformer": fatformer_way,
     "ghostnet": ghostnet_way,
     "mantranet": mantranet_way,
+    "siglip2": siglip_way,
 }

@@ -18,6 +18,14 @@ from img_ml.weights.store import install
 from img_ml.weights.table import CLIP_MEAN, CLIP_STD, find
 
 Writer = Callable[[Path], None]
+SO400M: Mapping[str, int] = {
+    "hidden_size": 1152,
+    "num_hidden_layers": 27,
+    "num_attention_heads": 16,
+    "intermediate_size": 4304,
+    "image_size": 384,
+    "patch_size": 14,
+}
 
 
 def write(detectors: Sequence[str], weights: Path, *, tiny: bool) -> list[str]:
@@ -109,6 +117,20 @@ def write_ghostnet(weights: Path) -> None:
     write_tensors(weights, "ghostnet", ResidualGhostNet(), {"config.json": {"backbone": BACKBONES[0]}})
 
 
+def write_siglip(weights: Path, name: str, vision: Mapping[str, int]) -> None:
+    """SigLIP 2's image tower as save_pretrained writes it alone; the text tower of the published file is not read."""
+    from transformers import SiglipVisionConfig, SiglipVisionModel
+
+    config = SiglipVisionConfig(**vision)
+    with torch.device("meta"):
+        network = SiglipVisionModel(config)
+    facts = find(name).preprocessing
+    assert isinstance(facts, Preprocessing)
+    prepared = {**processor(name), "do_center_crop": False, "resample": 2}
+    prepared |= {"size": {"height": facts.squash, "width": facts.squash}}
+    write_tensors(weights, name, network, {"config.json": config.to_dict(), "preprocessor_config.json": prepared})
+
+
 def processor(name: str) -> dict[str, object]:
     """A preprocessor_config.json that says what the record says."""
     facts = find(name).preprocessing
@@ -149,7 +171,7 @@ def _tiny_writers() -> Mapping[str, Writer]:
     from tests.img_ml.tiny import TINY
 
     # Where a detector has several sizes, the one of the largest profile.
-    return {**TINY, "dino": lambda weights: _tiny_dino(weights)}
+    return {**TINY, "dino": lambda weights: _tiny_dino(weights), "siglip2": lambda weights: _tiny_siglip(weights)}
 
 
 def _tiny_dino(weights: Path) -> None:
@@ -157,6 +179,13 @@ def _tiny_dino(weights: Path) -> None:
 
     for name in ("dinov2-base", "dinov2-large"):
         write_dino(weights, name)
+
+
+def _tiny_siglip(weights: Path) -> None:
+    from tests.img_ml.tiny import write_siglip
+
+    for name in ("siglip2-base", "siglip2-so400m"):
+        write_siglip(weights, name)
 
 
 WRITERS: Mapping[str, Writer] = {
@@ -167,4 +196,5 @@ WRITERS: Mapping[str, Writer] = {
     "fatformer": write_fatformer,
     "ghostnet": write_ghostnet,
     "mantranet": write_mantranet,
+    "siglip2": lambda weights: write_siglip(weights, "siglip2-so400m", SO400M),
 }

@@ -2,6 +2,7 @@
 
 import typer
 
+from img_ml.train.commands import siglip2
 from img_ml.train.commands.ghostnet import ghostnet
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -16,6 +17,7 @@ def main() -> None:
 
 
 app.command()(ghostnet)
+app.add_typer(siglip2.app, name="siglip2")
 
 if __name__ == "__main__":
     app()

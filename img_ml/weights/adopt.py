@@ -58,13 +58,19 @@ def check_safetensors(path: Path) -> None:
 
 
 def convert(source: Path, target: Path) -> None:
-    """Write the tensors of a PyTorch checkpoint as safetensors, under their own names.
+    """Write the tensors of a PyTorch checkpoint as safetensors, under their own names: see read_checkpoint_tensors."""
+    from safetensors.torch import save_file
+
+    save_file(apart(read_checkpoint_tensors(source)), target)
+
+
+def read_checkpoint_tensors(source: Path) -> dict[str, "Tensor"]:
+    """The tensors of a PyTorch checkpoint.
 
     It is read with `weights_only`: what would execute code is refused. Of a checkpoint that holds more (an epoch, an
     optimiser) only the network's state is taken; a prefix `module.` that every name has is dropped.
     """
     import torch
-    from safetensors.torch import save_file
 
     try:
         # A training script's options are plain values in a Namespace; nothing else is let in.
@@ -83,7 +89,7 @@ def convert(source: Path, target: Path) -> None:
         raise WeightsError(f"{source} holds no tensors.")
     if all(name.startswith(_PARALLEL) for name in tensors):
         tensors = {name.removeprefix(_PARALLEL): value for name, value in tensors.items()}
-    save_file(apart(tensors), target)
+    return tensors
 
 
 def apart(tensors: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:

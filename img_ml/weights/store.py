@@ -48,7 +48,7 @@ def installed_for(detector: str, setup: Setup) -> tuple[Installed, ...]:
     wanted = setup.options.get("weights")
     records = needed(detector, setup.tier) if wanted is None else (find(wanted),)
     for record in records:
-        if detector not in record.detectors:
+        if detector not in record.detectors or record.optional:
             raise WeightsError(f"{record.name} are not weights of {detector}: name others in the profile's options.")
     if not records:
         raise WeightsError(f"The table lists no weights for {detector} in a profile of the size {setup.tier}.")
@@ -143,7 +143,7 @@ def _clear_leftovers(name: str, weights: Path) -> None:
 def pull_command(record: WeightsRecord) -> str:
     """What a user types to get the weights."""
     if record.origin == "trained":
-        return f"python -m img_ml.train {record.name} --dataset dataset.csv"
+        return f"python -m img_ml.train {record.made_by or f'{record.name} --dataset dataset.csv'}"
     return f"python -m img_ml.weights pull {record.name}" + (" --from FILE" if record.origin == "local" else "")
 
 

@@ -13,6 +13,10 @@ CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.261302
 # As the preprocessor_config.json of both repositories says; the file itself is read when the network is loaded.
 _DINOV2 = Preprocessing(crop=224, shortest=256, mean=IMAGENET_MEAN, std=IMAGENET_STD)
 _CLIP = Preprocessing(crop=224, shortest=224, mean=CLIP_MEAN, std=CLIP_STD)
+# As the preprocessor_config.json of Google's repositories says; the file itself is read when the network is loaded.
+_HALF = (0.5, 0.5, 0.5)
+_SIGLIP_224 = Preprocessing(crop=224, squash=224, resample="bilinear", mean=_HALF, std=_HALF)
+_SIGLIP_384 = Preprocessing(crop=384, squash=384, resample="bilinear", mean=_HALF, std=_HALF)
 
 RECORDS: tuple[WeightsRecord, ...] = (
     WeightsRecord(
@@ -146,6 +150,65 @@ RECORDS: tuple[WeightsRecord, ...] = (
         preprocessing=Preprocessing(crop=384, shortest=440, resample="bilinear", mean=IMAGENET_MEAN, std=IMAGENET_STD),
         footprint=Footprint(21_811_969, 21_275_521, 12_404_736),
     ),
+    WeightsRecord(
+        name="siglip2-base",
+        detectors=("siglip2",),
+        tier="standard",
+        origin="hub",
+        licence="Apache-2.0",
+        where="https://huggingface.co/google/siglip2-base-patch16-224",
+        repository="google/siglip2-base-patch16-224",
+        revision="75de2d55ec2d0b4efc50b3e9ad70dba96a7b2fa2",
+        # The whole model; only its image tower is read.
+        files=(
+            WeightFile("config.json", 253),
+            WeightFile("preprocessor_config.json", 394),
+            WeightFile("model.safetensors", 1_500_800_000),
+        ),
+        preprocessing=_SIGLIP_224,
+        footprint=Footprint(92_884_420, 92_102_400, 7_827_456),
+    ),
+    WeightsRecord(
+        name="siglip2-so400m",
+        detectors=("siglip2",),
+        tier="full",
+        origin="hub",
+        licence="Apache-2.0",
+        where="https://huggingface.co/google/siglip2-so400m-patch14-384",
+        repository="google/siglip2-so400m-patch14-384",
+        revision="e8e487298228002f3d8a82e0cd5c8ea9c567f57f",
+        files=(
+            WeightFile("config.json", 559),
+            WeightFile("preprocessor_config.json", 394),
+            WeightFile("model.safetensors", 4_540_000_000),
+        ),
+        preprocessing=_SIGLIP_384,
+        footprint=Footprint(428_226_329, 426_577_088, 40_307_328),
+    ),
+    WeightsRecord(
+        name="siglip2-base-mlp",
+        detectors=("siglip2",),
+        tier="standard",
+        origin="trained",
+        licence="yours",
+        where="an optional classifier over the embeddings of siglip2-base; nobody publishes it, it is "
+        "trained on images of your own",
+        files=(WeightFile("config.json", 500), WeightFile("model.safetensors", 1_850_000)),
+        made_by="siglip2 train --embeddings_dir EMBEDDINGS --install",
+        optional=True,
+    ),
+    WeightsRecord(
+        name="siglip2-so400m-mlp",
+        detectors=("siglip2",),
+        tier="full",
+        origin="trained",
+        licence="yours",
+        where="an optional classifier over the embeddings of siglip2-so400m; nobody publishes it, it is "
+        "trained on images of your own",
+        files=(WeightFile("config.json", 500), WeightFile("model.safetensors", 2_640_000)),
+        made_by="siglip2 train --embeddings_dir EMBEDDINGS --install",
+        optional=True,
+    ),
 )
 
 
@@ -162,7 +225,7 @@ def find(name: str, records: Sequence[WeightsRecord] | None = None) -> WeightsRe
 def needed(detector: str, tier: Tier) -> tuple[WeightsRecord, ...]:
     """What a detector takes in a profile of that tier: its records of the largest tier that the profile holds."""
     held = TIERS[: TIERS.index(tier) + 1]
-    own = [record for record in RECORDS if detector in record.detectors and record.tier in held]
+    own = [one for one in RECORDS if detector in one.detectors and one.tier in held and not one.optional]
     largest = max((TIERS.index(record.tier) for record in own), default=-1)
     return tuple(record for record in own if TIERS.index(record.tier) == largest)
 

@@ -176,6 +176,23 @@ def test_a_head_trained_on_other_weights_is_not_used() -> None:
     assert isinstance(filled.signals[0], Skipped)
 
 
+def test_a_probability_that_the_detector_gave_itself_stands_only_where_the_artifact_has_no_head() -> None:
+    given = evidence(table(informative=6.0).embeddings["embedder"][200])
+    (signal,) = given.signals
+    assert isinstance(signal, Measured)
+    given = replace(given, signals=(replace(signal, numbers={"embedder_prob": 0.125}),))
+    (own,) = apply_heads((), [given], {})[0].signals
+    assert isinstance(own, Measured)
+    assert own.numbers["embedder_prob"] == 0.125
+    fitted = fit(table(informative=6.0), Plan(model="logistic", skip=0.0))
+    (by_head,) = apply_heads(fitted.heads, [given], {})[0].signals
+    assert isinstance(by_head, Measured)
+    assert by_head.numbers["embedder_prob"] != 0.125
+    assert by_head.sentence.startswith("Test embedder: the trained head")
+    # The fusion learned from a head for other weights, so no other classifier may speak in its place.
+    assert isinstance(apply_heads(fitted.heads, [given], {"embedder": "other weights"})[0].signals[0], Skipped)
+
+
 @pytest.mark.parametrize("kind", ["svm_linear", "linear", "mlp"])
 def test_the_other_kinds_of_head_learn_too(kind: HeadKind) -> None:
     fitted = fit(table(informative=6.0), Plan(model="logistic", skip=0.0, heads={"embedder": kind}))

@@ -13,16 +13,17 @@ from fusion.judge import load_judge
 from fusion.settings import FusionSettings
 from fusion.train_fusion import app
 from img_ml.settings import ImgMlSettings
-from tests.img_ml.tiny import write_clip, write_dino
+from tests.img_ml.tiny import write_clip, write_dino, write_siglip
 
-PROFILE = 'detectors = ["noise", "dino", "clip_h14"]\nartifact = "model"\n'
+PROFILE = 'detectors = ["noise", "dino", "clip_h14", "siglip2"]\nartifact = "model"\n'
 
 
-def test_heads_of_dino_and_clip_are_trained_out_of_fold_and_used(
+def test_heads_of_dino_clip_and_siglip_are_trained_out_of_fold_and_used(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_dino(tmp_path / "weights", "dinov2-large")
     write_clip(tmp_path / "weights")
+    write_siglip(tmp_path / "weights", "siglip2-so400m")
     monkeypatch.setenv("IMG_ML_WEIGHTS_DIR", str(tmp_path / "weights"))
     monkeypatch.setenv("IMG_ML_DEVICE", "cpu")
     profile = tmp_path / "mine.toml"
@@ -31,7 +32,7 @@ def test_heads_of_dino_and_clip_are_trained_out_of_fold_and_used(
     options = ["--dataset", str(dataset), "--views", "1", "--model", "logistic", "--head", "dino=svm_linear"]
     trained = CliRunner().invoke(app, [*places, *options])
     assert trained.exit_code == 0, trained.output
-    assert set(json.loads((tmp_path / "model" / "fusion.json").read_text())["heads"]) == {"clip_h14", "dino"}
+    assert set(json.loads((tmp_path / "model" / "fusion.json").read_text())["heads"]) == {"clip_h14", "dino", "siglip2"}
     assert "--head dino=svm_linear" in (tmp_path / "model" / "MODEL_CARD.md").read_text()
     judge = load_judge(ImgMlSettings(IMG_ML_PROFILE=str(profile)), FusionSettings())
     (verdict,) = judge.judge([decode((dataset.parent / "0-1-0.png").read_bytes())])
@@ -40,5 +41,5 @@ def test_heads_of_dino_and_clip_are_trained_out_of_fold_and_used(
     for signal in verdict.evidence.signals:
         assert isinstance(signal, Measured)
         numbers |= signal.numbers
-    for name in ("dino_prob", "clip_h14_prob", "clip_h14_head_prob"):
+    for name in ("dino_prob", "clip_h14_prob", "clip_h14_head_prob", "siglip2_prob"):
         assert math.isfinite(numbers[name]), name

@@ -56,12 +56,31 @@ def ghostnet() -> Network:
     return network, network
 
 
+def siglip(**sizes: int) -> Network:
+    from transformers import SiglipVisionConfig
+
+    from img_ml.siglip import SiglipTower, empty
+
+    network = SiglipTower(empty(SiglipVisionConfig(**sizes)))
+    return network, network
+
+
+SO400M = {
+    "hidden_size": 1152,
+    "intermediate_size": 4304,
+    "num_hidden_layers": 27,
+    "num_attention_heads": 16,
+    "image_size": 384,
+    "patch_size": 14,
+}
 NETWORKS: Mapping[str, tuple[Callable[[], Network], int]] = {
     "dinov2-base": (lambda: dinov2(768, 12, 12), 224),
     "dinov2-large": (lambda: dinov2(1024, 24, 16), 224),
     "clip-vit-h-14": (lambda: clip("ViT-H-14"), 224),
     "clip-vit-bigg-14": (lambda: clip("ViT-bigG-14"), 224),
     "fatformer": (fatformer, 224),
+    "siglip2-base": (siglip, 224),
+    "siglip2-so400m": (lambda: siglip(**SO400M), 384),
     "commfor-384": (commfor, 384),
     "ghostnet": (ghostnet, 224),
 }

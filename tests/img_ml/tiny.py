@@ -163,6 +163,69 @@ def write_ghostnet(weights: Path) -> None:
     install(find("ghostnet"), weights, "tiny", fill)
 
 
+TINY_SIGLIP = {
+    "vision_config": {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 48,
+        "image_size": 56,
+        "patch_size": 14,
+    },
+    "text_config": {
+        "hidden_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 48,
+        "vocab_size": 64,
+        "max_position_embeddings": 8,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+    },
+}
+SIGLIP_PROCESSOR = {
+    "do_convert_rgb": None,
+    "do_normalize": True,
+    "do_rescale": True,
+    "do_resize": True,
+    "image_mean": [0.5, 0.5, 0.5],
+    "image_processor_type": "SiglipImageProcessor",
+    "image_std": [0.5, 0.5, 0.5],
+    "processor_class": "SiglipProcessor",
+    "resample": 2,
+    "rescale_factor": 0.00392156862745098,
+    "size": {"height": 56, "width": 56},
+}
+
+
+def write_siglip(weights: Path, name: str = "siglip2-base") -> None:
+    """SigLIP of 2 layers on 56 pixels, both towers, as Google's repositories hold it."""
+
+    def fill(folder: Path) -> str:
+        save_siglip(folder, seed=len(name))
+        return ""
+
+    install(find(name), weights, "tiny", fill)
+
+
+def save_siglip(folder: Path, seed: int = 0, **vision: int) -> None:
+    """The same in a folder, as save_pretrained writes it under the published names."""
+    from transformers import SiglipConfig, SiglipModel
+
+    torch.manual_seed(seed)
+    sizes = {**TINY_SIGLIP, "vision_config": {**TINY_SIGLIP["vision_config"], **vision}}
+    model = SiglipModel(SiglipConfig(**sizes)).eval()
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {key: value.contiguous() for key, value in model.state_dict().items()}
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    described = {"model_type": "siglip", **sizes}
+    (folder / "config.json").write_text(json.dumps(described))
+    side = sizes["vision_config"]["image_size"]
+    (folder / "preprocessor_config.json").write_text(
+        json.dumps({**SIGLIP_PROCESSOR, "size": {"height": side, "width": side}})
+    )
+
+
 @contextmanager
 def low_precision(detector: Detector, precision: Precision) -> Iterator[None]:
     """The loaded detector in another precision, for a while."""
@@ -183,4 +246,5 @@ TINY: Mapping[str, Callable[[Path], None]] = {
     "fatformer": write_fatformer,
     "ghostnet": write_ghostnet,
     "mantranet": write_mantranet,
+    "siglip2": write_siglip,
 }

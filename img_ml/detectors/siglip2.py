@@ -1,0 +1,108 @@
+"""SigLIP 2: the embedding of an image and text network, for the classifier that users train on it."""
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from forensics.errors import WeightsError
+from forensics.registry import Detector, DetectorSpec, Head, Number, Setup, detector
+from forensics.types import ImageSample, Measured
+from img_ml.options import options
+from img_ml.weights.store import Installed, installed, installed_for, state_of
+from img_ml.weights.table import find
+
+if TYPE_CHECKING:
+    from img_ml.networks.embedding_mlp import EmbeddingMlp
+    from img_ml.torch_detector import Outputs
+
+SPEC = DetectorSpec(
+    name="siglip2",
+    title="SigLIP 2",
+    version=1,
+    numbers=(Number("siglip2_prob", 0, 1, "probability of AI by the head on SigLIP 2's embedding", headline=True),),
+    looks_at="the whole picture squashed to a square, as a vision transformer trained on images with texts sees it",
+    fails_when="a real image was only reconstructed or edited in places, or the generator is unlike any in training",
+    tier="standard",
+    source="Tschannen et al., SigLIP 2: Multilingual Vision-Language Encoders, 2025",
+    head=Head("siglip2_prob", "mlp"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Classifier:
+    network: "EmbeddingMlp"
+    digest: str
+
+    def probability(self, embedding: NDArray[np.float32]) -> float:
+        import torch
+
+        with torch.inference_mode():
+            return float(expit(self.network(torch.from_numpy(embedding)[None]).double().item()))
+
+
+@detector(SPEC)
+def load(setup: Setup) -> Detector:
+    """The image tower of the profile's size on the setup's device, with the classifier that was trained for it, if any.
+
+    Raises WeightsError where either cannot be used.
+    """
+    options(setup, SPEC.name, {})
+    (weights,) = installed_for(SPEC.name, setup)
+    from img_ml.preprocess import Preprocessor
+    from img_ml.siglip import load_siglip
+    from img_ml.siglip_embedder import unit
+    from img_ml.torch_detector import Parts, TorchDetector
+
+    siglip = load_siglip(weights.folder, weights.record.name)
+    classifier = _classifier(weights, setup)
+    preprocess = Preprocessor(siglip.preprocessing, setup.device)
+
+    def post(sample: ImageSample, outputs: "Outputs") -> Measured:
+        return _signal(unit(outputs[0]), classifier)
+
+    mark = weights.digest
+    if classifier is not None:
+        mark = hashlib.sha256(f"{weights.digest} {classifier.digest}".encode()).hexdigest()
+    return TorchDetector(Parts(lambda sample: [preprocess(sample.pixels)], siglip.tower, post), setup.device, mark)
+
+
+def classifier_name(encoder: str) -> str:
+    """The record of the classifier over the embeddings of that record."""
+    return f"{encoder}-mlp"
+
+
+def _classifier(encoder: Installed, setup: Setup) -> _Classifier | None:
+    record = find(classifier_name(encoder.record.name))
+    if state_of(record, setup.weights) == "missing":
+        return None
+    weights = installed(record, setup.weights)
+    from img_ml.networks.embedding_mlp import filled, read_classifier, sizes_of
+
+    path = weights.file("config.json")
+    try:
+        trained_on = json.loads(path.read_text(encoding="utf-8"))["encoder"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{path} does not say which embeddings the classifier is for: {error}") from error
+    if trained_on != encoder.digest:
+        raise WeightsError(
+            f"{record.name} was trained on embeddings of other weights than the installed {encoder.record.name}: "
+            f"train it again, or delete {weights.folder}."
+        )
+    tensors = read_classifier(weights.file("model.safetensors"))
+    return _Classifier(filled(tensors, record.name, *sizes_of(tensors)), weights.digest)
+
+
+def _signal(embedding: NDArray[np.float32], classifier: _Classifier | None) -> Measured:
+    if classifier is None:
+        probability, told = math.nan, "a head trained on it gives the probability"
+    else:
+        probability = classifier.probability(embedding)
+        told = f"the classifier that was trained on it gives a probability of {probability:.0%} for AI"
+    sentence = f"SigLIP 2 embedded the image; {told}."
+    return Measured(SPEC.name, {"siglip2_prob": probability}, sentence, embedding=embedding)
