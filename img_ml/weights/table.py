@@ -163,7 +163,9 @@ RECORDS: tuple[WeightsRecord, ...] = (
         files=(
             WeightFile("config.json", 253),
             WeightFile("preprocessor_config.json", 394),
-            WeightFile("model.safetensors", 1_500_800_000),
+            WeightFile(
+                "model.safetensors", 1_500_800_904, "612923381c76ec5a9bed335d1c48827e3f2e506ac31b044b63b2031fadee6a0b"
+            ),
         ),
         preprocessing=_SIGLIP_224,
         footprint=Footprint(92_884_420, 92_102_400, 7_827_456),
@@ -180,7 +182,9 @@ RECORDS: tuple[WeightsRecord, ...] = (
         files=(
             WeightFile("config.json", 559),
             WeightFile("preprocessor_config.json", 394),
-            WeightFile("model.safetensors", 4_540_000_000),
+            WeightFile(
+                "model.safetensors", 4_544_143_072, "9f4f4a49f908ef0c979bce8ff5a5c0e88882dc6c5dc4304387cbbd152558e2c2"
+            ),
         ),
         preprocessing=_SIGLIP_384,
         footprint=Footprint(428_226_329, 426_577_088, 40_307_328),
