@@ -86,7 +86,7 @@ def test_weights_are_pulled_at_the_pinned_commit_and_verified(hub: Hub, run: Run
     assert "hf_secret" not in pulled.stderr
     assert run("verify").returncode == 0
     requests = len(hub.requests)
-    again = run("pull", "standard")
+    again = run("pull", "dinov2-base")
     assert again.returncode == 0
     assert "dinov2-base is here already" in again.stderr
     assert len(hub.requests) == requests
