@@ -102,7 +102,7 @@ def _settings(listing: Listing, shard_size: int, scoring: Scoring) -> Settings:
         "schema_version": 1,
         "kind_of_input": listing.kind,
         "column": listing.column,
-        "images": listing.images,
+        "number_of_images": listing.images,
         "list_of_images": listing.digest,
         "shard_size": shard_size,
         "profile": profile.name,

@@ -2,8 +2,10 @@
 
 import importlib.util
 import logging
+import math
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -74,6 +76,7 @@ def _connect(ray: Any, actors: int | None, threads: int) -> None:
     address = os.environ.get("RAY_ADDRESS", "")
     try:
         if address and address != "local":
+            _knock(address)
             ray.init(address, **quiet)
         else:
             cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -83,6 +86,13 @@ def _connect(ray: Any, actors: int | None, threads: int) -> None:
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         told = " ".join(str(error).split())[:300]
         raise ScoringError(f"Ray cannot be used at {address or 'this machine'}: {told}") from None
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nobody listens: Ray itself would wait there for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 def _fall_silent() -> None:
@@ -124,7 +134,7 @@ def _crew(resources: Mapping[str, float], actors: int | None, threads: int, lear
     gpus = int(resources.get("GPU", 0)) if learned else 0
     if actors is None:
         actors = gpus or max(int(resources.get("CPU", 1)) // threads, 1)
-    share = 0.0 if not gpus else 1.0 if gpus >= actors else gpus / actors
+    share = 1 / math.ceil(actors / gpus) if gpus else 0.0
     return Crew(actors, threads, share)
 
 

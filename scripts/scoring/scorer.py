@@ -86,6 +86,13 @@ class ShardScorer:
         ]
         return {key: np.array([answer[key] for answer in answers], dtype=object) for key in answers[0]}
 
+    def close(self) -> None:
+        """End the decoding processes and the connections; an actor's own end does as much."""
+        if not self._problem:
+            self._runner.run(self._fetcher.close())
+            self._pool.close()
+            self._runner.close()
+
     def _answer(self, shard: int, row: int, pieces: str) -> dict[str, Any]:
         if self._problem:
             empty = {"images": 0, "configuration": "", "missing": "{}", "part": b""}
