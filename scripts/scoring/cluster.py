@@ -51,24 +51,20 @@ def require_ray() -> None:
 def ray_running(actors: int | None, threads: int, learned: bool) -> Iterator[Crew]:
     """A connection to Ray, and the crew there is room for.
 
-    A Ray that this process is connected to already is used and left as it is. `learned` says that accelerators are
-    of use. Raises ScoringError where the cluster cannot be reached.
+    `learned` says that accelerators are of use. Raises ScoringError where the cluster cannot be reached.
     """
     _fall_silent()
     import ray
 
-    ours = not ray.is_initialized()
-    if ours:
-        with _without_voice():
-            _connect(ray, actors, threads)
+    with _without_voice():
+        _connect(ray, actors, threads)
     before = _deaf_to_termination()
     try:
         yield _crew(ray.cluster_resources(), actors, threads, learned)
     finally:
         if before is not None:
             signal.signal(signal.SIGTERM, before)
-        if ours:
-            ray.shutdown()
+        ray.shutdown()
 
 
 def _connect(ray: Any, actors: int | None, threads: int) -> None:
