@@ -170,7 +170,9 @@ def _todo(records: list[dict[str, object]], sizes: Mapping[int, int]) -> int:
 
 
 def _check(answer: Answer, known: set[str], folder: Folder) -> None:
-    """Refuse an answer of an actor that could not load its judge, or has another one than those before."""
+    """Refuse an answer of an actor that has no judge, that failed, or that has another judge than those before."""
+    if answer.problem and answer.configuration:
+        raise ScoringStoppedError(f"{answer.problem.rstrip('.')}. What was finished is kept.")
     if answer.problem:
         raise ScoringError(answer.problem)
     known.add(answer.configuration)

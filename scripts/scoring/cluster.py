@@ -157,5 +157,12 @@ def answers(records: Sequence[Mapping[str, Any]], scoring: Scoring, crew: Crew) 
             for row in batch.to_pylist():
                 yield Answer(**row)
     except ray.exceptions.RayError as error:
-        told = str(error).strip().splitlines()[-1][:300]
-        raise ScoringStoppedError(f"Ray gave up ({told}). What was finished is kept; start again to go on.") from None
+        raise ScoringStoppedError(f"Ray gave up: {_cause(error)}. What was finished is kept.") from None
+
+
+def _cause(error: BaseException) -> str:
+    """What really happened, without the layers that Ray puts around it, in one line."""
+    while (inner := getattr(error, "cause", None) or error.__cause__) is not None:
+        error = inner
+    told = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    return f"{type(error).__name__}: {told}"[:300].rstrip(".:")

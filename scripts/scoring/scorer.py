@@ -60,7 +60,7 @@ class ShardScorer:
     """Turns shards into the content of their parts: the class that Ray Data's `map_batches` calls.
 
     Images are decoded and examined in processes of their own, which are killed where one takes too long or too much
-    memory. Where the judge cannot be loaded, each answer says why in `problem`.
+    memory. Where the judge cannot be loaded, or fails, the answer says why in `problem`.
     """
 
     def __init__(self, scoring: Scoring) -> None:
@@ -94,20 +94,17 @@ class ShardScorer:
             self._runner.close()
 
     def _answer(self, shard: int, row: int, pieces: str) -> dict[str, Any]:
+        answer = {"shard": shard, "images": 0, "configuration": "", "missing": "{}", "part": b""}
         if self._problem:
-            empty = {"images": 0, "configuration": "", "missing": "{}", "part": b""}
-            return {"shard": shard, **empty, "problem": self._problem}
-        listed = [Piece(*values) for values in json.loads(pieces)]
-        rows = self._runner.run(self._rows(row, listed))
-        judge = self._judge
-        return {
-            "shard": shard,
-            "images": len(rows),
-            "configuration": judge.configuration,
-            "missing": json.dumps(judge.missing),
-            "part": part_of(rows, f"{self._scoring.mark} {judge.configuration}"),
-            "problem": "",
-        }
+            return {**answer, "problem": self._problem}
+        answer |= {"configuration": self._judge.configuration, "missing": json.dumps(self._judge.missing)}
+        try:
+            listed = [Piece(*values) for values in json.loads(pieces)]
+            rows = self._runner.run(self._rows(row, listed))
+        except Exception as error:  # noqa: BLE001 - the boundary: told by the command in a sentence, not by Ray in a trace
+            return {**answer, "problem": f"Part {shard} failed: {type(error).__name__}: {error}"[:300]}
+        part = part_of(rows, f"{self._scoring.mark} {self._judge.configuration}")
+        return {**answer, "images": len(rows), "part": part, "problem": ""}
 
     async def _rows(self, first: int, pieces: Sequence[Piece]) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []

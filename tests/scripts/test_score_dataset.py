@@ -18,6 +18,7 @@ import pytest
 from filelock import FileLock
 from typer.testing import CliRunner
 
+from forensics.errors import ArtifactError
 from img_ml.dataset import read_rows
 from scripts import score_dataset
 from scripts.scoring import cluster, scorer
@@ -299,6 +300,38 @@ def test_a_run_in_which_no_image_could_be_judged_is_told_by_its_exit_code(tmp_pa
     path = write_csv(tmp_path / "list.csv", "filepath", ["absent.jpg", "too.jpg"])
     code, shown, _ = run(path, "--out", tmp_path / "out")
     assert (code, "2 images: 0 AI, 0 NON-AI, 0 UNCERTAIN, 2 errors" in shown) == (1, True)
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_judge_that_fails_ends_the_run_with_what_was_finished_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_folder(tmp_path / "in", 6)
+    asked = []
+
+    def fails(*_: object) -> object:
+        asked.append(0)
+        if len(asked) > 2:
+            raise RuntimeError("out of memory")
+        return conclude(*_)
+
+    conclude = scorer._outcomes
+    monkeypatch.setattr(scorer, "_outcomes", fails)
+    code, _, told = run(tmp_path / "in", "--out", tmp_path / "out", "--shard-size", "2")
+    assert (code, "Part 2 failed: RuntimeError: out of memory. What was" in told) == (3, True), told
+    assert len(list((tmp_path / "out").glob("*.parquet"))) == 2
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_judge_that_cannot_be_loaded_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_folder(tmp_path / "in", 4)
+
+    def fails(*_: object) -> None:
+        raise ArtifactError("This node has other files.")
+
+    monkeypatch.setattr(scorer, "load_judge", fails)
+    code, _, told = run(tmp_path / "in", "--out", tmp_path / "out")
+    assert (code, "This node has other files" in told) == (2, True), told
 
 
 def test_bad_calls_end_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
