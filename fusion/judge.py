@@ -1,7 +1,7 @@
 """The judge: samples in, verdicts out."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.special import expit
@@ -51,6 +51,11 @@ class Judge:
     def needs_pixels(self) -> bool:
         """Whether `conclude` needs each item's sample."""
         return self._engine.needs_pixels
+
+    @property
+    def missing(self) -> Mapping[str, str]:
+        """The profile's detectors that cannot measure here, with the reason."""
+        return self._engine.missing
 
     @property
     def configuration(self) -> str:

@@ -1,0 +1,1 @@
+"""Scoring a whole dataset: what to score, in which parts, and the actors that do it."""
