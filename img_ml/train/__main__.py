@@ -3,6 +3,7 @@
 import typer
 
 from img_ml.train.commands.ghostnet import ghostnet
+from img_ml.train.commands.resnets import resnet_ft, resnet_hf
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -16,6 +17,8 @@ def main() -> None:
 
 
 app.command()(ghostnet)
+app.command(name="resnet_ft")(resnet_ft)
+app.command(name="resnet_hf")(resnet_hf)
 
 if __name__ == "__main__":
     app()

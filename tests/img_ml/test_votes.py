@@ -1,6 +1,7 @@
 """Votes: the same views of the same image, independent crops, and a mean whose variance falls with their number."""
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,11 +16,9 @@ def noise(seed: int, height: int = 300, width: int = 260) -> Pixels:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-def named(pixels: Pixels, name: str) -> ImageSample:
-    """The pixels as another image: what is drawn follows from the hash alone."""
-    sample = sample_of(pixels)
-    object.__setattr__(sample, "sha256", hashlib.sha256(name.encode()).hexdigest())
-    return sample
+def named(sample: ImageSample, name: str) -> ImageSample:
+    """The image under another hash: what is drawn follows from that alone."""
+    return replace(sample, sha256=hashlib.sha256(name.encode()).hexdigest())
 
 
 def test_one_vote_is_the_centre_crop() -> None:
@@ -47,8 +46,8 @@ def test_the_same_image_gives_the_same_views_and_fewer_votes_are_the_first_of_mo
 
 
 def test_other_images_give_other_crops() -> None:
-    pixels = noise(2)
-    first, second = (list(views(named(pixels, name), 5, 80, "crop")) for name in "ab")
+    sample = sample_of(noise(2))
+    first, second = (list(views(named(sample, name), 5, 80, "crop")) for name in "ab")
     assert not any(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
@@ -65,18 +64,18 @@ def test_parts_cover_four_fifths_of_the_picture() -> None:
     assert 0.7 < min(shares) < max(shares) <= 1
 
 
-def test_the_mean_of_more_crops_varies_less_as_independent_draws_do() -> None:
+def test_the_mean_over_more_crops_varies_less_as_that_of_independent_draws_does() -> None:
     """A logit that sees white noise: the variance of the mean over N crops is that of one crop, divided by N."""
-    pixels = np.random.default_rng(5).integers(0, 256, (640, 640, 3), dtype=np.uint8)
-    draws = {votes: _means(pixels, votes, times=400) for votes in (2, 7)}
-    alone = np.array([float(view.mean()) for at in range(400) for view in views(named(pixels, f"{at}"), 2, 16, "crop")])
-    for votes, means in draws.items():
-        assert np.var(means) * votes / np.var(alone) == pytest.approx(1, abs=0.25)
+    sample = sample_of(noise(5, 640, 640))
+    alone = np.var(_means(sample, votes=1, times=2000))
+    for votes in (5, 7):
+        assert np.var(_means(sample, votes, times=600)) * votes / alone == pytest.approx(1, abs=0.2)
 
 
-def _means(pixels: Pixels, votes: int, times: int) -> list[float]:
-    samples = (named(pixels, f"{votes} {time}") for time in range(times))
-    return [float(np.mean([view.mean() for view in views(sample, votes, 16, "crop")])) for sample in samples]
+def _means(sample: ImageSample, votes: int, times: int) -> list[float]:
+    """The mean over as many random crops of the image, under many hashes; of two crops the first is a single one."""
+    drawn = (list(views(named(sample, f"{time}"), max(votes, 2), 16, "crop"))[:votes] for time in range(times))
+    return [float(np.mean([view.mean() for view in views_])) for views_ in drawn]
 
 
 def test_a_profile_chooses_the_votes() -> None:
