@@ -11,13 +11,15 @@ from rich.console import Console
 from rich.progress import track
 
 from forensics.decode import decode
-from forensics.errors import JobError
+from forensics.errors import JobError, WeightsError
 from forensics.files import write_atomically
 from forensics.types import ImageSample
 from img_ml.command import told_errors
 from img_ml.dataset import DatasetError
 from img_ml.ensemble import APPS, Ensemble, load_app, mean_logit
 from img_ml.settings import ImgMlSettings
+from img_ml.weights.store import pull_command
+from img_ml.weights.table import known_records
 
 # What stands in the place of an image that cannot be read: a line has to, for lines are told apart by their number.
 UNREADABLE = "-1"
@@ -59,6 +61,7 @@ def predict(
         settings = ImgMlSettings()
         ensemble = load_app(application, votes, settings.weights_dir, settings.device)
         found = _predicted(ensemble, paths, talk)
+        _check_members(ensemble, found)
         labels = [_label(one, threshold) for one in found]
         write_atomically(out, "".join(f"{label}\n" for label in labels))
     _tell(ensemble, found, labels)
@@ -94,10 +97,19 @@ def _predicted(ensemble: Ensemble, paths: list[Path], talk: Console) -> list[Pre
     return found
 
 
+def _check_members(ensemble: Ensemble, found: list[Prediction]) -> None:
+    """Raise WeightsError where a member measured no image: an ensemble without it would be another one."""
+    seen = [one.members for one in found if one.members]
+    for place, name in enumerate(ensemble.names):
+        if seen and all(np.isnan(members[place]) for members in seen):
+            commands = [pull_command(record) for record in known_records() if name in record.detectors]
+            raise WeightsError(f"{name} gave no image a probability; is it trained? {' or '.join(commands)}")
+
+
 def _prediction(path: Path, members: tuple[float, ...]) -> Prediction:
     probability = mean_logit(np.array(members))
     if np.isnan(probability):
-        return Prediction(path, problem="nothing could be measured.")
+        return Prediction(path, members=members, problem="nothing could be measured.")
     return Prediction(path, probability, members)
 
 

@@ -45,7 +45,9 @@ class ResNet18(nn.Module):
         """The logits."""
         # Differences of neighbouring grey levels: half precision would round away what they are about.
         with torch.autocast(pixels.device.type, enabled=False):
-            pixels = pixels.float()
+            # The backward pass of a first layer of few channels writes where it must not if colours lie together
+            # (torch 2.15 on a CPU).
+            pixels = pixels.float().contiguous()
             seen = high_passed(pixels) if self._sees == "high_pass" else self._normalised(pixels)
         logits: Tensor = self.network(pixel_values=seen).logits[:, 0]
         return logits
