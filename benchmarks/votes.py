@@ -167,7 +167,7 @@ def _variance(ensemble: Ensemble, sample: ImageSample) -> float:
 
 
 def _spread_table(spreads: Sequence[Spread]) -> Table:
-    table = Table("member", title="Variance of the mean logit over random draws of its views", title_justify="left")
+    table = Table("member", title="Mean logit over draws of views", title_justify="left")
     for heading in ("votes", "variance", "variance x votes"):
         table.add_column(heading, justify="right")
     for one in spreads:
