@@ -79,6 +79,12 @@ class DetectorSpec:
     head: Head | None = None
     prior: Prior | None = None
 
+    @property
+    def probability(self) -> Number | None:
+        """The headline number that is a probability of AI; None where there is none."""
+        told = (n for n in self.numbers if n.headline and (n.low, n.high) == (0, 1))
+        return next((n for n in told if n.meaning.startswith("probability of AI")), None)
+
 
 class Detector(Protocol):
     """A loaded learned detector: a batch in, one signal per sample out, in order."""

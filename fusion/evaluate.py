@@ -1,5 +1,6 @@
 """Measure artifacts on a dataset: `python -m fusion.evaluate ARTIFACT dataset.csv`."""
 
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -7,13 +8,14 @@ import typer
 from rich.console import Console
 
 from forensics.files import write_atomically
-from forensics.registry import TIERS
+from forensics.registry import TIERS, get
 from fusion.artifact import Artifact, load_artifact, to_json
 from fusion.cache import FeatureCache
-from fusion.evaluation.conditions import CONDITIONS
+from fusion.evaluation.alone import Alone, alone
+from fusion.evaluation.conditions import AS_IS, CONDITIONS
 from fusion.evaluation.evaluation import evaluate
 from fusion.evaluation.page import page
-from fusion.evaluation.tables import as_json, tables
+from fusion.evaluation.tables import as_json, finite, tables
 from fusion.extract import extract
 from fusion.table import FeatureTable
 from img_ml.command import data_console, told_errors
@@ -34,6 +36,10 @@ def main(
     profile: Annotated[
         str | None, typer.Option(help="Profile whose weights and options count; that of the artifact when not given.")
     ] = None,
+    beside: Annotated[
+        list[str] | None,
+        typer.Option("--with", metavar="DETECTOR", help="A detector to measure alone beside them; may be repeated."),
+    ] = None,
 ) -> None:
     """Measure one or several artifacts on the images of a split, as they are and under everyday changes.
 
@@ -45,16 +51,20 @@ def main(
         if len(paths) < 2:
             raise DatasetError("Name at least one artifact, and then a dataset.csv.")
         *folders, dataset = paths
+        like = None if profile is None else load_profile(profile, ImgMlSettings().model_dir)
         artifacts = {name: load_artifact(folder) for name, folder in _named(folders).items()}
         rows = _rows(dataset, split)
-        table = _measured(list(artifacts.values()), rows, profile, FeatureCache(cache), talk)
+        like = like or _like(list(artifacts.values()))
+        table = _measured(list(artifacts.values()), rows, like, FeatureCache(cache), talk)
+        others = _alone(beside or [], rows, like, FeatureCache(cache), talk)
         talk.print("Measuring ...")
         found = [evaluate(name, artifact, table) for name, artifact in artifacts.items()]
         content = {"dataset": dataset.name, "split": split, "artifacts": [as_json(one) for one in found]}
+        content["detectors"] = finite([asdict(one) for one in others])
         write_atomically(out / "report.json", to_json(content))
-        write_atomically(out / "report.html", page(found, dataset, split))
+        write_atomically(out / "report.html", page(found, dataset, split, others))
     console = data_console()
-    for one in tables(found):
+    for one in tables(found, others):
         console.print(one)
     for warning in dict.fromkeys(f"{one.artifact}: {warning}" for one in found for warning in one.warnings):
         talk.print(f"Warning: {warning}", markup=False, highlight=False)
@@ -80,18 +90,42 @@ def _rows(dataset: Path, split: str) -> list[Row]:
     return rows
 
 
+def _like(artifacts: list[Artifact]) -> Profile:
+    """The built-in profile of the artifacts, whose sizes of weights count."""
+    # A profile of the user's own is known by its file alone, not by the name that an artifact notes.
+    built_in = next((artifact.profile for artifact in artifacts if artifact.profile in TIERS), TIERS[-1])
+    return load_profile(built_in, ImgMlSettings().model_dir)
+
+
 def _measured(
-    artifacts: list[Artifact], rows: list[Row], profile: str | None, cache: FeatureCache, talk: Console
+    artifacts: list[Artifact], rows: list[Row], like: Profile, cache: FeatureCache, talk: Console
 ) -> FeatureTable:
     """Every image under every condition, through the detectors that the artifacts weigh."""
     names = {feature.detector for artifact in artifacts for feature in artifact.model.schema.features}
+    return extract(rows, _engine(names, like), cache, lambda row, key: tuple(CONDITIONS.values()), talk)
+
+
+def _alone(names: list[str], rows: list[Row], like: Profile, cache: FeatureCache, talk: Console) -> list[Alone]:
+    """The rows of detectors by themselves, on the images as they are.
+
+    Raises DatasetError where one gives no probability of AI by itself, or cannot be loaded.
+    """
+    for name in names:
+        spec = get(name).spec
+        if spec.probability is None or spec.head is not None:
+            raise DatasetError(f"{name} gives no probability of AI by itself: train a fusion on it.")
+    if not names:
+        return []
+    engine = _engine(set(names), replace(like, tier=TIERS[-1]))
+    for name, reason in engine.missing.items():
+        raise DatasetError(f"{name} cannot be measured: {reason}")
+    return alone(extract(rows, engine, cache, lambda row, key: (CONDITIONS[AS_IS],), talk))
+
+
+def _engine(names: set[str], like: Profile) -> Engine:
     settings = ImgMlSettings()
-    # A profile of the user's own is known by its file alone, not by the name that an artifact notes.
-    built_in = next((artifact.profile for artifact in artifacts if artifact.profile in TIERS), TIERS[-1])
-    like = load_profile(profile or built_in, settings.model_dir)
     chosen = Profile("evaluation", tuple(sorted(names)), like.artifact, like.tier, like.options)
-    engine = Engine(chosen, settings.weights_dir, settings.device, settings.device_use)
-    return extract(rows, engine, cache, lambda row, key: tuple(CONDITIONS.values()), talk)
+    return Engine(chosen, settings.weights_dir, settings.device, settings.device_use)
 
 
 if __name__ == "__main__":

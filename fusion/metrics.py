@@ -55,6 +55,15 @@ class Ranking:
         below = np.cumsum(negative) - negative
         return float((positive * (below + negative / 2)).sum() / pairs)
 
+    def average_precision(self, weight: Floats) -> float:
+        """The mean precision over the AI images, each at its own score; NaN without AI images."""
+        positive, negative = (part[::-1] for part in self._by_score(weight))
+        if not positive.sum():
+            return float("nan")
+        found, accused = np.cumsum(positive), np.cumsum(negative)
+        precision = np.divide(found, found + accused, out=np.zeros_like(found), where=found > 0)
+        return float(positive @ precision / positive.sum())
+
     def recall_at(self, weight: Floats, false_positive_rate: float) -> float:
         """The share of AI images found at the strictest threshold that keeps the false-positive rate."""
         positive, negative = self._by_score(weight)

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from forensics.errors import JobError
-from forensics.registry import entries
+from forensics.registry import Number, entries
 from forensics.types import Claim, ErrorCode, Measured, Skipped
 from fusion.verdict import Basis, FusionKind, Label, Verdict
 
@@ -104,12 +104,16 @@ class ResultDocument(_Part):
     timings_ms: dict[str, float]
 
 
-@cache
 def result_model() -> type[ResultDocument]:
     """The document's type with one top-level field for each headline number, null or within its declared range."""
-    declared = {
-        n.name: n for entry in entries() for n in entry.spec.numbers if n.headline or n.name in CONTRACT_NUMBERS
-    }
+    # A profile file may bring detectors of its own, at any time.
+    numbers = (number for entry in entries() for number in entry.spec.numbers)
+    return _modelled(tuple(n for n in numbers if n.headline or n.name in CONTRACT_NUMBERS))
+
+
+@cache
+def _modelled(numbers: tuple[Number, ...]) -> type[ResultDocument]:
+    declared = {number.name: number for number in numbers}
     fields: dict[str, Any] = {}
     for name in dict.fromkeys((*CONTRACT_NUMBERS, *sorted(declared))):
         number = declared.get(name)

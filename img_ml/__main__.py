@@ -31,7 +31,11 @@ def detectors(
     if as_json:
         sys.stdout.write(json.dumps(described, indent=2) + "\n")
         return
-    table = Table("Detector", "Profile", "Version", "Weights", "Numbers", "Looks at")
+    table = Table()
+    # A name that is folded cannot be copied.
+    table.add_column("Detector", no_wrap=True)
+    for heading in ("Profile", "Version", "Weights", "Numbers", "Looks at"):
+        table.add_column(heading)
     for one in described:
         table.add_row(
             one["name"], one["profile"], str(one["version"]), one["weights"], str(len(one["numbers"])), one["looks_at"]

@@ -27,6 +27,8 @@ _BLOCK = 16
 _MOST_VALUES = 1 << 24
 # How many times as wide as the window a resized image may be to be made as a whole.
 _WIDEST = 4
+# From this length on the processor of ConvNeXT squashes to a square; below it, it keeps the middle.
+_CONVNEXT_UNCROPPED, _CONVNEXT_CROP = 384, 224 / 256
 _RESAMPLE: Mapping[int, Filter] = {1: "lanczos", 2: "bilinear", 3: "bicubic"}
 _PILLOW: Mapping[Filter, Image.Resampling] = {name: Image.Resampling(number) for number, name in _RESAMPLE.items()}
 
@@ -243,9 +245,11 @@ def published(path: Path) -> Preprocessing:
 
 
 def _preprocessing(content: Mapping[str, Any]) -> Preprocessing:
-    size = content["size"] if isinstance(content["size"], Mapping) else {"shortest_edge": content["size"]}
+    if "ConvNext" in _processor(content):
+        content = _like_convnext(content)
+    size = content["size"] if isinstance(content["size"], Mapping) else {_plain_size(content): content["size"]}
     shortest, squash = int(size.get("shortest_edge", 0)), int(size.get("height", 0))
-    if squash and squash != int(size["width"]):
+    if squash and squash != int(size.get("width", squash)):
         raise ValueError("it squashes to no square")
     if not content.get("do_resize", True):
         shortest = squash = 0
@@ -267,3 +271,23 @@ def _preprocessing(content: Mapping[str, Any]) -> Preprocessing:
         resample=_RESAMPLE[int(content.get("resample", 3))],
         centre="down",
     )
+
+
+def _processor(content: Mapping[str, Any]) -> str:
+    """The class that applies the file, under its newer or its older name."""
+    return str(content.get("image_processor_type") or content.get("feature_extractor_type") or "")
+
+
+def _plain_size(content: Mapping[str, Any]) -> str:
+    """What a size that is one number means: a square for the processor of ViT, which crops nothing."""
+    return "height" if _processor(content).startswith(("ViT", "DeiT")) else "shortest_edge"
+
+
+def _like_convnext(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the processor of ConvNeXT does with its one length, said as the others say it."""
+    size = content["size"]
+    side = int(size["shortest_edge"] if isinstance(size, Mapping) else size)
+    if side >= _CONVNEXT_UNCROPPED:
+        return {**content, "size": {"height": side, "width": side}, "do_center_crop": False}
+    shortest = int(side / float(content.get("crop_pct") or _CONVNEXT_CROP))
+    return {**content, "size": {"shortest_edge": shortest}, "do_center_crop": True, "crop_size": side}

@@ -8,6 +8,7 @@ from pathlib import Path
 from forensics import examine as _analyzers  # noqa: F401 - importing it registers the analyzers
 from forensics.errors import ArtifactError
 from forensics.registry import TIERS, Tier, discover, entries, get
+from img_ml.own_classifiers import add_classifiers
 from img_ml.settings import PACKAGED_MODELS
 
 discover("img_ml.detectors")
@@ -36,7 +37,8 @@ def load_profile(name: str, model_dir: Path) -> Profile:
     """The built-in profile of that name, or the one in the TOML file of that path.
 
     A file holds `detectors = ["ela", ...]`, optionally `name`, `artifact` (a folder, relative to the file), `tier`
-    (full when not given), and a table `[options.DETECTOR]` of texts for a detector.
+    (full when not given), a table `[options.DETECTOR]` of texts for a detector, and `[classifiers.NAME]`: a published
+    classifier that becomes a detector (img_ml/own_classifiers.py).
     Raises ArtifactError where there is no such profile, RegistryError where it names an unknown detector.
     """
     light = model_dir / TIERS[0]
@@ -54,6 +56,7 @@ def load_profile(name: str, model_dir: Path) -> Profile:
 def _from_file(path: Path, light: Path) -> Profile:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
+        add_classifiers(content.get("classifiers", {}))
         names = [str(detector) for detector in content["detectors"]]
         title, artifact = str(content.get("name", path.stem)), str(content.get("artifact", "."))
         options = {get(d).spec.name: {k: str(v) for k, v in o.items()} for d, o in content.get("options", {}).items()}

@@ -4,6 +4,7 @@ A detector joins with one entry in PLAIN; the benchmark leaves those without one
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,8 @@ from img_ml.weights.store import Installed
 
 if TYPE_CHECKING:
     from torchvision.transforms.v2 import Compose
+
+    from img_ml.networks.resnet import Sees
 
 # What takes one picture and gives its output on the host.
 Plain = Callable[[Image.Image], object]
@@ -32,6 +35,20 @@ def transformers_way(weights: Installed, device: str) -> Plain:
     def run(picture: Image.Image) -> object:
         given = processor(picture, return_tensors="pt").to(device)
         return model(**given).last_hidden_state[:, 0].cpu()
+
+    return run
+
+
+def classifier_way(weights: Installed, device: str) -> Plain:
+    """AutoImageProcessor and AutoModelForImageClassification, as a model card shows it."""
+    from transformers import AutoImageProcessor, AutoModelForImageClassification
+
+    processor = AutoImageProcessor.from_pretrained(weights.folder, local_files_only=True)
+    model = AutoModelForImageClassification.from_pretrained(weights.folder, local_files_only=True).eval().to(device)
+
+    @torch.inference_mode()
+    def run(picture: Image.Image) -> object:
+        return model(**processor(picture, return_tensors="pt").to(device)).logits.cpu()
 
     return run
 
@@ -111,6 +128,17 @@ def mantranet_way(weights: Installed, device: str) -> Plain:
     return run
 
 
+def resnet_way(weights: Installed, device: str, *, sees: "Sees", side: int) -> Plain:
+    """The picture resized, or the crop in its middle, through the bare network."""
+    from torchvision.transforms import v2
+
+    from img_ml.resnet_detector import network_of
+
+    cut = v2.Resize((side, side), antialias=True) if sees == "picture" else v2.CenterCrop(side)
+    transform = v2.Compose([v2.PILToTensor(), cut, v2.ToDtype(torch.float32)])
+    return _transformed(transform, network_of(weights, sees), device)
+
+
 def _torchvision(facts: Preprocessing) -> "Compose":
     from torchvision.transforms import v2
 
@@ -149,4 +177,9 @@ PLAIN: Mapping[str, Callable[[Installed, str], Plain]] = {
     "ghostnet": ghostnet_way,
     "mantranet": mantranet_way,
     "siglip2": siglip_way,
+    "ai_art_resnet": classifier_way,
+    "ai_image_detector": classifier_way,
+    "sdxl_detector": classifier_way,
+    "resnet_ft": partial(resnet_way, sees="picture", side=224),
+    "resnet_hf": partial(resnet_way, sees="high_pass", side=80),
 }

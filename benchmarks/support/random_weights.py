@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from img_ml.weights.record import Preprocessing
 from img_ml.weights.store import install
-from img_ml.weights.table import CLIP_MEAN, CLIP_STD, find
+from img_ml.weights.table import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, find
 
 Writer = Callable[[Path], None]
 SO400M: Mapping[str, int] = {
@@ -26,6 +26,7 @@ SO400M: Mapping[str, int] = {
     "image_size": 384,
     "patch_size": 14,
 }
+_LABELS = {0: "artificial", 1: "human"}
 
 
 def write(detectors: Sequence[str], weights: Path, *, tiny: bool) -> list[str]:
@@ -131,6 +132,44 @@ def write_siglip(weights: Path, name: str, vision: Mapping[str, int]) -> None:
     write_tensors(weights, name, network, {"config.json": config.to_dict(), "preprocessor_config.json": prepared})
 
 
+def write_resnet(weights: Path, name: str) -> None:
+    """A ResNet-18 as it is trained."""
+    from img_ml.networks.resnet import WIDTH, ResNet18
+
+    network = ResNet18("high_pass" if name == "resnet_hf" else "picture")
+    write_tensors(weights, name, network, {"config.json": {"width": WIDTH, "start": "scratch"}})
+
+
+def write_ai_art_resnet(weights: Path) -> None:
+    """The ResNet-18 that tells art of machines, as save_pretrained writes it."""
+    from transformers import ResNetConfig, ResNetForImageClassification
+
+    config = ResNetConfig(
+        embedding_size=64, hidden_sizes=[64, 128, 256, 512], depths=[2, 2, 2, 2], layer_type="basic", id2label=_LABELS
+    )
+    with torch.device("meta"):
+        network = ResNetForImageClassification(config)
+    _write_classifier(weights, "ai_art_resnet", network)
+
+
+def write_swin(weights: Path, name: str) -> None:
+    """A Swin-B with two labels as save_pretrained writes it."""
+    from transformers import SwinConfig, SwinForImageClassification
+
+    config = SwinConfig(embed_dim=128, depths=[2, 2, 18, 2], num_heads=[4, 8, 16, 32], id2label=_LABELS)
+    with torch.device("meta"):
+        network = SwinForImageClassification(config)
+    _write_classifier(weights, name, network)
+
+
+def _write_classifier(weights: Path, name: str, network: Any) -> None:
+    architecture = {"architectures": [type(network).__name__]}
+    size = {"size": {"height": 224, "width": 224}, "resample": 3}
+    norm = {"image_processor_type": "ViTImageProcessor", "image_mean": IMAGENET_MEAN, "image_std": IMAGENET_STD}
+    texts = {"config.json": {**network.config.to_dict(), **architecture}, "preprocessor_config.json": {**size, **norm}}
+    write_tensors(weights, name, network, texts)
+
+
 def processor(name: str) -> dict[str, object]:
     """A preprocessor_config.json that says what the record says."""
     facts = find(name).preprocessing
@@ -197,4 +236,9 @@ WRITERS: Mapping[str, Writer] = {
     "ghostnet": write_ghostnet,
     "mantranet": write_mantranet,
     "siglip2": lambda weights: write_siglip(weights, "siglip2-so400m", SO400M),
+    "ai_art_resnet": write_ai_art_resnet,
+    "ai_image_detector": lambda weights: write_swin(weights, "ai_image_detector"),
+    "resnet_ft": lambda weights: write_resnet(weights, "resnet_ft"),
+    "resnet_hf": lambda weights: write_resnet(weights, "resnet_hf"),
+    "sdxl_detector": lambda weights: write_swin(weights, "sdxl_detector"),
 }

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.special import logit
 
 from fusion.artifact import LEARNED_DIGITS, Artifact
+from fusion.evaluation.alone import Alone, alone, fused_alone, heads_alone
 from fusion.evaluation.conditions import AS_IS, CONDITIONS
 from fusion.evaluation.groups import Group, by_format, by_generator, by_source
 from fusion.evaluation.measures import measures
@@ -47,12 +48,13 @@ class Abstention:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The measurements of one artifact."""
+    """The measurements of one artifact; `alone` has a row for the fusion and one for each probability beside it."""
 
     artifact: str
     fingerprint: str
     counts: dict[str, int]
     measures: dict[str, Estimate]
+    alone: list[Alone]
     abstention: list[Abstention]
     conditions: list[Condition]
     generators: list[Group]
@@ -73,6 +75,11 @@ def evaluate(name: str, artifact: Artifact, table: FeatureTable) -> Evaluation:
         fingerprint=artifact.fingerprint,
         counts=kinds | {"sources": len(np.unique(plain.table.source))},
         measures=measures(plain),
+        alone=[
+            fused_alone(name, plain),
+            *heads_alone(name, artifact, plain),
+            *alone(table.where(table.view == CONDITIONS[AS_IS].name)),
+        ],
         abstention=abstention(plain),
         conditions=[_condition(condition, view, plain) for condition, view in views.items() if condition != AS_IS],
         generators=by_generator(plain),

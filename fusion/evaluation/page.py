@@ -6,12 +6,14 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from fusion.evaluation.alone import Alone
 from fusion.evaluation.evaluation import Evaluation
 from fusion.evaluation.figures import figures
+from fusion.evaluation.tables import beside
 
 
-def page(evaluations: Sequence[Evaluation], dataset: Path, split: str) -> str:
-    """The report of one or several artifacts on the same images."""
+def page(evaluations: Sequence[Evaluation], dataset: Path, split: str, others: Sequence[Alone] = ()) -> str:
+    """The report of one or several artifacts, and of other detectors, on the same images."""
     environment = Environment(
         loader=PackageLoader("fusion.evaluation", "."),
         autoescape=select_autoescape(default=True, default_for_string=True),
@@ -19,4 +21,5 @@ def page(evaluations: Sequence[Evaluation], dataset: Path, split: str) -> str:
     )
     environment.tests["nan"] = math.isnan
     template = environment.get_template("page.html.j2")
-    return template.render(evaluations=evaluations, figures=figures(evaluations), dataset=dataset.name, split=split)
+    shown = {"evaluations": evaluations, "alone": beside(evaluations, others), "figures": figures(evaluations)}
+    return template.render(**shown, dataset=dataset.name, split=split)

@@ -7,14 +7,19 @@ from typing import Any
 
 from rich.table import Table
 
+from fusion.evaluation.alone import Alone
 from fusion.evaluation.evaluation import Evaluation
 from fusion.evaluation.groups import Group
 from fusion.metrics import Estimate, Interval
 
 
-def tables(evaluations: Sequence[Evaluation]) -> Iterator[Table]:
-    """Measures of all artifacts side by side and what changes do to each; of a single one its groups too."""
+def tables(evaluations: Sequence[Evaluation], others: Sequence[Alone] = ()) -> Iterator[Table]:
+    """Measures of all artifacts side by side, detectors alone, what changes do; of a single artifact its groups too.
+
+    `others` are detectors that no artifact weighs.
+    """
     yield _measures(evaluations)
+    yield alone_table(beside(evaluations, others))
     for evaluation in evaluations:
         yield _conditions(evaluation)
     if len(evaluations) == 1:
@@ -34,6 +39,23 @@ def measures_table(title: str, measures: Mapping[str, Estimate]) -> Table:
             table.add_row(name, "not measured", "", "")
         else:
             table.add_row(name, f"{e.value:.3f}", _ends(e.sources), _ends(e.images))
+    return table
+
+
+def beside(evaluations: Sequence[Evaluation], others: Sequence[Alone] = ()) -> list[Alone]:
+    """The rows of all artifacts, then those of single detectors, each once."""
+    fused = [evaluation.alone[0] for evaluation in evaluations]
+    single = [one for evaluation in evaluations for one in evaluation.alone[1:]]
+    return [*fused, *{one.name: one for one in (*single, *others)}.values()]
+
+
+def alone_table(rows: Sequence[Alone], title: str = "Fusions and single detectors, 95 % over sources") -> Table:
+    """One row for each probability of AI."""
+    table = Table("probability", title=title, title_justify="left")
+    for column in ("images", "AUC", "average precision", "accuracy at 0.5"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(row.name, str(row.images), *map(told, (row.auc, row.average_precision, row.accuracy)))
     return table
 
 

@@ -4,6 +4,7 @@ import typer
 
 from img_ml.train.commands import siglip2
 from img_ml.train.commands.ghostnet import ghostnet
+from img_ml.train.commands.resnets import resnet_ft, resnet_hf
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -18,6 +19,8 @@ def main() -> None:
 
 app.command()(ghostnet)
 app.add_typer(siglip2.app, name="siglip2")
+app.command(name="resnet_ft")(resnet_ft)
+app.command(name="resnet_hf")(resnet_hf)
 
 if __name__ == "__main__":
     app()

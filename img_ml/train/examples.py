@@ -17,6 +17,7 @@ from forensics.types import Pixels
 from img_ml import views as drawn
 from img_ml.dataset import DatasetError, Row
 from img_ml.folds import balanced_weights, watched
+from img_ml.votes import part_of, resized
 
 # What a row's image looks like under that index and seed: pixels of one size for all rows.
 View = Callable[[Row, int, int], Pixels]
@@ -114,6 +115,19 @@ def native_crops_of(side: int) -> View:
         return np.pad(shown, (*missing, (0, 0)), mode="symmetric")
 
     return crop
+
+
+def resized_to(side: int) -> View:
+    """Views that are the whole picture squashed to `side` x `side` pixels; from index 1 on, random parts of it.
+
+    A part covers 80 to 100 % of the picture, and half of them are mirrored, as when a detector asks for votes.
+    """
+
+    def resize(row: Row, index: int, seed: int) -> Pixels:
+        shown = shown_as(row, index, seed, lambda view: replace(view, crop=0))
+        return resized(part_of(shown, np.random.default_rng([seed, index])) if index else shown, side)
+
+    return resize
 
 
 def shown_as(row: Row, index: int, seed: int, change: Callable[[drawn.View], drawn.View]) -> Pixels:

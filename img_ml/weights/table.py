@@ -18,6 +18,54 @@ _HALF = (0.5, 0.5, 0.5)
 _SIGLIP_224 = Preprocessing(crop=224, squash=224, resample="bilinear", mean=_HALF, std=_HALF)
 _SIGLIP_384 = Preprocessing(crop=384, squash=384, resample="bilinear", mean=_HALF, std=_HALF)
 
+_RESNET = Footprint(11_187_158, 1_026, 7_024_640)
+_SWIN = Footprint(86_802_898, 86_617_858, 25_301_248)
+# Name, repository, licence, bytes of the tensors, footprint.
+_CLASSIFIERS = (
+    (
+        "ai_art_resnet",
+        "artfan123/resnet-18-finetuned-ai-art",
+        "Apache-2.0",
+        44_800_000,
+        Footprint(11_187_158, 1_026, 7_024_640),
+    ),
+    ("ai_image_detector", "umm-maybe/AI-image-detector", "CC-BY-ND-4.0", 347_600_000, _SWIN),
+    ("sdxl_detector", "Organika/sdxl-detector", "CC-BY-NC-3.0", 347_600_000, _SWIN),
+)
+
+
+def _classifier(name: str, repository: str, licence: str, size: int, footprint: Footprint | None) -> WeightsRecord:
+    return published_classifier(name, repository, "main", licence, size, footprint)
+
+
+def published_classifier(
+    name: str,
+    repository: str,
+    revision: str,
+    licence: str,
+    size: int = 0,
+    footprint: Footprint | None = None,
+    tier: Tier = "full",
+) -> WeightsRecord:
+    """The record of an image classifier of the hub, in the layout of transformers."""
+    return WeightsRecord(
+        name=name,
+        detectors=(name,),
+        tier=tier,
+        origin="hub",
+        licence=licence,
+        where=f"https://huggingface.co/{repository}",
+        repository=repository,
+        revision=revision,
+        files=(
+            WeightFile("config.json", 1000),
+            WeightFile("preprocessor_config.json", 400),
+            WeightFile("model.safetensors", size, or_else="pytorch_model.bin"),
+        ),
+        footprint=footprint,
+    )
+
+
 RECORDS: tuple[WeightsRecord, ...] = (
     WeightsRecord(
         name="dinov2-base",
@@ -213,12 +261,65 @@ RECORDS: tuple[WeightsRecord, ...] = (
         made_by="siglip2 train --embeddings_dir EMBEDDINGS --install",
         optional=True,
     ),
+    # What no detector takes: a network to start trainings from.
+    WeightsRecord(
+        name="resnet-18",
+        detectors=(),
+        tier="full",
+        origin="hub",
+        licence="Apache-2.0",
+        where="https://huggingface.co/microsoft/resnet-18 (to start a training from)",
+        repository="microsoft/resnet-18",
+        files=(
+            WeightFile("config.json", 69_600),
+            WeightFile("model.safetensors", 46_800_000, or_else="pytorch_model.bin"),
+        ),
+    ),
+    WeightsRecord(
+        name="resnet_ft",
+        detectors=("resnet_ft",),
+        tier="full",
+        origin="trained",
+        licence="yours",
+        where="nobody publishes them; they are trained on images of your own",
+        files=(WeightFile("config.json", 400), WeightFile("model.safetensors", 44_800_000)),
+        footprint=Footprint(11_186_651, 513, 7_626_752),
+    ),
+    WeightsRecord(
+        name="resnet_hf",
+        detectors=("resnet_hf",),
+        tier="full",
+        origin="trained",
+        licence="yours",
+        where="nobody publishes them; they are trained on images of your own",
+        files=(WeightFile("config.json", 400), WeightFile("model.safetensors", 44_800_000)),
+        footprint=Footprint(11_186_651, 513, 2_201_600),
+    ),
+    *(_classifier(*facts) for facts in _CLASSIFIERS),
 )
+
+
+# Records that a user's profile file names.
+_added: dict[str, WeightsRecord] = {}
+
+
+def add(record: WeightsRecord) -> None:
+    """Take a record of the user's own into the table; WeightsError where another one has that name."""
+    known = {one.name: one for one in known_records()}
+    if known.setdefault(record.name, record) != record:
+        raise WeightsError(f"There are other weights named {record.name!r}: choose another name.")
+    if record not in RECORDS:
+        _added[record.name] = record
+
+
+def known_records() -> tuple[WeightsRecord, ...]:
+    """The records of the table, and those that users added."""
+    return (*RECORDS, *_added.values())
 
 
 def find(name: str, records: Sequence[WeightsRecord] | None = None) -> WeightsRecord:
     """The record of that name; WeightsError with a hint where there is none."""
-    by_name = {record.name: record for record in (RECORDS if records is None else records)}
+    by_name = {record.name: record for record in (known_records() if records is None else records)}
     if name in by_name:
         return by_name[name]
     close = difflib.get_close_matches(name, by_name, n=1)
@@ -229,7 +330,7 @@ def find(name: str, records: Sequence[WeightsRecord] | None = None) -> WeightsRe
 def needed(detector: str, tier: Tier) -> tuple[WeightsRecord, ...]:
     """What a detector takes in a profile of that tier: its records of the largest tier that the profile holds."""
     held = TIERS[: TIERS.index(tier) + 1]
-    own = [one for one in RECORDS if detector in one.detectors and one.tier in held and not one.optional]
+    own = [one for one in known_records() if detector in one.detectors and one.tier in held and not one.optional]
     largest = max((TIERS.index(record.tier) for record in own), default=-1)
     return tuple(record for record in own if TIERS.index(record.tier) == largest)
 

@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 from fusion.artifact import load_artifact
 from fusion.evaluate import app
 from fusion.evaluation.conditions import AS_IS, CONDITIONS
+from tests.img_ml.tiny import TINY
 
 
 def run(*arguments: object) -> Result:
@@ -119,3 +120,35 @@ def test_one_class_cannot_be_measured(artifact: Path, dataset: Path, tmp_path: P
     result = run(artifact, path, "--out", tmp_path / "r")
     assert result.exit_code == 2
     assert "images of both classes" in result.stderr
+
+
+def test_a_trained_network_stands_beside_the_fusion(
+    artifact: Path, dataset: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMG_ML_WEIGHTS_DIR", str(tmp_path / "weights"))
+    monkeypatch.setenv("IMG_ML_DEVICE", "cpu")
+    arguments = (artifact, dataset, "--cache", cache, "--out", tmp_path / "out", "--with", "resnet_hf")
+    untrained = run(*arguments)
+    assert untrained.exit_code == 2
+    assert "resnet_hf cannot be measured" in untrained.output
+    assert "python -m img_ml.train resnet_hf" in untrained.output.replace("\n", " ")
+    TINY["resnet_hf"](tmp_path / "weights")
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    rows = [line for line in result.stdout.splitlines() if re.match(rf"│ ({artifact.name}|resnet_hf_prob) ", line)]
+    assert [len(re.findall(r"\d\.\d{3} \(\d\.\d{3}-\d\.\d{3}\)", row)) for row in rows] == [3, 3]
+    content = json.loads((tmp_path / "out" / "report.json").read_text())
+    (row,) = content["detectors"]
+    assert (row["name"], row["images"]) == ("resnet_hf_prob", 24)
+    fused = content["artifacts"][0]
+    assert fused["alone"][0]["auc"]["value"] == fused["measures"]["AUC"]["value"]
+    assert "resnet_hf_prob" in (tmp_path / "out" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(("name", "told"), [("ela", "gives no probability of AI"), ("resnet_hg", "Did you mean")])
+def test_what_cannot_stand_alone_is_told(
+    artifact: Path, dataset: Path, cache: Path, tmp_path: Path, name: str, told: str
+) -> None:
+    result = run(artifact, dataset, "--cache", cache, "--out", tmp_path / "out", "--with", name)
+    assert result.exit_code == 2
+    assert told in result.output

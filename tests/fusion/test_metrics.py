@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import balanced_accuracy_score, roc_auc_score, roc_curve
+from sklearn.metrics import average_precision_score, balanced_accuracy_score, roc_auc_score, roc_curve
 
 from fusion.metrics import (
     Ranking,
@@ -65,6 +65,17 @@ def test_a_share_among_no_rows_is_unknown() -> None:
     nobody = np.zeros(8, dtype=bool)
     assert np.isnan(share(LABEL == 1, nobody)(ONCE))
     assert share(SCORE > 0.5, LABEL == 1)(ONCE) == pytest.approx(0.75)
+
+
+def test_average_precision_is_that_of_scikit_learn_with_ties_and_weights() -> None:
+    random = np.random.default_rng(0)
+    label = random.integers(0, 2, 60)
+    score = np.round(random.random(60) + 0.3 * label, 1)
+    times = random.integers(0, 4, 60)
+    repeated = np.repeat(np.arange(60), times)
+    expected = average_precision_score(label[repeated], score[repeated])
+    assert Ranking(score, label).average_precision(times.astype(float)) == pytest.approx(expected)
+    assert np.isnan(Ranking(score, label * 0).average_precision(np.ones(60)))
 
 
 def test_within_source_auc_cannot_be_bought_by_telling_sources_apart() -> None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from img_ml.footprint import footprint
+from img_ml.networks.resnet import Sees
 from img_ml.weights.table import RECORDS, find
 
 Core = Callable[[Tensor], Tensor]
@@ -65,6 +66,30 @@ def siglip(**sizes: int) -> Network:
     return network, network
 
 
+def resnet(sees: Sees) -> Network:
+    from img_ml.networks.resnet import ResNet18
+
+    network = ResNet18(sees)
+    return network, network
+
+
+def classifier(kind: str, **sizes: object) -> Network:
+    import transformers
+
+    config = getattr(transformers, f"{kind}Config")(num_labels=2, **sizes)
+    network = getattr(transformers, f"{kind}ForImageClassification")(config)
+    return network, lambda views: network(pixel_values=views).logits
+
+
+def swin() -> Network:
+    return classifier("Swin", embed_dim=128, depths=[2, 2, 18, 2], num_heads=[4, 8, 16, 32])
+
+
+def art_resnet() -> Network:
+    sizes = {"embedding_size": 64, "hidden_sizes": [64, 128, 256, 512], "depths": [2, 2, 2, 2]}
+    return classifier("ResNet", layer_type="basic", **sizes)
+
+
 SO400M = {
     "hidden_size": 1152,
     "intermediate_size": 4304,
@@ -83,6 +108,11 @@ NETWORKS: Mapping[str, tuple[Callable[[], Network], int]] = {
     "siglip2-so400m": (lambda: siglip(**SO400M), 384),
     "commfor-384": (commfor, 384),
     "ghostnet": (ghostnet, 224),
+    "resnet_ft": (lambda: resnet("picture"), 224),
+    "resnet_hf": (lambda: resnet("high_pass"), 80),
+    "ai_art_resnet": (art_resnet, 224),
+    "ai_image_detector": (swin, 224),
+    "sdxl_detector": (swin, 224),
 }
 # Its two parts run one after the other over tiles, and what lies between them is counted by hand.
 BY_HAND = {"mantranet"}
@@ -90,7 +120,7 @@ BY_HAND = {"mantranet"}
 
 def without_memory(name: str) -> AbstractContextManager[Any]:
     """The meta device; for networks that switch autocast off, which it does not know, tensors that only pretend."""
-    return FakeTensorMode() if name == "ghostnet" else torch.device("meta")
+    return FakeTensorMode() if name in ("ghostnet", "resnet_ft", "resnet_hf") else torch.device("meta")
 
 
 def test_every_footprint_of_the_table_is_checked() -> None:

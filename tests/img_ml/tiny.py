@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from safetensors.torch import save_file
@@ -226,6 +227,80 @@ def save_siglip(folder: Path, seed: int = 0, **vision: int) -> None:
     )
 
 
+def write_resnet(weights: Path, name: str) -> None:
+    """A narrow ResNet-18 as `python -m img_ml.train` installs it."""
+    from img_ml.networks.resnet import ResNet18
+
+    torch.manual_seed(0)
+    network = ResNet18("high_pass" if name == "resnet_hf" else "picture", 4)
+
+    def fill(folder: Path) -> str:
+        save_file(network.state_dict(), folder / "model.safetensors")
+        (folder / "config.json").write_text(json.dumps({"width": 4, "start": "scratch"}))
+        return ""
+
+    install(find(name), weights, "tiny", fill)
+
+
+ARTIFICIAL = {0: "artificial", 1: "human"}
+VIT_PROCESSOR = {
+    "do_normalize": True,
+    "do_rescale": True,
+    "do_resize": True,
+    "image_mean": IMAGENET_MEAN,
+    "image_processor_type": "ViTImageProcessor",
+    "image_std": IMAGENET_STD,
+    "resample": 3,
+    "rescale_factor": 0.00392156862745098,
+    "size": {"height": 32, "width": 32},
+}
+CONVNEXT_PROCESSOR = {
+    "crop_pct": 0.875,
+    "do_normalize": True,
+    "do_resize": True,
+    "feature_extractor_type": "ConvNextFeatureExtractor",
+    "image_mean": IMAGENET_MEAN,
+    "image_std": IMAGENET_STD,
+    "resample": 3,
+    "size": 32,
+}
+
+
+def write_swin(weights: Path, name: str, labels: Mapping[int, str] = ARTIFICIAL) -> None:
+    """Swin of two stages on pictures of 32 pixels, as save_pretrained writes it."""
+    from transformers import SwinConfig, SwinForImageClassification
+
+    torch.manual_seed(len(name))
+    config = SwinConfig(
+        image_size=32, embed_dim=16, depths=[1, 1], num_heads=[2, 4], window_size=4, id2label=dict(labels)
+    )
+    network = SwinForImageClassification(config)
+    torch.nn.init.normal_(network.classifier.weight, std=0.2)
+    _write_classifier(weights, name, network, VIT_PROCESSOR)
+
+
+def write_ai_art_resnet(weights: Path, labels: Mapping[int, str] = MappingProxyType({0: "AI_art", 1: "art"})) -> None:
+    """A narrow ResNet of transformers, with the processor of ConvNeXT under its older name."""
+    from transformers import ResNetConfig, ResNetForImageClassification
+
+    torch.manual_seed(0)
+    config = ResNetConfig(
+        embedding_size=8, hidden_sizes=[8, 8], depths=[1, 1], layer_type="basic", id2label=dict(labels)
+    )
+    network = ResNetForImageClassification(config)
+    torch.nn.init.normal_(network.classifier[1].weight, std=0.5)
+    _write_classifier(weights, "ai_art_resnet", network, CONVNEXT_PROCESSOR)
+
+
+def _write_classifier(weights: Path, name: str, network: torch.nn.Module, processor: Mapping[str, object]) -> None:
+    def fill(folder: Path) -> str:
+        network.save_pretrained(folder)  # type: ignore[operator]
+        (folder / "preprocessor_config.json").write_text(json.dumps(dict(processor)))
+        return ""
+
+    install(find(name), weights, "tiny", fill)
+
+
 @contextmanager
 def low_precision(detector: Detector, precision: Precision) -> Iterator[None]:
     """The loaded detector in another precision, for a while."""
@@ -247,4 +322,9 @@ TINY: Mapping[str, Callable[[Path], None]] = {
     "ghostnet": write_ghostnet,
     "mantranet": write_mantranet,
     "siglip2": write_siglip,
+    "ai_art_resnet": write_ai_art_resnet,
+    "ai_image_detector": lambda weights: write_swin(weights, "ai_image_detector"),
+    "resnet_ft": lambda weights: write_resnet(weights, "resnet_ft"),
+    "resnet_hf": lambda weights: write_resnet(weights, "resnet_hf"),
+    "sdxl_detector": lambda weights: write_swin(weights, "sdxl_detector"),
 }

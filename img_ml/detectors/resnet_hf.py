@@ -1,0 +1,23 @@
+"""ResNet-18 over the high frequencies of small crops at native resolution, trained on images of the user's own."""
+
+from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
+from img_ml.resnet_detector import load_resnet
+
+SPEC = DetectorSpec(
+    name="resnet_hf",
+    title="High-frequency ResNet-18",
+    version=1,
+    numbers=(Number("resnet_hf_prob", 0, 1, "probability of AI by ResNet-18 on high frequencies", headline=True),),
+    looks_at="what a high-pass filter leaves of 80 x 80 pixels at native resolution; with votes, of several such crops",
+    fails_when="the grain was removed, added or compressed away, or the crop shows nothing but sky",
+    tier="full",
+    source="He et al., Deep Residual Learning for Image Recognition, CVPR 2016; nobody publishes weights for this use, "
+    "so it is trained by python -m img_ml.train resnet_hf",
+)
+SIDE = 80
+
+
+@detector(SPEC)
+def load(setup: Setup) -> Detector:
+    """The trained network on the setup's device; WeightsError where nobody has trained it, or it cannot be used."""
+    return load_resnet(SPEC, setup, "high_pass", SIDE, "crop")

@@ -1,0 +1,139 @@
+"""Label the images of a folder by trained networks: `python -m scripts.predict --app ensembled --votes 7 DIR`."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from forensics.decode import decode
+from forensics.errors import JobError, WeightsError
+from forensics.files import write_atomically
+from forensics.types import ImageSample
+from img_ml.command import told_errors
+from img_ml.dataset import DatasetError
+from img_ml.ensemble import APPS, Ensemble, load_app, mean_logit
+from img_ml.settings import ImgMlSettings
+from img_ml.weights.store import pull_command
+from img_ml.weights.table import known_records
+
+# What stands in the place of an image that cannot be read: a line has to, for lines are told apart by their number.
+UNREADABLE = "-1"
+_BATCH = 16
+_ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".heif", ".avif"}
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One image: its probability of AI and those of the members by name, or what is wrong with it."""
+
+    path: Path
+    probability: float = float("nan")
+    members: tuple[float, ...] = ()
+    problem: str = ""
+
+
+@app.command()
+def predict(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of images.", show_default=False)],
+    application: Annotated[str, typer.Option("--app", help=f"{', '.join(APPS)}, or any detector with a probability.")],
+    votes: Annotated[int, typer.Option(min=1, max=100, help="Crops or views of an image, logits averaged.")] = 1,
+    out: Annotated[Path, typer.Option(help="One label a line, 1 is AI, in the order of the file names.")] = Path(
+        "out/result.txt"
+    ),
+    threshold: Annotated[float, typer.Option(min=0, max=1, help="Probability from which on it is AI.")] = 0.5,
+) -> None:
+    """Label every image of a folder, 1 for AI and 0 for not, in the format of the contest.
+
+    The labels alone go into the file, one a line; which image a line is about, and its probabilities, is told as
+    tab-separated lines on stdout. Numbered files come in the order of their numbers. An image that cannot be read is
+    -1. Exit codes: 0 done, 2 something is wrong with the input or not trained, 3 some images could not be read.
+    """
+    talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+    with told_errors(talk):
+        paths = images_of(folder)
+        settings = ImgMlSettings()
+        ensemble = load_app(application, votes, settings.weights_dir, settings.device)
+        found = _predicted(ensemble, paths, talk)
+        _check_members(ensemble, found)
+        labels = [_label(one, threshold) for one in found]
+        write_atomically(out, "".join(f"{label}\n" for label in labels))
+    _tell(ensemble, found, labels)
+    bad = [one for one in found if one.problem]
+    for one in bad:
+        talk.print(f"{one.path}: {one.problem}")
+    talk.print(f"{labels.count('1')} of {len(found) - len(bad)} images are AI by {application}; wrote {out}")
+    raise typer.Exit(3 if bad else 0)
+
+
+def images_of(folder: Path) -> list[Path]:
+    """The images right in the folder, by their numbers where all are numbered, else by name; DatasetError for none."""
+    if not folder.is_dir():
+        raise DatasetError(f"There is no folder {folder}.")
+    found = [path for path in folder.iterdir() if path.suffix.lower() in _ENDINGS and path.is_file()]
+    if not found:
+        raise DatasetError(f"{folder} holds no images.")
+    numbered = all(path.stem.isascii() and path.stem.isdigit() for path in found)
+    return sorted(found, key=lambda path: (int(path.stem), path.name) if numbered else (0, path.name))
+
+
+def _predicted(ensemble: Ensemble, paths: list[Path], talk: Console) -> list[Prediction]:
+    batches = [paths[at : at + _BATCH] for at in range(0, len(paths), _BATCH)]
+    found: list[Prediction] = []
+    for batch in track(batches, "Predicting", console=talk, transient=True, disable=not talk.is_terminal):
+        samples = [_sample(path) for path in batch]
+        readable = [one for one in samples if isinstance(one, ImageSample)]
+        numbers = iter(ensemble.probabilities(readable))
+        found += [
+            Prediction(path, problem=one) if isinstance(one, str) else _prediction(path, next(numbers))
+            for path, one in zip(batch, samples, strict=True)
+        ]
+    return found
+
+
+def _check_members(ensemble: Ensemble, found: list[Prediction]) -> None:
+    """Raise WeightsError where a member measured no image: an ensemble without it would be another one."""
+    seen = [one.members for one in found if one.members]
+    for place, name in enumerate(ensemble.names):
+        if seen and all(np.isnan(members[place]) for members in seen):
+            commands = [pull_command(record) for record in known_records() if name in record.detectors]
+            raise WeightsError(f"{name} gave no image a probability; is it trained? {' or '.join(commands)}")
+
+
+def _prediction(path: Path, members: tuple[float, ...]) -> Prediction:
+    probability = mean_logit(np.array(members))
+    if np.isnan(probability):
+        return Prediction(path, members=members, problem="nothing could be measured.")
+    return Prediction(path, probability, members)
+
+
+def _sample(path: Path) -> ImageSample | str:
+    """The image, or what is wrong with it."""
+    try:
+        return decode(path.read_bytes())
+    except JobError as error:
+        return str(error)
+    except OSError as error:
+        return f"it cannot be read: {error.strerror}."
+
+
+def _label(one: Prediction, threshold: float) -> str:
+    return UNREADABLE if one.problem else str(int(one.probability >= threshold))
+
+
+def _tell(ensemble: Ensemble, found: list[Prediction], labels: list[str]) -> None:
+    several = ensemble.names if len(ensemble.names) > 1 else ()
+    sys.stdout.write("\t".join(("file", "label", "probability", *several)) + "\n")
+    for one, label in zip(found, labels, strict=True):
+        numbers = () if one.problem else (one.probability, *(one.members if several else ()))
+        sys.stdout.write("\t".join((one.path.name, label, *(f"{number:.4f}" for number in numbers))) + "\n")
+
+
+if __name__ == "__main__":
+    app()

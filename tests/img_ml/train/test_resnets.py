@@ -1,0 +1,126 @@
+"""Training the two ResNet-18 by their commands: what they start from, and that their detectors load what comes out."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from typer.testing import CliRunner, Result
+
+from forensics.registry import Setup, get
+from forensics.types import Measured
+from img_ml import profiles as _profiles  # noqa: F401 - importing it registers every detector
+from img_ml.dataset import read_rows
+from img_ml.networks.resnet import ResNet18, high_passed
+from img_ml.train.__main__ import app
+from img_ml.train.examples import resized_to
+from img_ml.weights.store import install
+from img_ml.weights.table import find
+from tests.forensics.pictures import sample_of
+from tests.img_ml.train.conftest import picture
+
+
+@pytest.fixture
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("IMG_ML_WEIGHTS_DIR", str(tmp_path / "weights"))
+    monkeypatch.setenv("IMG_ML_DEVICE", "cpu")
+    return tmp_path / "weights"
+
+
+def train(name: str, dataset: Path, checkpoint: Path, **options: object) -> Result:
+    given = {"batch": 4, "check-every": 4, "threads": 1, "checkpoint": checkpoint, "dataset": dataset, **options}
+    arguments = [text for option, value in given.items() for text in (f"--{option}", str(value))]
+    return CliRunner().invoke(app, [name, *arguments])
+
+
+def test_high_frequencies_are_learned_and_the_detector_loads_them(dataset: Path, weights: Path) -> None:
+    kept = weights.parent / "kept.safetensors"
+    result = train(
+        "resnet_hf", dataset, kept, width=8, steps=36, batch=8, **{"learning-rate": 0.004, "check-every": 12}
+    )
+    assert result.exit_code == 0, result.output
+    assert "Training from scratch, at width 8." in result.output
+    config = json.loads((weights / "resnet_hf" / "config.json").read_text())
+    assert (config["width"], config["start"]) == (8, "scratch")
+    load = get("resnet_hf").load
+    assert load is not None
+    detector = load(Setup(weights, options={"votes": "3"}))
+    signals = detector([sample_of(np.asarray(picture(9000 + n, smooth=n < 4))) for n in range(8)])
+    scores = [signal.numbers["resnet_hf_prob"] for signal in signals if isinstance(signal, Measured)]
+    assert np.mean(scores[:4]) > np.mean(scores[4:]) + 0.1
+
+
+def test_whole_pictures_are_learned_from_and_the_detector_loads_them(dataset: Path, weights: Path) -> None:
+    result = train("resnet_ft", dataset, weights.parent / "kept.safetensors", width=4, steps=4)
+    assert result.exit_code == 0, result.output
+    load = get("resnet_ft").load
+    assert load is not None
+    (signal,) = load(Setup(weights))([sample_of(np.asarray(picture(1, smooth=True)))])
+    assert isinstance(signal, Measured)
+
+
+def published(weights: Path, width: int) -> dict[str, torch.Tensor]:
+    """A ResNet-18 of a thousand classes, installed as the published one is."""
+    from transformers import ResNetConfig, ResNetForImageClassification
+
+    torch.manual_seed(3)
+    widths = [width, 2 * width, 4 * width, 8 * width]
+    config = ResNetConfig(
+        embedding_size=width, hidden_sizes=widths, depths=[2, 2, 2, 2], layer_type="basic", num_labels=1000
+    )
+
+    def fill(folder: Path) -> str:
+        ResNetForImageClassification(config).save_pretrained(folder)
+        return ""
+
+    install(find("resnet-18"), weights, "tiny", fill)
+    return load_file(weights / "resnet-18" / "model.safetensors")
+
+
+def test_a_published_network_is_started_from_where_it_is_installed(dataset: Path, weights: Path) -> None:
+    published(weights, 64)
+    result = train("resnet_hf", dataset, weights.parent / "kept", steps=1, batch=2, **{"learning-rate": 0})
+    assert result.exit_code == 0, result.output
+    assert "Starting from resnet-18." in result.output
+    assert json.loads((weights / "resnet_hf" / "config.json").read_text())["start"] == "resnet-18"
+    learned = load_file(weights / "resnet_hf" / "model.safetensors")
+    name = "resnet.encoder.stages.3.layers.1.layer.0.convolution.weight"
+    assert torch.equal(learned[f"network.{name}"], load_file(weights / "resnet-18" / "model.safetensors")[name])
+
+
+def test_a_network_of_another_width_is_not_started_from(dataset: Path, weights: Path) -> None:
+    published(weights, 4)
+    result = train("resnet_ft", dataset, weights.parent / "kept", start="resnet-18", width=8)
+    assert result.exit_code == 2
+    assert "resnet-18 cannot be started from" in result.output
+    missing = train("resnet_ft", dataset, weights.parent / "kept", start="ai_art_resnet")
+    assert missing.exit_code == 2
+    assert "python -m img_ml.weights pull ai_art_resnet" in missing.output
+    unknown = train("resnet_ft", dataset, weights.parent / "kept", start="vgg")
+    assert "There is no start 'vgg'" in unknown.output
+
+
+def test_pictures_are_squashed_whole_and_learned_from_in_parts(dataset: Path) -> None:
+    row = read_rows(dataset)[0]
+    shown = resized_to(64)
+    views = [shown(row, index, 5) for index in range(4)]
+    assert {view.shape for view in views} == {(64, 64, 3)}
+    assert np.array_equal(views[3], shown(row, 3, 5))
+    assert len({view.tobytes() for view in views}) == 4
+
+
+def test_the_high_pass_filter_takes_flat_colours_and_slow_slopes_away() -> None:
+    slope = torch.arange(30.0).expand(1, 3, 20, 30) + 50
+    assert high_passed(slope)[..., 1:-1].abs().max() < 1e-5
+    grain = torch.randn(1, 3, 20, 30, generator=torch.Generator().manual_seed(0)) * 4
+    assert torch.corrcoef(torch.stack([high_passed(slope + grain).flatten(), grain.flatten()]))[0, 1] > 0.9
+
+
+def test_images_of_high_frequencies_are_halved_once_only() -> None:
+    sizes = {}
+    for sees in ("picture", "high_pass"):
+        network = ResNet18(sees, 4).eval()  # type: ignore[arg-type]
+        sizes[sees] = network.network.resnet.embedder(torch.zeros(1, 3, 80, 80)).shape[-1]
+    assert sizes == {"picture": 20, "high_pass": 40}
