@@ -1,0 +1,87 @@
+"""Votes: several crops or views of one image, drawn from its hash, whose logits are averaged."""
+
+import math
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+from numpy.random import Generator
+from PIL import Image
+
+from forensics.errors import ArtifactError
+from forensics.types import ImageSample, Pixels
+
+# "crop": windows at native resolution. "resized": parts of the picture, squashed to a square.
+Kind = Literal["crop", "resized"]
+MOST_VOTES = 100
+# A part of the picture covers between this share of its area and all of it, and changes its shape by up to a third.
+_SMALLEST_PART = 0.8
+_STRETCH = 4 / 3
+
+
+def views(sample: ImageSample, votes: int, side: int, kind: Kind) -> Iterator[Pixels]:
+    """`votes` views of side x side pixels; one vote is the centre crop, or the whole picture resized.
+
+    More votes are drawn at random, from the image's hash alone: the same image always gives the same views, and the
+    views of fewer votes come first among those of more. Crops are independent of each other and uniform over the
+    image, which is mirrored on where it is smaller than a crop.
+    """
+    if kind == "crop":
+        return _crops(sample, votes, side)
+    return (resized(part, side) for part in parts(sample, votes))
+
+
+def parts(sample: ImageSample, votes: int) -> Iterator[Pixels]:
+    """The whole picture for one vote; else `votes` random parts of 80 to 100 % of its area, half of them mirrored."""
+    if votes == 1:
+        yield sample.pixels
+        return
+    random = _random(sample)
+    for _ in range(votes):
+        part = _part(sample.pixels, random)
+        yield part[:, ::-1] if random.random() < 0.5 else part
+
+
+def votes_of(text: str, detector: str) -> int:
+    """The votes that a profile's option asks for, one where it says nothing; ArtifactError where it is no number."""
+    if not text:
+        return 1
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MOST_VOTES:
+        raise ArtifactError(f"The option votes of {detector} is {text!r}: give a whole number from 1 to {MOST_VOTES}.")
+    return int(text)
+
+
+def resized(pixels: Pixels, side: int) -> Pixels:
+    """The pixels squashed to side x side."""
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    return np.asarray(image.resize((side, side), Image.Resampling.BICUBIC))
+
+
+def mirrored_on(pixels: Pixels, side: int) -> Pixels:
+    """The pixels, mirrored on at the lower and right edge where a length is under `side`."""
+    missing = [(0, max(side - length, 0)) for length in pixels.shape[:2]]
+    return np.pad(pixels, (*missing, (0, 0)), mode="symmetric") if any(map(any, missing)) else pixels
+
+
+def _crops(sample: ImageSample, votes: int, side: int) -> Iterator[Pixels]:
+    pixels = mirrored_on(sample.pixels, side)
+    spare = [length - side for length in pixels.shape[:2]]
+    random = _random(sample)
+    for _ in range(votes):
+        top, left = (room // 2 if votes == 1 else int(random.integers(0, room + 1)) for room in spare)
+        yield np.ascontiguousarray(pixels[top : top + side, left : left + side])
+
+
+def _random(sample: ImageSample) -> Generator:
+    return np.random.default_rng(int(sample.sha256, 16))
+
+
+def _part(pixels: Pixels, random: Generator) -> Pixels:
+    height, width = pixels.shape[:2]
+    area = random.uniform(_SMALLEST_PART, 1.0)
+    stretch = math.exp(random.uniform(-math.log(_STRETCH), math.log(_STRETCH)) / 2)
+    # A part that is stretched beyond the picture keeps its area as far as the picture reaches.
+    rows = min(height, max(1, round(height * math.sqrt(area) * stretch)))
+    columns = min(width, max(1, round(width * math.sqrt(area) / stretch)))
+    top, left = int(random.integers(0, height - rows + 1)), int(random.integers(0, width - columns + 1))
+    return pixels[top : top + rows, left : left + columns]
