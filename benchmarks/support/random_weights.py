@@ -109,6 +109,14 @@ def write_ghostnet(weights: Path) -> None:
     write_tensors(weights, "ghostnet", ResidualGhostNet(), {"config.json": {"backbone": BACKBONES[0]}})
 
 
+def write_saturation_cnn(weights: Path, side: int = 224) -> None:
+    """The inverted and saturated CNN as it is trained."""
+    from img_ml.networks.saturation_cnn import SaturationCNN
+
+    torch.manual_seed(0)
+    write_tensors(weights, "saturation_cnn", SaturationCNN(8), {"config.json": {"saturation": 8, "side": side}})
+
+
 def processor(name: str) -> dict[str, object]:
     """A preprocessor_config.json that says what the record says."""
     facts = find(name).preprocessing
@@ -167,4 +175,5 @@ WRITERS: Mapping[str, Writer] = {
     "fatformer": write_fatformer,
     "ghostnet": write_ghostnet,
     "mantranet": write_mantranet,
+    "saturation_cnn": write_saturation_cnn,
 }

@@ -3,6 +3,7 @@
 import typer
 
 from img_ml.train.commands.ghostnet import ghostnet
+from img_ml.train.commands.saturation_cnn import saturation_cnn
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -16,6 +17,7 @@ def main() -> None:
 
 
 app.command()(ghostnet)
+app.command("saturation_cnn")(saturation_cnn)
 
 if __name__ == "__main__":
     app()

@@ -136,6 +136,16 @@ RECORDS: tuple[WeightsRecord, ...] = (
         preprocessing=Preprocessing(crop=384, shortest=440, resample="bilinear", mean=IMAGENET_MEAN, std=IMAGENET_STD),
         footprint=Footprint(21_811_969, 21_275_521, 12_404_736),
     ),
+    WeightsRecord(
+        name="saturation_cnn",
+        detectors=("saturation_cnn",),
+        tier="full",
+        origin="trained",
+        licence="yours",
+        where="nobody publishes them; they are trained on images of your own",
+        files=(WeightFile("config.json", 300), WeightFile("model.safetensors", 9_600_000)),
+        footprint=Footprint(2_389_313, 787_969, 4_531_200, most_views=12),
+    ),
 )
 
 

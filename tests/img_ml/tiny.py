@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from benchmarks.support.random_weights import write_saturation_cnn
 from forensics.registry import Detector
 from img_ml.detectors.commfor import architecture
 from img_ml.torch_detector import Precision, TorchDetector
@@ -183,4 +184,5 @@ TINY: Mapping[str, Callable[[Path], None]] = {
     "fatformer": write_fatformer,
     "ghostnet": write_ghostnet,
     "mantranet": write_mantranet,
+    "saturation_cnn": lambda weights: write_saturation_cnn(weights, side=64),
 }
