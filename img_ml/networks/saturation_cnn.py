@@ -48,6 +48,7 @@ class SaturationCNN(nn.Module):
             nn.Dropout(0.5),
             nn.Linear(256, 1),
         )
+        self.apply(_begin)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """The logits."""
@@ -68,6 +69,14 @@ def saturated(pixels: Tensor, factor: float) -> Tensor:
     # Half a level is added before the fraction is cut off. All sums stay below 2^24, where float32 is exact.
     grey = torch.floor(((inverted * luma).sum(dim=1, keepdim=True) + _ONE / 2) / _ONE)
     return torch.floor((grey + factor * (inverted - grey)).clamp(0, LEVELS))
+
+
+def _begin(module: nn.Module) -> None:
+    """He's initialisation: from torch's own, values shrink layer by layer, and hundreds of steps teach nothing."""
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        assert module.bias is not None
+        nn.init.zeros_(module.bias)
 
 
 def _layer(before: int, after: int, kernel: int, *, stride: int = 1, padding: int) -> tuple[nn.Module, nn.Module]:

@@ -2,6 +2,8 @@
 
 import typer
 
+from img_ml.train.commands.aekl import aekl
+from img_ml.train.commands.autoencoder import autoencoder
 from img_ml.train.commands.ghostnet import ghostnet
 from img_ml.train.commands.saturation_cnn import saturation_cnn
 
@@ -16,6 +18,8 @@ def main() -> None:
     """
 
 
+app.command()(aekl)
+app.command()(autoencoder)
 app.command()(ghostnet)
 app.command("saturation_cnn")(saturation_cnn)
 

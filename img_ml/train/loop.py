@@ -62,7 +62,7 @@ class Loop:
         if checkpoint.is_file():
             self._progress, self._best = read_checkpoint(checkpoint, mark, self._network, self._optimizer)
             self._talk.print(f"Going on after step {self._progress.step}.")
-        with Examples(division.learned, self._plan.seed, threads, self._view) as examples, _asked_to_stop() as stop:
+        with Examples(division.learned, self._plan.seed, threads, self._view) as examples, asked_to_stop() as stop:
             watched = examples.fixed(_some(division.watched, self._plan))
             for checked in self._steps(examples, watched, stop):
                 if checked or stop:
@@ -160,7 +160,7 @@ def _some(rows: Sequence[Row], plan: Plan) -> Sequence[Row]:
 
 
 @contextmanager
-def _asked_to_stop() -> Iterator[list[int]]:
+def asked_to_stop() -> Iterator[list[int]]:
     """A list that is filled by Ctrl-C; a second Ctrl-C ends at once, as ever."""
     asked: list[int] = []
 

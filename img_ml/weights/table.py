@@ -146,6 +146,37 @@ RECORDS: tuple[WeightsRecord, ...] = (
         files=(WeightFile("config.json", 300), WeightFile("model.safetensors", 9_600_000)),
         footprint=Footprint(2_389_313, 787_969, 4_531_200, most_views=12),
     ),
+    WeightsRecord(
+        name="sd-vae-ft-ema",
+        detectors=("aekl",),
+        tier="full",
+        origin="hub",
+        licence="MIT",
+        where="https://huggingface.co/stabilityai/sd-vae-ft-ema",
+        repository="stabilityai/sd-vae-ft-ema",
+        files=(WeightFile("config.json", 550), WeightFile("diffusion_pytorch_model.safetensors", 334_643_276)),
+        footprint=Footprint(83_653_863, 2_101_248, 202_162_176, most_views=4),
+    ),
+    WeightsRecord(
+        name="autoencoder",
+        detectors=("aekl",),
+        tier="full",
+        origin="trained",
+        licence="yours",
+        where="a small autoencoder, trained on the real images of a dataset where the published one cannot be had",
+        files=(WeightFile("config.json", 700), WeightFile("diffusion_pytorch_model.safetensors", 3_700_000)),
+        footprint=Footprint(921_031, 0, 51_314_688, most_views=4),
+    ),
+    WeightsRecord(
+        name="aekl",
+        detectors=("aekl",),
+        tier="full",
+        origin="trained",
+        licence="yours",
+        where="nobody publishes them; they are trained on images of your own, over one of the autoencoders",
+        files=(WeightFile("config.json", 400), WeightFile("model.safetensors", 44_800_000)),
+        footprint=Footprint(11_186_645, 513, 9_175_040, most_views=4),
+    ),
 )
 
 
