@@ -163,7 +163,7 @@ RECORDS: tuple[WeightsRecord, ...] = (
         tier="full",
         origin="trained",
         licence="yours",
-        where="a small autoencoder, trained on the real images of a dataset where the published one cannot be had",
+        where="a small one, trained on images of your own where the published one cannot be had",
         files=(WeightFile("config.json", 700), WeightFile("diffusion_pytorch_model.safetensors", 3_700_000)),
         footprint=Footprint(921_031, 0, 51_314_688, most_views=4),
     ),

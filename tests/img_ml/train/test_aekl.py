@@ -47,22 +47,8 @@ def test_autoencoder_then_classifier_are_loaded_together(dataset: Path, weights:
     alone = measured(weights)
     assert math.isnan(alone.numbers["aekl_prob"])
     assert alone.numbers["aekl_distance"] > 0
-    result = train(
-        "aekl",
-        dataset,
-        "--backbone",
-        "resnet10t",
-        "--side",
-        64,
-        "--steps",
-        1,
-        "--check-every",
-        1,
-        "--batch",
-        2,
-        "--threads",
-        1,
-    )
+    small = ["--backbone", "resnet10t", "--side", 64, "--steps", 1, "--check-every", 1, "--batch", 2, "--threads", 1]
+    result = train("aekl", dataset, *small)
     assert result.exit_code == 0, result.output
     config = json.loads((weights / "aekl" / "config.json").read_text())
     assert (config["backbone"], config["autoencoder"]) == ("resnet10t", "autoencoder")
