@@ -163,8 +163,8 @@ def _signal_of(has_classifier: bool) -> Callable[[ImageSample, "Outputs"], Measu
         distance = float(np.mean(errors / (details + _FLOOR)))
         probability = float(expit(logits.mean())) if has_classifier else math.nan
         sentence = (
-            f"An autoencoder gives the image back with an error of {errors.mean():.1f} grey levels, {distance:.2f} of "
-            "its detail"
+            f"An autoencoder gives the image back with an error of {errors.mean():.1f} grey levels, {distance:.2f} "
+            "times its detail"
         )
         judged = f"; the classifier gives that a probability of {probability:.0%} for AI." if has_classifier else "."
         numbers = {"aekl_prob": probability, "aekl_distance": min(distance, 255.0)}
