@@ -72,7 +72,7 @@ def saturated(pixels: Tensor, factor: float) -> Tensor:
 
 
 def _begin(module: nn.Module) -> None:
-    """He's initialisation: from torch's own, values shrink layer by layer, and hundreds of steps teach nothing."""
+    """He's initialisation, which keeps the size of values from layer to layer; there is no normalisation to do it."""
     if isinstance(module, nn.Conv2d | nn.Linear):
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
         assert module.bias is not None
