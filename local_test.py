@@ -23,7 +23,7 @@ from fusion.result import result_document
 from fusion.settings import FusionSettings
 from fusion.terminal import show
 from fusion.verdict import Verdict
-from img_ml.heatmaps import save_heatmaps
+from img_ml.heatmaps import save_heatmaps, save_pictures
 from img_ml.settings import ImgMlSettings
 from worker.errors import FetchFailedError, TooLargeError
 from worker.fetch import Fetcher, FetchLimits
@@ -46,7 +46,7 @@ class Outcome:
 def main(
     images: Annotated[list[str] | None, typer.Argument(metavar="[IMAGE-OR-URL]...", show_default=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One line of JSON for each image, nothing else.")] = False,
-    debug_dir: Annotated[Path | None, typer.Option(help="Save heatmaps as PNG in this folder.")] = None,
+    debug_dir: Annotated[Path | None, typer.Option(help="Save heatmaps and what detectors see here, as PNG.")] = None,
     profile: Annotated[str | None, typer.Option(help="Profile to run; IMG_ML_PROFILE when not given.")] = None,
 ) -> None:
     """Judge images: say whether each was made by a machine, and why. Called bare, it asks for one.
@@ -132,10 +132,11 @@ def _tell_people(outcome: Outcome) -> None:
 
 
 def _save(sample: ImageSample, verdict: Verdict, folder: Path, name: str) -> None:
+    signals, stem = verdict.evidence.signals, Path(name).stem or "image"
     try:
-        written = save_heatmaps(sample, verdict.evidence.signals, folder, Path(name).stem or "image")
+        written = [*save_heatmaps(sample, signals, folder, stem), *save_pictures(sample, signals, folder, stem)]
     except OSError as error:
-        talk.print(f"The heatmaps cannot be saved in {folder}: {error.strerror}.", markup=False, soft_wrap=True)
+        talk.print(f"The pictures cannot be saved in {folder}: {error.strerror}.", markup=False, soft_wrap=True)
         return
     for path in written:
         talk.print(f"Saved {path}", markup=False, soft_wrap=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from forensics.errors import RegistryError
-from forensics.types import ImageSample, Signal
+from forensics.types import ImageSample, Pixels, Signal
 
 Tier = Literal["light", "standard", "full"]
 HeadKind = Literal["svm", "svm_linear", "linear", "mlp"]
@@ -110,15 +110,20 @@ class Setup:
 
 Analyze = Callable[[ImageSample], Signal]
 Load = Callable[[Setup], Detector]
+Picture = Callable[[ImageSample], Pixels]
 
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A registry entry: an analyzer (per image, no weights) or the loader of a learned detector."""
+    """A registry entry: an analyzer (per image, no weights) or the loader of a learned detector.
+
+    `picture` shows people what the detector sees in an image, any size of RGB; it needs no weights.
+    """
 
     spec: DetectorSpec
     analyze: Analyze | None = None
     load: Load | None = None
+    picture: Picture | None = None
 
 
 _ENTRIES: dict[str, Registered] = {}
@@ -134,11 +139,11 @@ def analyzer(spec: DetectorSpec) -> Callable[[Analyze], Analyze]:
     return decorate
 
 
-def detector(spec: DetectorSpec) -> Callable[[Load], Load]:
+def detector(spec: DetectorSpec, *, picture: Picture | None = None) -> Callable[[Load], Load]:
     """Register a loader `Setup -> Detector`; heavy imports belong inside it, ArtifactError says what it lacks."""
 
     def decorate(load: Load) -> Load:
-        _add(Registered(spec, load=load))
+        _add(Registered(spec, load=load, picture=picture))
         return load
 
     return decorate

@@ -1,4 +1,4 @@
-"""Heatmaps as pictures: a detector's map laid over the image, and the map alone."""
+"""Pictures for people: a detector's heatmap over the image and alone, and what a detector makes of the image."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from forensics.registry import entries
 from forensics.types import Heatmap, ImageSample, Measured, Pixels, Signal
 
 # Dark blue, magenta, orange, pale yellow: rising brightness, so that it reads in greyscale and to the colour-blind.
@@ -24,6 +25,19 @@ def save_heatmaps(sample: ImageSample, signals: tuple[Signal, ...], folder: Path
             Image.fromarray(overlay(sample.pixels, signal.heatmap)).save(over)
             Image.fromarray(coloured(signal.heatmap)).save(alone)
             written += [over, alone]
+    return written
+
+
+def save_pictures(sample: ImageSample, signals: tuple[Signal, ...], folder: Path, stem: str) -> list[Path]:
+    """Write `<stem>.<detector>.seen.png` for each detector among the signals that can show what it sees."""
+    folder.mkdir(parents=True, exist_ok=True)
+    asked = {signal.detector for signal in signals}
+    written = []
+    for entry in entries():
+        if entry.picture is not None and entry.spec.name in asked:
+            path = folder / f"{stem}.{entry.spec.name}.seen.png"
+            Image.fromarray(entry.picture(sample)).save(path)
+            written.append(path)
     return written
 
 

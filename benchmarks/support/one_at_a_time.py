@@ -11,13 +11,12 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torchvision.transforms import v2
 
 from img_ml.weights.record import Preprocessing
 from img_ml.weights.store import Installed
 
 if TYPE_CHECKING:
-    from torchvision.transforms.v2 import Compose
-
     from img_ml.networks.resnet import Sees
 
 # What takes one picture and gives its output on the host.
@@ -130,8 +129,6 @@ def mantranet_way(weights: Installed, device: str) -> Plain:
 
 def resnet_way(weights: Installed, device: str, *, sees: "Sees", side: int) -> Plain:
     """The picture resized, or the crop in its middle, through the bare network."""
-    from torchvision.transforms import v2
-
     from img_ml.resnet_detector import network_of
 
     cut = v2.Resize((side, side), antialias=True) if sees == "picture" else v2.CenterCrop(side)
@@ -139,9 +136,37 @@ def resnet_way(weights: Installed, device: str, *, sees: "Sees", side: int) -> P
     return _transformed(transform, network_of(weights, sees), device)
 
 
-def _torchvision(facts: Preprocessing) -> "Compose":
-    from torchvision.transforms import v2
+def saturation_way(weights: Installed, device: str) -> Plain:
+    """One crop after the other."""
+    from img_ml.detectors.saturation_cnn import crops, network_of
 
+    network, side = network_of(weights)
+    network.to(device)
+
+    @torch.inference_mode()
+    def run(picture: Image.Image) -> object:
+        return [network(_grey_levels(crop, device)).cpu() for crop in crops(np.array(picture), side)]
+
+    return run
+
+
+def aekl_way(weights: Installed, device: str) -> Plain:
+    """The crop in the middle and the whole picture squashed, one after the other, through the autoencoder alone."""
+    from img_ml.detectors.aekl import SIDE
+    from img_ml.networks.autoencoder import load_autoencoder, reconstructed
+
+    network = load_autoencoder(weights.folder, weights.record.name).to(device)
+    cut = (v2.CenterCrop(SIDE), v2.Resize((SIDE, SIDE), antialias=True))
+
+    @torch.inference_mode()
+    def run(picture: Image.Image) -> object:
+        views = (np.array(one(picture)) for one in cut)
+        return [reconstructed(network, _grey_levels(view, device)).cpu() for view in views]
+
+    return run
+
+
+def _torchvision(facts: Preprocessing) -> v2.Compose:
     size = (facts.squash, facts.squash) if facts.squash else facts.shortest
     return v2.Compose(
         [
@@ -177,6 +202,8 @@ PLAIN: Mapping[str, Callable[[Installed, str], Plain]] = {
     "ghostnet": ghostnet_way,
     "mantranet": mantranet_way,
     "siglip2": siglip_way,
+    "saturation_cnn": saturation_way,
+    "aekl": aekl_way,
     "ai_art_resnet": classifier_way,
     "ai_image_detector": classifier_way,
     "sdxl_detector": classifier_way,

@@ -170,6 +170,47 @@ def _write_classifier(weights: Path, name: str, network: Any) -> None:
     write_tensors(weights, name, network, texts)
 
 
+def write_saturation_cnn(weights: Path, side: int = 224) -> None:
+    """The inverted and saturated CNN as it is trained."""
+    from img_ml.networks.saturation_cnn import SaturationCNN
+
+    torch.manual_seed(0)
+    write_tensors(weights, "saturation_cnn", SaturationCNN(8), {"config.json": {"saturation": 8, "side": side}})
+
+
+# The config.json of stabilityai/sd-vae-ft-ema says as much.
+SD_VAE: Mapping[str, Any] = {
+    "block_out_channels": (128, 256, 512, 512),
+    "down_block_types": ("DownEncoderBlock2D",) * 4,
+    "up_block_types": ("UpDecoderBlock2D",) * 4,
+    "layers_per_block": 2,
+    "latent_channels": 4,
+    "norm_num_groups": 32,
+    "sample_size": 256,
+}
+
+
+def write_aekl(weights: Path, sizes: Mapping[str, Any] = SD_VAE, backbone: str = "resnet18", side: int = 256) -> None:
+    """An autoencoder as diffusers saves it, and the classifier as it is trained over it."""
+    from diffusers import AutoencoderKL
+
+    from img_ml.detectors.aekl import CLASSIFIER, tensors_sha256
+    from img_ml.networks.aekl import DifferenceClassifier
+    from img_ml.weights.store import installed
+
+    torch.manual_seed(0)
+    name, network = "sd-vae-ft-ema", AutoencoderKL(**sizes)
+
+    def saved(folder: Path) -> str:
+        network.save_pretrained(folder)
+        return ""
+
+    install(find(name), weights, "random", saved)
+    sha256 = tensors_sha256(installed(find(name), weights))
+    config = {"backbone": backbone, "side": side, "autoencoder": name, "autoencoder_sha256": sha256}
+    write_tensors(weights, CLASSIFIER, DifferenceClassifier(backbone, network), {"config.json": config})
+
+
 def processor(name: str) -> dict[str, object]:
     """A preprocessor_config.json that says what the record says."""
     facts = find(name).preprocessing
@@ -228,6 +269,7 @@ def _tiny_siglip(weights: Path) -> None:
 
 
 WRITERS: Mapping[str, Writer] = {
+    "aekl": write_aekl,
     "dino": lambda weights: write_dinov2(weights, "dinov2-large", 1024, 24, 16),
     "clip_h14": lambda weights: write_clip(weights, "clip-vit-h-14", "ViT-H-14"),
     "clip_bigg": lambda weights: write_clip(weights, "clip-vit-bigg-14", "ViT-bigG-14"),
@@ -241,4 +283,5 @@ WRITERS: Mapping[str, Writer] = {
     "resnet_ft": lambda weights: write_resnet(weights, "resnet_ft"),
     "resnet_hf": lambda weights: write_resnet(weights, "resnet_hf"),
     "sdxl_detector": lambda weights: write_swin(weights, "sdxl_detector"),
+    "saturation_cnn": write_saturation_cnn,
 }

@@ -3,8 +3,11 @@
 import typer
 
 from img_ml.train.commands import siglip2
+from img_ml.train.commands.aekl import aekl
+from img_ml.train.commands.autoencoder import autoencoder
 from img_ml.train.commands.ghostnet import ghostnet
 from img_ml.train.commands.resnets import resnet_ft, resnet_hf
+from img_ml.train.commands.saturation_cnn import saturation_cnn
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -17,10 +20,13 @@ def main() -> None:
     """
 
 
-app.command()(ghostnet)
+app.command("aekl")(aekl)
+app.command("autoencoder")(autoencoder)
+app.command("ghostnet")(ghostnet)
+app.command("resnet_ft")(resnet_ft)
+app.command("resnet_hf")(resnet_hf)
+app.command("saturation_cnn")(saturation_cnn)
 app.add_typer(siglip2.app, name="siglip2")
-app.command(name="resnet_ft")(resnet_ft)
-app.command(name="resnet_hf")(resnet_hf)
 
 if __name__ == "__main__":
     app()

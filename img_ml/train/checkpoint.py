@@ -17,12 +17,23 @@ _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """One look at the held-out sources: the AUC, and the accuracy at a logit of 0 as the mean over both classes."""
+
+    step: int
+    auc: float
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a training is: steps done, the best held-out AUC (-1 before the first), and after which step that was."""
+    """How far a training is: steps done, the best held-out AUC (-1 before the first), after which step that was, and
+    every check so far."""
 
     step: int = 0
     best_auc: float = -1.0
     best_step: int = 0
+    checks: tuple[Check, ...] = ()
 
 
 Tensors = Mapping[str, Tensor]
@@ -59,7 +70,8 @@ def read_checkpoint(
         raise DatasetError(
             f"{path} is of a training with other images or settings. Name another --checkpoint, or delete it."
         )
-    progress = Progress(**json.loads(state["progress"]))
+    kept = json.loads(state["progress"])
+    progress = Progress(**{**kept, "checks": tuple(Check(**check) for check in kept.get("checks", ()))})
     network.load_state_dict(_under("network", tensors))
     for name, parameter in network.named_parameters():
         if f"{_MOMENTS[0]}.{name}" in tensors:

@@ -6,7 +6,7 @@ import math
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from torch import Tensor, nn, optim
 from torch.nn import functional
 
 from forensics.types import Pixels
 from img_ml.dataset import DatasetError, Row
-from img_ml.train.checkpoint import Progress, read_checkpoint, write_checkpoint
+from img_ml.train.checkpoint import Check, Progress, read_checkpoint, write_checkpoint
 from img_ml.train.examples import NATIVE_CROPS, Batch, Division, Examples, View
 from img_ml.train.plan import Plan
 
@@ -62,7 +62,7 @@ class Loop:
         if checkpoint.is_file():
             self._progress, self._best = read_checkpoint(checkpoint, mark, self._network, self._optimizer)
             self._talk.print(f"Going on after step {self._progress.step}.")
-        with Examples(division.learned, self._plan.seed, threads, self._view) as examples, _asked_to_stop() as stop:
+        with Examples(division.learned, self._plan.seed, threads, self._view) as examples, asked_to_stop() as stop:
             watched = examples.fixed(_some(division.watched, self._plan))
             for checked in self._steps(examples, watched, stop):
                 if checked or stop:
@@ -82,7 +82,7 @@ class Loop:
             for step, batch in enumerate(examples.batches(done, plan.steps, plan.batch), start=done):
                 losses.append(self._step(step, batch))
                 checked = (step + 1) % plan.check_every == 0 or step + 1 == plan.steps
-                self._progress = Progress(step + 1, self._progress.best_auc, self._progress.best_step)
+                self._progress = replace(self._progress, step=step + 1)
                 bar.advance(task)
                 if checked:
                     self._check(watched, float(torch.stack(losses).mean()))
@@ -114,10 +114,12 @@ class Loop:
     def _check(self, watched: Batch, loss: float) -> None:
         if not math.isfinite(loss):
             raise DatasetError("The training diverged, its loss is not finite: take a lower --learning-rate.")
-        auc = float(roc_auc_score(watched.labels, self._scores(watched.pixels)))
-        step = self._progress.step
+        scores = self._scores(watched.pixels)
+        auc, step = float(roc_auc_score(watched.labels, scores)), self._progress.step
+        check = Check(step, auc, float(balanced_accuracy_score(watched.labels, scores > 0)))
+        self._progress = replace(self._progress, checks=(*self._progress.checks, check))
         if auc > self._progress.best_auc:
-            self._progress = Progress(step, auc, step)
+            self._progress = replace(self._progress, best_auc=auc, best_step=step)
             self._best = {name: value.detach().cpu().clone() for name, value in self._network.state_dict().items()}
         self._talk.print(f"Step {step}: loss {loss:.3f}, AUC {auc:.3f} on held-out sources", highlight=False)
 
@@ -158,7 +160,7 @@ def _some(rows: Sequence[Row], plan: Plan) -> Sequence[Row]:
 
 
 @contextmanager
-def _asked_to_stop() -> Iterator[list[int]]:
+def asked_to_stop() -> Iterator[list[int]]:
     """A list that is filled by Ctrl-C; a second Ctrl-C ends at once, as ever."""
     asked: list[int] = []
 

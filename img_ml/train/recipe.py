@@ -44,11 +44,27 @@ class Place:
     threads: int
 
 
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What a training came to: the best state, and what it was learned from."""
+
+    trained: Trained
+    facts: Facts
+
+
 def train(recipe: Recipe, rows: Sequence[Row], plan: Plan, place: Place, talk: Console) -> Progress:
     """Train on the rows outside test, install the best state among the weights, and remove the checkpoint.
 
     Raises DatasetError where the rows do not allow it, KeyboardInterrupt (the checkpoint written) after Ctrl-C.
     """
+    learned = learn(recipe, rows, plan, place, talk)
+    install_learned(recipe, learned, place.weights)
+    place.checkpoint.unlink(missing_ok=True)
+    return learned.trained.progress
+
+
+def learn(recipe: Recipe, rows: Sequence[Row], plan: Plan, place: Place, talk: Console) -> Learned:
+    """The best state that training on the rows outside test reaches; nothing is installed, the checkpoint stays."""
     division = divide(rows, plan.seed)
     learned, watched = (len({row.source for row in side}) for side in (division.learned, division.watched))
     talk.print(
@@ -58,18 +74,18 @@ def train(recipe: Recipe, rows: Sequence[Row], plan: Plan, place: Place, talk: C
     torch.manual_seed(plan.seed)
     loop = Loop(recipe.network, plan, place.device, talk, recipe.view)
     trained = loop.train(f"{recipe.record} {json.dumps(recipe.facts)}", division, place.checkpoint, place.threads)
-    facts = {**recipe.facts, "images": len(division.learned), "sources": learned, "seed": plan.seed}
-    _install(recipe.record, trained, facts, place.weights)
-    place.checkpoint.unlink(missing_ok=True)
-    return trained.progress
+    return Learned(trained, {"images": len(division.learned), "sources": learned, "seed": plan.seed})
 
 
-def _install(record: str, trained: Trained, facts: Facts, weights: Path) -> None:
-    told = {**facts, "step": trained.progress.best_step, "held_out_auc": round(trained.progress.best_auc, 4)}
+def install_learned(recipe: Recipe, learned: Learned, weights: Path) -> None:
+    """Put what was learned among the weights, where the recipe's detector looks for it."""
+    trained = learned.trained
+    reached = {"step": trained.progress.best_step, "held_out_auc": round(trained.progress.best_auc, 4)}
+    told = {**recipe.facts, **learned.facts, **reached}
 
     def fill(folder: Path) -> str:
         save_file(trained.state, folder / "model.safetensors")
         (folder / "config.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
         return ""
 
-    install(find(record), weights, "trained here", fill)
+    install(find(recipe.record), weights, "trained here", fill)

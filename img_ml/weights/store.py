@@ -108,7 +108,10 @@ def install(record: WeightsRecord, weights: Path, source: str, fill: Callable[[P
             _check_published(record, locked)
             before = read_lock(weights)
             _check_pinned(record, locked, before.get(record.name))
+            # Some libraries write for their own user alone; a worker may run as another.
             stage.chmod(0o755)
+            for path in stage.iterdir():
+                path.chmod(path.stat().st_mode | 0o444)
             _swap(stage, weights / record.name)
             write_lock(weights, {**before, record.name: locked})
         finally:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from benchmarks.support.random_weights import SD_VAE
 from img_ml.footprint import footprint
 from img_ml.networks.resnet import Sees
 from img_ml.weights.table import RECORDS, find
@@ -66,6 +67,37 @@ def siglip(**sizes: int) -> Network:
     return network, network
 
 
+def saturation_cnn() -> Network:
+    from img_ml.networks.saturation_cnn import SaturationCNN
+
+    network = SaturationCNN(8)
+    return network, network
+
+
+def autoencoder() -> Network:
+    from diffusers import AutoencoderKL
+
+    from img_ml.networks.aekl import Aekl
+
+    network = Aekl(AutoencoderKL(**SD_VAE), None)
+    return network, network
+
+
+def trained_autoencoder() -> Network:
+    from img_ml.networks.aekl import Aekl
+    from img_ml.train.autoencoder import Shape, small_autoencoder
+
+    network = Aekl(small_autoencoder(Shape()), None)
+    return network, network
+
+
+def difference_classifier() -> Network:
+    from img_ml.networks.aekl import BACKBONES, classifier
+
+    network = classifier(BACKBONES[0])
+    return network, network
+
+
 def resnet(sees: Sees) -> Network:
     from img_ml.networks.resnet import ResNet18
 
@@ -108,19 +140,25 @@ NETWORKS: Mapping[str, tuple[Callable[[], Network], int]] = {
     "siglip2-so400m": (lambda: siglip(**SO400M), 384),
     "commfor-384": (commfor, 384),
     "ghostnet": (ghostnet, 224),
+    "saturation_cnn": (saturation_cnn, 224),
+    "sd-vae-ft-ema": (autoencoder, 256),
+    "autoencoder": (trained_autoencoder, 256),
+    "aekl": (difference_classifier, 256),
     "resnet_ft": (lambda: resnet("picture"), 224),
     "resnet_hf": (lambda: resnet("high_pass"), 80),
     "ai_art_resnet": (art_resnet, 224),
     "ai_image_detector": (swin, 224),
     "sdxl_detector": (swin, 224),
 }
+# Networks that switch autocast off, which the meta device does not know.
+PRETENDED = {"ghostnet", "resnet_ft", "resnet_hf", "saturation_cnn"}
 # Its two parts run one after the other over tiles, and what lies between them is counted by hand.
 BY_HAND = {"mantranet"}
 
 
 def without_memory(name: str) -> AbstractContextManager[Any]:
-    """The meta device; for networks that switch autocast off, which it does not know, tensors that only pretend."""
-    return FakeTensorMode() if name in ("ghostnet", "resnet_ft", "resnet_hf") else torch.device("meta")
+    """The meta device, or tensors that only pretend to have values."""
+    return FakeTensorMode() if name in PRETENDED else torch.device("meta")
 
 
 def test_every_footprint_of_the_table_is_checked() -> None:

@@ -6,7 +6,8 @@ import numpy as np
 from PIL import Image
 
 from forensics.types import Measured, Skipped
-from img_ml.heatmaps import coloured, overlay, save_heatmaps
+from img_ml import profiles as _profiles  # noqa: F401 - importing it registers every detector
+from img_ml.heatmaps import coloured, overlay, save_heatmaps, save_pictures
 from tests.forensics.pictures import photo, sample_of
 
 
@@ -35,3 +36,14 @@ def test_each_heatmap_is_saved_twice_and_signals_without_one_are_left_out(tmp_pa
         with Image.open(path) as image:
             sizes.append(image.size)
     assert sizes == [(96, 64), (12, 8)]
+
+
+def test_a_detector_that_can_show_what_it_sees_does_so_even_without_weights(tmp_path: Path) -> None:
+    sample = sample_of(photo()[:64, :96])
+    signals = (Skipped("saturation_cnn", "not trained"), Measured("exif", {}, "s"))
+    (written,) = save_pictures(sample, signals, tmp_path / "new", "pic")
+    assert written.name == "pic.saturation_cnn.seen.png"
+    with Image.open(written) as image:
+        shown = np.asarray(image)
+    assert np.array_equal(shown[28 : 28 + 64, 8 : 8 + 96], sample.pixels)
+    assert not np.array_equal(shown[28 : 28 + 64, 216 : 216 + 96], sample.pixels)

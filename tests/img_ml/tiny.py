@@ -13,6 +13,7 @@ from types import MappingProxyType
 import torch
 from safetensors.torch import save_file
 
+from benchmarks.support.random_weights import write_aekl, write_saturation_cnn
 from forensics.registry import Detector
 from img_ml.detectors.commfor import architecture
 from img_ml.torch_detector import Precision, TorchDetector
@@ -313,7 +314,25 @@ def low_precision(detector: Detector, precision: Precision) -> Iterator[None]:
         detector.precision = before
 
 
+# An AutoencoderKL of two levels, in the layout of the published one.
+TINY_AUTOENCODER = {
+    "block_out_channels": (8, 16),
+    "down_block_types": ("DownEncoderBlock2D",) * 2,
+    "up_block_types": ("UpDecoderBlock2D",) * 2,
+    "layers_per_block": 1,
+    "latent_channels": 4,
+    "norm_num_groups": 4,
+    "mid_block_add_attention": False,
+}
+
+
+def write_tiny_aekl(weights: Path) -> None:
+    """A tiny autoencoder in the place of the published one, and a classifier over its differences."""
+    write_aekl(weights, TINY_AUTOENCODER, "resnet10t", side=64)
+
+
 TINY: Mapping[str, Callable[[Path], None]] = {
+    "aekl": write_tiny_aekl,
     "clip_bigg": lambda weights: write_clip(weights, "clip-vit-bigg-14"),
     "clip_h14": write_clip,
     "commfor": write_commfor,
@@ -327,4 +346,5 @@ TINY: Mapping[str, Callable[[Path], None]] = {
     "resnet_ft": lambda weights: write_resnet(weights, "resnet_ft"),
     "resnet_hf": lambda weights: write_resnet(weights, "resnet_hf"),
     "sdxl_detector": lambda weights: write_swin(weights, "sdxl_detector"),
+    "saturation_cnn": lambda weights: write_saturation_cnn(weights, side=64),
 }
