@@ -109,6 +109,14 @@ def write_ghostnet(weights: Path) -> None:
     write_tensors(weights, "ghostnet", ResidualGhostNet(), {"config.json": {"backbone": BACKBONES[0]}})
 
 
+def write_spai(weights: Path) -> None:
+    """SPAI as it is adopted; its circle is what it is when it is built."""
+    from img_ml.networks.spai.network import Spai
+    from img_ml.networks.spai.sizes import SpaiSizes
+
+    write_tensors(weights, "spai", Spai(SpaiSizes()), {})
+
+
 def processor(name: str) -> dict[str, object]:
     """A preprocessor_config.json that says what the record says."""
     facts = find(name).preprocessing
@@ -167,4 +175,5 @@ WRITERS: Mapping[str, Writer] = {
     "fatformer": write_fatformer,
     "ghostnet": write_ghostnet,
     "mantranet": write_mantranet,
+    "spai": write_spai,
 }

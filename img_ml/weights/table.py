@@ -119,6 +119,18 @@ RECORDS: tuple[WeightsRecord, ...] = (
         footprint=Footprint(3_926_808, 0, 9_120_512, most_views=12),
     ),
     WeightsRecord(
+        name="spai",
+        detectors=("spai",),
+        tier="full",
+        origin="local",
+        licence="Apache-2.0",
+        where="the authors publish spai.pth through the drive that the README of https://github.com/mever-team/spai "
+        "links to (Weights Checkpoint); the network follows their released code and was not checked against this "
+        "file. python -m img_ml.spai train makes weights of one's own",
+        files=(WeightFile("model.safetensors", 560_000_000),),
+        footprint=Footprint(113_189_126, 112_281_600, 27_888_904),
+    ),
+    WeightsRecord(
         name="commfor-384",
         detectors=("commfor",),
         tier="full",
