@@ -24,8 +24,10 @@ def centred_mask(side: int, radius: int) -> Tensor:
 def split(images: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """What a mask lets through of images (..., side, side) in [0, 1], and what it does not; both cut to [0, 1]."""
     # Half precision has no Fourier transform of these sides.
-    spectrum = torch.fft.fft2(images.float())
-    through = torch.fft.ifftshift(mask, dim=(-2, -1)).to(spectrum.real.dtype)
-    low = torch.fft.ifft2(spectrum * through).real
-    high = torch.fft.ifft2(spectrum * (1 - through)).real
+    whole, side = images.float(), mask.shape[-1]
+    kept = torch.fft.ifftshift(mask, dim=(-2, -1)).to(whole.dtype)
+    # The real part of what a mask lets through of a real image is what its mean with its mirror image lets through.
+    kept = (kept + kept.flip((-2, -1)).roll((1, 1), (-2, -1))) / 2
+    low = torch.fft.irfft2(torch.fft.rfft2(whole) * kept[..., : side // 2 + 1], s=(side, side))
+    high = whole - low
     return low.clamp(0, 1), high.clamp(0, 1)
