@@ -17,6 +17,7 @@ from img_ml.command import data_console, told_errors
 from img_ml.dataset import DatasetError, Row, check_files
 from img_ml.settings import ImgMlSettings
 from img_ml.spai.config import Config, load
+from img_ml.spai.key_value import WithOptions, pairs
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
@@ -30,9 +31,7 @@ Accumulation = Annotated[int | None, typer.Option(min=1, help="TRAIN.ACCUMULATIO
 Amp = Annotated[str | None, typer.Option(help="O0: float32; O1, O2: torch's own mixed precision in bfloat16.")]
 Workers = Annotated[int | None, typer.Option(min=0, help="DATA.NUM_WORKERS: processes that make crops.")]
 SaveAll = Annotated[bool, typer.Option("--save-all", help="Keep every epoch's checkpoint, not the best and the last.")]
-Opt = Annotated[
-    list[tuple[str, str]] | None, typer.Option("--opt", metavar="KEY VALUE", help="A setting's value; repeatable.")
-]
+Opt = Annotated[list[str] | None, typer.Option("--opt", metavar="KEY VALUE", help="A setting's value; repeatable.")]
 MODEL_HELP = "Checkpoint or safetensors; the installed weights where none is named."
 
 
@@ -44,7 +43,7 @@ def main() -> None:
     """
 
 
-@app.command()
+@app.command(cls=WithOptions)
 def train(
     data_path: Data,
     pretrained: Annotated[Path, typer.Option(help="The backbone: mfm_pretrain_vit_base.pth, or one of `pretrain`.")],
@@ -86,7 +85,7 @@ def train(
     sys.stdout.write(f"{folder / f'ckpt_epoch_{done.best_epoch}.pth'}\n")
 
 
-@app.command()
+@app.command(cls=WithOptions)
 def pretrain(
     data_path: Data,
     cfg: Cfg = "spai",
@@ -117,7 +116,7 @@ def pretrain(
     sys.stdout.write(f"{folder / f'ckpt_epoch_{done.best_epoch}.pth'}\n")
 
 
-@app.command("test")
+@app.command("test", cls=WithOptions)
 def measure(
     test_csv: Annotated[list[Path], typer.Option(help="CSV of labelled images; repeatable.")],
     model: Annotated[Path | None, typer.Option(help=MODEL_HELP)] = None,
@@ -141,7 +140,7 @@ def measure(
     _show(measured)
 
 
-@app.command()
+@app.command(cls=WithOptions)
 def infer(
     source: Annotated[Path, typer.Option("--input", help="Folder of images, or a CSV that lists them.")],
     output: Output = Path("output"),
@@ -172,9 +171,9 @@ def infer(
     sys.stdout.write(f"{target}\n")
 
 
-def _config(cfg: str, named: Sequence[tuple[str, object]], opt: Sequence[tuple[str, str]] | None) -> Config:
+def _config(cfg: str, named: Sequence[tuple[str, object]], opt: list[str] | None) -> Config:
     """The settings of the file, with what the command's own options and then --opt say over them."""
-    return load(cfg, [*((key, value) for key, value in named if value is not None), *(opt or [])])
+    return load(cfg, [*((key, value) for key, value in named if value is not None), *pairs(opt)])
 
 
 def _rows(path: Path) -> list[Row]:

@@ -92,7 +92,11 @@ class ModelConfig(Section):
 
 
 class DataConfig(Section):
-    """DATA. `WATCHED` says what early stopping watches: the val split, or a fifth of the sources of train and val."""
+    """DATA.
+
+    `WATCHED` says what early stopping watches: the val split, or a fifth of the sources of train and val, of which
+    `MOST_WATCHED` images are enough. An epoch has as many images as there are, or `IMAGES_PER_EPOCH`.
+    """
 
     DATASET: Literal["csv_sid"] = "csv_sid"
     BATCH_SIZE: int = Field(72, ge=1)
@@ -102,6 +106,8 @@ class DataConfig(Section):
     NUM_WORKERS: int = Field(0, ge=0)
     AUGMENTED_VIEWS: int = Field(4, ge=1)
     TEST_PREFETCH_FACTOR: int | None = None
+    IMAGES_PER_EPOCH: int | None = Field(None, ge=1)
+    MOST_WATCHED: int = Field(1000, ge=2)
     WATCHED: Literal["split", "sources"] = "split"
     SAMPLE_RATIO: float = Field(0.5, ge=0, le=1)
     MASK_RADIUS1: int = Field(16, ge=1)

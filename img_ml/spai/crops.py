@@ -15,9 +15,11 @@ from forensics.types import Pixels
 from img_ml.dataset import DatasetError, Row
 from img_ml.folds import balanced_weights
 from img_ml.networks.spai.patches import padded
+from img_ml.spai.config import DataConfig
 from img_ml.views import draw_view, render_view
 
 Drawn = Tensor | str
+_FAR = 1 << 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,8 @@ class Crops(Dataset[tuple[Drawn, int]]):
         """The views of the image as bytes (views, side, side, 3), or what is wrong with it."""
         epoch, place, number = key
         row = self._rows[number]
-        first = (epoch * len(self._rows) + place) * self._views
+        # No epoch has so many images.
+        first = (epoch * _FAR + place) * self._views
         try:
             data = row.path.read_bytes()
             shown = [crop(data, first + view, self._seed, self._side) for view in range(self._views)]
@@ -62,18 +65,19 @@ def crop(data: bytes, index: int, seed: int, side: int) -> Pixels:
 
 
 class Epochs(Sampler[list[Key]]):
-    """The batches of each epoch: as many images as there are rows, both classes alike, large sources by their root."""
+    """The batches of each epoch: both classes come equally often, and a source as often as the root of its size."""
 
-    def __init__(self, rows: Sequence[Row], batch: int, views: int, side: int, seed: int, workers: int) -> None:
-        self._count, self._batch, self._seed, self._epoch = len(rows), batch, seed, 0
+    def __init__(self, rows: Sequence[Row], data: DataConfig, seed: int) -> None:
+        self._rows, self._batch, self._seed, self._epoch = len(rows), data.BATCH_SIZE, seed, 0
+        self._count = data.IMAGES_PER_EPOCH or len(rows)
         weights = balanced_weights(np.array([row.label for row in rows]), np.array([row.source for row in rows]))
         self._share = weights / weights.sum()
         self._loader: DataLoader[tuple[Drawn, int]] = DataLoader(
-            Crops(rows, views, side, seed),
+            Crops(rows, data.AUGMENTED_VIEWS, data.IMG_SIZE, seed),
             batch_sampler=self,
-            num_workers=workers,
+            num_workers=data.NUM_WORKERS,
             collate_fn=_collated,
-            persistent_workers=workers > 0,
+            persistent_workers=data.NUM_WORKERS > 0,
         )
 
     def __len__(self) -> int:
@@ -83,7 +87,7 @@ class Epochs(Sampler[list[Key]]):
     def __iter__(self) -> Iterator[list[Key]]:
         """The keys of the batches of the epoch that runs."""
         random = np.random.default_rng([self._seed, self._epoch])
-        drawn = random.choice(self._count, self._count, p=self._share).tolist()
+        drawn = random.choice(self._rows, self._count, p=self._share).tolist()
         keys = [(self._epoch, place, number) for place, number in enumerate(drawn)]
         yield from (keys[at : at + self._batch] for at in range(0, len(keys), self._batch))
 

@@ -25,8 +25,6 @@ from img_ml.weights.store import install
 from img_ml.weights.table import find
 
 NAME = "spai"
-# Images that are watched, at most.
-MOST_WATCHED = 1000
 
 
 class Detecting:
@@ -68,13 +66,10 @@ def finetune(
         f"watched; on {device}."
     )
     network = beginning(config, pretrained)
-    data = config.DATA
-    watched_rows = some(division.watched, MOST_WATCHED, config.SEED)
+    watched_rows = some(division.watched, config.DATA.MOST_WATCHED, config.SEED)
     task = Detecting(network, watched_rows, config.MODEL.FEATURE_EXTRACTION_BATCH, device)
     mark = mark_of("finetune", config, division, file_sha256(pretrained))
-    epochs = Epochs(
-        division.learned, data.BATCH_SIZE, data.AUGMENTED_VIEWS, data.IMG_SIZE, config.SEED, data.NUM_WORKERS
-    )
+    epochs = Epochs(division.learned, config.DATA, config.SEED)
     return Training(task, config, config.TRAIN, folder, mark, device, talk).run(epochs, keep_all=keep_all)
 
 

@@ -22,8 +22,8 @@ from img_ml.spai.rows import divided, some
 from img_ml.spai.training import Training, mark_of
 from img_ml.weights.table import IMAGENET_MEAN, IMAGENET_STD
 
-# Crops that are watched, at most, and how many of them go through the network at once.
-MOST_WATCHED, TOGETHER = 512, 32
+# Crops that are watched go through the network so many at once.
+TOGETHER = 32
 
 
 class Encoder(Backbone):
@@ -119,13 +119,11 @@ def pretrain(
     data = config.DATA
     torch.manual_seed(config.SEED)
     network = MaskedFrequencyModel(config.sizes.vit, data.MASK_RADIUS1, config.MODEL.FREQ_LOSS)
-    watched = Epochs(
-        some(division.watched, MOST_WATCHED, config.SEED), TOGETHER, 1, data.IMG_SIZE, config.SEED, data.NUM_WORKERS
-    )
+    few = {"AUGMENTED_VIEWS": 1, "BATCH_SIZE": TOGETHER, "IMAGES_PER_EPOCH": None}
+    watched = some(division.watched, data.MOST_WATCHED, config.SEED)
+    shown = Epochs(watched, data.model_copy(update=few), config.SEED)
     talk.print(f"{len(division.learned)} images to learn from; on {device}.")
-    task = Drawing(network, watched, config, device)
+    task = Drawing(network, shown, config, device)
     mark = mark_of("pretrain", config, division, "")
-    epochs = Epochs(
-        division.learned, data.BATCH_SIZE, data.AUGMENTED_VIEWS, data.IMG_SIZE, config.SEED, data.NUM_WORKERS
-    )
+    epochs = Epochs(division.learned, config.DATA, config.SEED)
     return Training(task, config, config.PRETRAIN, folder, mark, device, talk).run(epochs, keep_all=keep_all)
