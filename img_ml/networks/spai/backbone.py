@@ -9,7 +9,12 @@ from torch.nn import functional
 from img_ml.networks.spai.sizes import HEAD_WIDTH, VitSizes
 
 _EPSILON = 1e-6
-_SPREAD = 0.02
+_SPREAD, _WIDTH = 0.02, 768
+
+
+def spread_of(layer: nn.Linear | nn.Conv2d) -> float:
+    """The spread of a layer's random weights: that of the authors at their width, and as much signal at any other."""
+    return float(_SPREAD * (_WIDTH / layer.weight[0].numel()) ** 0.5)
 
 
 class Attention(nn.Module):
@@ -107,7 +112,8 @@ class Backbone(nn.Module):
             nn.init.trunc_normal_(token, std=_SPREAD, a=-_SPREAD, b=_SPREAD)
         for layer in self.modules():
             if isinstance(layer, nn.Linear | nn.Conv2d):
-                nn.init.trunc_normal_(layer.weight, std=_SPREAD, a=-_SPREAD, b=_SPREAD)
+                spread = spread_of(layer)
+                nn.init.trunc_normal_(layer.weight, std=spread, a=-spread, b=spread)
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
         with torch.no_grad():

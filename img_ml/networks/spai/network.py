@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from forensics.errors import WeightsError
 from img_ml.networks.loading import fill
-from img_ml.networks.spai.backbone import Backbone
+from img_ml.networks.spai.backbone import Backbone, spread_of
 from img_ml.networks.spai.context import SpectralContext
 from img_ml.networks.spai.features import PatchFeatures
 from img_ml.networks.spai.sizes import SpaiSizes, VitSizes, sizes_of, vit_sizes_of
@@ -38,7 +38,7 @@ class Spai(SpectralContext):
         """Random weights to train from, the backbone's too."""
         for layer in self.modules():
             if isinstance(layer, nn.Linear):
-                nn.init.trunc_normal_(layer.weight, std=0.02)
+                nn.init.trunc_normal_(layer.weight, std=spread_of(layer))
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
         nn.init.trunc_normal_(self.patch_aggregator, std=0.02)
