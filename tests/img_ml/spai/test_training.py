@@ -19,7 +19,7 @@ from img_ml.spai.finetune import Detecting, beginning, finetune
 from img_ml.spai.pretraining import MaskedFrequencyModel, frequency_distance
 from img_ml.spai.rows import divided, read
 from img_ml.spai.training import Schedule, Training
-from tests.img_ml.spai.conftest import configured
+from tests.img_ml.spai.conftest import configured, picture
 
 QUIET = Console(quiet=True)
 
@@ -231,3 +231,15 @@ def test_small_images_are_mirrored_on(settings: Path, tmp_path: Path) -> None:
 
     Image.new("RGB", (9, 50), (10, 200, 30)).save(tmp_path / "small.png")
     assert crop((tmp_path / "small.png").read_bytes(), 1, 0, 32).shape == (32, 32, 3)
+
+
+def test_a_network_learns_grain(settings: Path, pretrained: Path) -> None:
+    config = configured(settings, ("MODEL.SID_DROPOUT", "0"), ("TRAIN.WEIGHT_DECAY", "0"))
+    task = Detecting(beginning(config, pretrained), [], 8, "cpu")
+    training = Training(task, config, config.TRAIN, Path(), "", "cpu", QUIET)
+    pixels = [np.asarray(picture(seed, smooth=seed % 2 == 1))[:32, :32] for seed in range(32)]
+    crops = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float()[:, None] / 255
+    batch = Batch(crops, torch.tensor([0.0, 1.0] * 16))
+    losses = [training._step([batch])[0] for _ in range(30)]
+    assert losses[0] > 0.6
+    assert losses[-1] < 0.3
