@@ -166,6 +166,26 @@ def aekl_way(weights: Installed, device: str) -> Plain:
     return run
 
 
+def spai_way(weights: Installed, device: str) -> Plain:
+    """One patch after the other, as they lie side by side, and attention over all of them."""
+    from safetensors.torch import load_file
+
+    from img_ml.networks.spai.network import spai_of
+
+    network = spai_of(load_file(weights.file("model.safetensors")), weights.record.name).to(device)
+    side = network.sizes.vit.side
+
+    @torch.inference_mode()
+    def run(picture: Image.Image) -> object:
+        pixels = _grey_levels(np.array(picture), device) / 255
+        rows, columns = (max(length // side, 1) for length in pixels.shape[2:])
+        corners = [(side * row, side * column) for row in range(rows) for column in range(columns)]
+        patches = [v2.functional.crop(pixels, top, left, side, side) for top, left in corners]
+        return network(torch.cat([network.mfvit(patch) for patch in patches])[None])[0].cpu()
+
+    return run
+
+
 def _torchvision(facts: Preprocessing) -> v2.Compose:
     size = (facts.squash, facts.squash) if facts.squash else facts.shortest
     return v2.Compose(
@@ -203,6 +223,7 @@ PLAIN: Mapping[str, Callable[[Installed, str], Plain]] = {
     "mantranet": mantranet_way,
     "siglip2": siglip_way,
     "saturation_cnn": saturation_way,
+    "spai": spai_way,
     "aekl": aekl_way,
     "ai_art_resnet": classifier_way,
     "ai_image_detector": classifier_way,

@@ -211,6 +211,14 @@ def write_aekl(weights: Path, sizes: Mapping[str, Any] = SD_VAE, backbone: str =
     write_tensors(weights, CLASSIFIER, DifferenceClassifier(backbone, network), {"config.json": config})
 
 
+def write_spai(weights: Path) -> None:
+    """SPAI as it is adopted; its circle is what it is when it is built."""
+    from img_ml.networks.spai.network import Spai
+    from img_ml.networks.spai.sizes import SpaiSizes
+
+    write_tensors(weights, "spai", Spai(SpaiSizes()), {})
+
+
 def processor(name: str) -> dict[str, object]:
     """A preprocessor_config.json that says what the record says."""
     facts = find(name).preprocessing
@@ -284,4 +292,5 @@ WRITERS: Mapping[str, Writer] = {
     "resnet_hf": lambda weights: write_resnet(weights, "resnet_hf"),
     "sdxl_detector": lambda weights: write_swin(weights, "sdxl_detector"),
     "saturation_cnn": write_saturation_cnn,
+    "spai": write_spai,
 }

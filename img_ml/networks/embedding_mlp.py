@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from forensics.errors import WeightsError
 from img_ml.networks.loading import fill, tensors_of
-from img_ml.weights.adopt import read_checkpoint_tensors
+from img_ml.weights.adopt import tensors_in
 
 HIDDEN = (512, 128)
 DROPOUT = 0.3
@@ -38,7 +38,7 @@ def read_classifier(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise WeightsError(f"There is no classifier {path}.")
-    tensors = tensors_of(path, path.name) if path.suffix == ".safetensors" else read_checkpoint_tensors(path)
+    tensors = tensors_of(path, path.name) if path.suffix == ".safetensors" else tensors_in(path)
     return {key if key.startswith(_PREFIX) else _PREFIX + key: value for key, value in tensors.items()}
 
 

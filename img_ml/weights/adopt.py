@@ -4,10 +4,12 @@ import argparse
 import json
 import shutil
 import warnings
+from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from forensics.errors import WeightsError
@@ -19,6 +21,21 @@ if TYPE_CHECKING:
 # Where authors put the tensors inside a checkpoint that holds more than those.
 _INNER = ("state_dict", "model_state_dict", "model", "net", "params")
 _PARALLEL = "module."
+
+# numpy's own way of unpickling a number; numpy 2 has moved it.
+_SCALAR = np.float64(0).__reduce__()[0]
+# What checkpoints hold beside tensors that is plain values and nothing else: a training script's options and settings,
+# and the numbers it measured.
+_PLAIN: tuple[Any, ...] = (
+    argparse.Namespace,
+    # A dict with attributes; torch fills no other dicts than those of its own list.
+    (OrderedDict, "yacs.config.CfgNode"),
+    (_SCALAR, "numpy.core.multiarray.scalar"),
+    (_SCALAR, "numpy._core.multiarray.scalar"),
+    np.dtype,
+    type(np.dtype(np.float32)),
+    type(np.dtype(np.float64)),
+)
 
 
 def adopt(record: WeightsRecord, source: Path, folder: Path) -> None:
@@ -58,23 +75,23 @@ def check_safetensors(path: Path) -> None:
 
 
 def convert(source: Path, target: Path) -> None:
-    """Write the tensors of a PyTorch checkpoint as safetensors, under their own names: see read_checkpoint_tensors."""
+    """Write the tensors of a PyTorch checkpoint as safetensors, under their own names; WeightsError as below."""
     from safetensors.torch import save_file
 
-    save_file(apart(read_checkpoint_tensors(source)), target)
+    save_file(apart(tensors_in(source)), target)
 
 
-def read_checkpoint_tensors(source: Path) -> dict[str, "Tensor"]:
-    """The tensors of a PyTorch checkpoint.
+def tensors_in(source: Path) -> dict[str, "Tensor"]:
+    """The tensors of a PyTorch checkpoint by name.
 
     It is read with `weights_only`: what would execute code is refused. Of a checkpoint that holds more (an epoch, an
-    optimiser) only the network's state is taken; a prefix `module.` that every name has is dropped.
+    optimiser) only the network's state is taken; a prefix `module.` that every name has is dropped. Raises
+    WeightsError where it is refused or holds no tensors.
     """
     import torch
 
     try:
-        # A training script's options are plain values in a Namespace; nothing else is let in.
-        with warnings.catch_warnings(), torch.serialization.safe_globals([argparse.Namespace]):
+        with warnings.catch_warnings(), torch.serialization.safe_globals([*_PLAIN]):
             warnings.simplefilter("ignore")
             content = torch.load(source, map_location="cpu", weights_only=True)
     except (OSError, MemoryError):

@@ -62,9 +62,9 @@ class WeightsRecord:
 
     `origin` "hub": `repository` at `revision`, a commit, or a branch that the lock file pins at the first pull.
     "local": the authors publish it outside of the hub, `where` says where, and `pull --from` adopts it. "trained":
-    nobody publishes it, `python -m img_ml.train NAME` makes it, or with the arguments `made_by`. `tier` is the smallest
-    profile that takes it. Every file is listed; the tensors are safetensors always. Without a `footprint` the memory
-    plan goes by their size. `optional` weights are used where they are, and missed nowhere.
+    nobody publishes it, `python -m img_ml.train NAME` makes it, or the module and arguments `made_by`. `tier` is the
+    smallest profile that takes it. Every file is listed; the tensors are safetensors always. Without a `footprint` the
+    memory plan goes by their size. `optional` weights are used where they are, and missed nowhere.
     """
 
     name: str

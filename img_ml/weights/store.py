@@ -145,9 +145,11 @@ def _clear_leftovers(name: str, weights: Path) -> None:
 
 def pull_command(record: WeightsRecord) -> str:
     """What a user types to get the weights."""
+    made = f"python -m {record.made_by or f'img_ml.train {record.name} --dataset dataset.csv'}"
     if record.origin == "trained":
-        return f"python -m img_ml.train {record.made_by or f'{record.name} --dataset dataset.csv'}"
-    return f"python -m img_ml.weights pull {record.name}" + (" --from FILE" if record.origin == "local" else "")
+        return made
+    pulled = f"python -m img_ml.weights pull {record.name}" + (" --from FILE" if record.origin == "local" else "")
+    return f"{pulled} (or {made})" if record.made_by else pulled
 
 
 def _described(record: WeightsRecord, stage: Path) -> dict[str, LockedFile]:

@@ -181,6 +181,19 @@ RECORDS: tuple[WeightsRecord, ...] = (
         footprint=Footprint(3_926_808, 0, 9_120_512, most_views=12),
     ),
     WeightsRecord(
+        name="spai",
+        detectors=("spai",),
+        tier="full",
+        origin="local",
+        licence="Apache-2.0",
+        where="the authors publish spai.pth through the drive that the README of https://github.com/mever-team/spai "
+        "links to (Weights Checkpoint); the network follows their released code and was not checked against this "
+        "file",
+        files=(WeightFile("model.safetensors", 560_000_000),),
+        footprint=Footprint(113_189_126, 112_281_600, 27_888_904),
+        made_by="img_ml.spai train --data-path dataset.csv",
+    ),
+    WeightsRecord(
         name="commfor-384",
         detectors=("commfor",),
         tier="full",
@@ -246,7 +259,7 @@ RECORDS: tuple[WeightsRecord, ...] = (
         where="an optional classifier over the embeddings of siglip2-base; nobody publishes it, it is "
         "trained on images of your own",
         files=(WeightFile("config.json", 500), WeightFile("model.safetensors", 1_850_000)),
-        made_by="siglip2 train --embeddings_dir EMBEDDINGS --install",
+        made_by="img_ml.train siglip2 train --embeddings_dir EMBEDDINGS --install",
         optional=True,
     ),
     WeightsRecord(
@@ -258,7 +271,7 @@ RECORDS: tuple[WeightsRecord, ...] = (
         where="an optional classifier over the embeddings of siglip2-so400m; nobody publishes it, it is "
         "trained on images of your own",
         files=(WeightFile("config.json", 500), WeightFile("model.safetensors", 2_640_000)),
-        made_by="siglip2 train --embeddings_dir EMBEDDINGS --install",
+        made_by="img_ml.train siglip2 train --embeddings_dir EMBEDDINGS --install",
         optional=True,
     ),
     # What no detector takes: a network to start trainings from.

@@ -67,6 +67,15 @@ def siglip(**sizes: int) -> Network:
     return network, network
 
 
+def spai() -> Network:
+    from img_ml.networks.spai.network import Spai
+    from img_ml.networks.spai.sizes import SpaiSizes
+
+    # Attention runs on the host.
+    network = Spai(SpaiSizes()).mfvit
+    return network, network
+
+
 def saturation_cnn() -> Network:
     from img_ml.networks.saturation_cnn import SaturationCNN
 
@@ -140,6 +149,7 @@ NETWORKS: Mapping[str, tuple[Callable[[], Network], int]] = {
     "siglip2-so400m": (lambda: siglip(**SO400M), 384),
     "commfor-384": (commfor, 384),
     "ghostnet": (ghostnet, 224),
+    "spai": (spai, 224),
     "saturation_cnn": (saturation_cnn, 224),
     "sd-vae-ft-ema": (autoencoder, 256),
     "autoencoder": (trained_autoencoder, 256),

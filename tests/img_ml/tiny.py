@@ -302,6 +302,35 @@ def _write_classifier(weights: Path, name: str, network: torch.nn.Module, proces
     install(find(name), weights, "tiny", fill)
 
 
+def tiny_spai() -> torch.nn.Module:
+    """SPAI of 2 layers on patches of 224 pixels, in squares of 56."""
+    from img_ml.networks.spai.network import Spai
+    from img_ml.networks.spai.sizes import SpaiSizes, VitSizes
+
+    torch.manual_seed(0)
+    sizes = SpaiSizes(VitSizes(patch=56, width=64, depth=2, hidden=96), projection=16, context=32, heads=2, hidden=40)
+    network = Spai(sizes).eval()
+    with torch.no_grad():
+        for name, tensor in network.named_parameters():
+            if tensor.ndim > 1:
+                tensor.normal_(std=tensor[0].numel() ** -0.5)
+            elif not name.endswith("weight"):
+                tensor.normal_(std=0.1)
+    return network
+
+
+def write_spai(weights: Path) -> None:
+    """A tiny SPAI, adopted from a checkpoint as the authors save it."""
+
+    def fill(folder: Path) -> str:
+        torch.save({"model": tiny_spai().state_dict(), "epoch": 3}, folder / "checkpoint.pth")
+        adopt(find("spai"), folder / "checkpoint.pth", folder)
+        (folder / "checkpoint.pth").unlink()
+        return ""
+
+    install(find("spai"), weights, "tiny", fill)
+
+
 @contextmanager
 def low_precision(detector: Detector, precision: Precision) -> Iterator[None]:
     """The loaded detector in another precision, for a while."""
@@ -347,4 +376,5 @@ TINY: Mapping[str, Callable[[Path], None]] = {
     "resnet_hf": lambda weights: write_resnet(weights, "resnet_hf"),
     "sdxl_detector": lambda weights: write_swin(weights, "sdxl_detector"),
     "saturation_cnn": lambda weights: write_saturation_cnn(weights, side=64),
+    "spai": write_spai,
 }

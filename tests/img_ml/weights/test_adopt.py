@@ -2,6 +2,8 @@
 
 import argparse
 import pickle
+import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -151,3 +153,30 @@ def test_half_precision_stays_as_it_was(tmp_path: Path) -> None:
     torch.save({"a": torch.from_numpy(np.arange(3, dtype=np.float16))}, tmp_path / "half.pt")
     convert(tmp_path / "half.pt", tmp_path / "model.safetensors")
     assert load_file(tmp_path / "model.safetensors")["a"].dtype == torch.float16
+
+
+class CfgNode(dict):  # type: ignore[type-arg]
+    """As yacs has it: a dict with attributes of its own."""
+
+    def __init__(self, values: object = ()) -> None:
+        super().__init__(values)  # type: ignore[call-overload]
+        self.__dict__["__immutable__"] = True
+
+
+def test_settings_and_figures_of_a_training_script_do_not_keep_the_tensors_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = types.ModuleType("yacs.config")
+    settings.CfgNode = CfgNode  # type: ignore[attr-defined]
+    monkeypatch.setattr(CfgNode, "__module__", "yacs.config")
+    with monkeypatch.context() as patched:
+        patched.setitem(sys.modules, "yacs", types.ModuleType("yacs"))
+        patched.setitem(sys.modules, "yacs.config", settings)
+        content = {
+            "model": {"weight": torch.ones(2)},
+            "max_accuracy": np.float64(0.9),
+            "config": CfgNode({"DATA": CfgNode({"IMG_SIZE": 224})}),
+        }
+        torch.save(content, tmp_path / "checkpoint.pth")
+    convert(tmp_path / "checkpoint.pth", tmp_path / "model.safetensors")
+    assert list(load_file(tmp_path / "model.safetensors")) == ["weight"]

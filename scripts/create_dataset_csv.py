@@ -1,0 +1,6 @@
+"""`python -m scripts.create_dataset_csv ROOT --out dataset.csv`: `make_dataset_csv` by the name SPAI's users know."""
+
+from scripts.make_dataset_csv import app
+
+if __name__ == "__main__":
+    app()
