@@ -53,10 +53,10 @@ def main(
         *folders, dataset = paths
         like = None if profile is None else load_profile(profile, ImgMlSettings().model_dir)
         artifacts = {name: load_artifact(folder) for name, folder in _named(folders).items()}
-        rows = _rows(dataset, split)
+        rows = rows_of(dataset, split)
         like = like or _like(list(artifacts.values()))
         table = _measured(list(artifacts.values()), rows, like, FeatureCache(cache), talk)
-        others = _alone(beside or [], rows, like, FeatureCache(cache), talk)
+        others = measured_alone(beside or [], rows, like, FeatureCache(cache), talk)
         talk.print("Measuring ...")
         found = [evaluate(name, artifact, table) for name, artifact in artifacts.items()]
         content = {"dataset": dataset.name, "split": split, "artifacts": [as_json(one) for one in found]}
@@ -78,7 +78,8 @@ def _named(folders: list[Path]) -> dict[str, Path]:
     return {name if unique else str(folder): folder for name, folder in zip(names, folders, strict=True)}
 
 
-def _rows(dataset: Path, split: str) -> list[Row]:
+def rows_of(dataset: Path, split: str) -> list[Row]:
+    """The rows of a split, files and both classes checked; DatasetError where they do not do."""
     if split not in (*SPLITS, "all"):
         raise DatasetError(f"There is no split {split!r}: name train, val, test or all.")
     rows = [row for row in read_rows(dataset) if split in (row.split, "all")]
@@ -105,21 +106,26 @@ def _measured(
     return extract(rows, _engine(names, like), cache, lambda row, key: tuple(CONDITIONS.values()), talk)
 
 
-def _alone(names: list[str], rows: list[Row], like: Profile, cache: FeatureCache, talk: Console) -> list[Alone]:
+def measured_alone(names: list[str], rows: list[Row], like: Profile, cache: FeatureCache, talk: Console) -> list[Alone]:
     """The rows of detectors by themselves, on the images as they are.
 
     Raises DatasetError where one gives no probability of AI by itself, or cannot be loaded.
     """
     for name in names:
-        spec = get(name).spec
-        if spec.probability is None or spec.head is not None:
-            raise DatasetError(f"{name} gives no probability of AI by itself: train a fusion on it.")
+        if get(name).spec.probability is None:
+            raise DatasetError(f"{name} gives no probability of AI.")
     if not names:
         return []
     engine = _engine(set(names), replace(like, tier=TIERS[-1]))
     for name, reason in engine.missing.items():
         raise DatasetError(f"{name} cannot be measured: {reason}")
-    return alone(extract(rows, engine, cache, lambda row, key: (CONDITIONS[AS_IS],), talk))
+    found = alone(extract(rows, engine, cache, lambda row, key: (CONDITIONS[AS_IS],), talk))
+    measured = {one.name for one in found}
+    for name in names:
+        number = get(name).spec.probability
+        if number is not None and number.name not in measured:
+            raise DatasetError(f"{name} gives no probability of AI by itself: train a fusion on it.")
+    return found
 
 
 def _engine(names: set[str], like: Profile) -> Engine:

@@ -23,6 +23,7 @@ from img_ml.weights.record import Preprocessing
 from img_ml.weights.store import pull_command
 from img_ml.weights.table import RECORDS
 from scripts.benchmark_table import rows as benchmark_rows
+from scripts.results_table import rows as result_rows
 from worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parent.parent
@@ -76,11 +77,10 @@ def _documents() -> Iterator[tuple[Path, str]]:
     yield ROOT / "docs" / "detectors.md", _detectors_page()
     yield ROOT / "docs" / "weights.md", _weights_page()
     yield ROOT / "README.md", _readme_with_metrics()
-    benchmarks = ROOT / "docs" / "benchmarks.md"
-    yield (
-        benchmarks,
-        _between_marks(benchmarks.read_text(encoding="utf-8"), benchmark_rows(ROOT / "benchmarks" / "results")),
-    )
+    measured = ROOT / "benchmarks" / "results"
+    for name, rows in (("benchmarks", benchmark_rows), ("results", result_rows)):
+        path = ROOT / "docs" / f"{name}.md"
+        yield path, _between_marks(path.read_text(encoding="utf-8"), rows(measured))
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **result_model().model_json_schema()}
     yield ROOT / "docs" / "schema" / "verdict.schema.json", json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
@@ -97,11 +97,6 @@ def _readme_with_metrics() -> str:
         rows.append(f"| {title} | {found['value']:.3f} | {over[0]} | {over[1]} |")
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     return _between_marks(text, rows)
-
-
-def _benchmarks_page() -> str:
-    text = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
-    return _between_marks(text, benchmark_rows(ROOT / "benchmarks" / "results"))
 
 
 def _between_marks(text: str, lines: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from multiprocessing.util import get_temp_dir
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ def own_temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
     Not a folder of pytest's: the path of a Unix socket inside it would be too long on some systems.
     """
     tmp_path_factory.getbasetemp()  # stays where it belongs, to be looked into afterwards
+    get_temp_dir()  # multiprocessing's own, which it removes when the process ends: later than this folder
     folder = tempfile.mkdtemp(prefix="t-")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TMPDIR", folder)

@@ -8,7 +8,7 @@ import numpy as np
 from forensics.registry import get
 from fusion.artifact import Artifact
 from fusion.evaluation.scored import Scored
-from fusion.metrics import Estimate, Floats, Labels, Ranking, Texts, estimates, share
+from fusion.metrics import Estimate, Floats, Labels, Ranking, Texts, estimates, share, within_source_auc
 from fusion.table import FeatureTable
 
 
@@ -23,6 +23,7 @@ class Alone:
     name: str
     images: int
     auc: Estimate
+    within_source_auc: Estimate
     average_precision: Estimate
     accuracy: Estimate
 
@@ -55,16 +56,17 @@ def _columns(table: FeatureTable) -> Iterator[tuple[str, Floats]]:
 def measured_alone(name: str, values: Floats, label: Labels, source: Texts, image: Texts) -> Alone:
     """The row of a probability (n,), NaN where it was not measured."""
     known = ~np.isnan(values)
-    values, label = values[known], label[known]
+    values, label, source, image = values[known], label[known], source[known], image[known]
     ranking = Ranking(values, label)
     found = estimates(
         {
             "auc": ranking.auc,
+            "within_source_auc": within_source_auc(values, label, source, image),
             "average_precision": ranking.average_precision,
             "accuracy": share((values >= 0.5) == (label == 1), np.ones(len(label), dtype=bool)),
         },
-        source[known],
-        image[known],
+        source,
+        image,
     )
     return Alone(name, int(known.sum()), **found)
 

@@ -52,10 +52,12 @@ def beside(evaluations: Sequence[Evaluation], others: Sequence[Alone] = ()) -> l
 def alone_table(rows: Sequence[Alone], title: str = "Fusions and single detectors, 95 % over sources") -> Table:
     """One row for each probability of AI."""
     table = Table("probability", title=title, title_justify="left")
-    for column in ("images", "AUC", "average precision", "accuracy at 0.5"):
+    for column in ("images", "AUC", "AUC within sources", "average precision", "accuracy at 0.5"):
         table.add_column(column, justify="right")
     for row in rows:
-        table.add_row(row.name, str(row.images), *map(told, (row.auc, row.average_precision, row.accuracy)))
+        table.add_row(
+            row.name, str(row.images), *map(told, (row.auc, row.within_source_auc, row.average_precision, row.accuracy))
+        )
     return table
 
 

@@ -98,7 +98,7 @@ def test_what_is_not_trained_is_told_with_the_command(images: Path) -> None:
 def test_an_unknown_app_is_told_with_those_there_are(images: Path, name: str) -> None:
     result = run(images, name)
     assert result.exit_code == 2
-    assert "choose aekl_clf, ai_art_resnet, ai_image_detector, " in result.stderr
+    assert "choose aekl, aekl_clf, ai_art_resnet, ai_image_detector, " in result.stderr
 
 
 def test_a_folder_without_images_is_told(tmp_path: Path) -> None:
