@@ -24,7 +24,7 @@ def random_weights(
     profile: Annotated[str, typer.Option(help="Profile whose learned detectors get weights.")] = "full",
     tiny: Annotated[bool, typer.Option("--tiny", help="A few kilobytes each: does it run at all?")] = False,
 ) -> None:
-    """Write random weights in the published layout; all of the full profile take 21 GB of disk and 11 GB of memory."""
+    """Write random weights in the published layout; all of the full profile take 23 GB of disk and 11 GB of memory."""
     with orderly():
         found = load_profile(profile, ImgMlSettings().model_dir)
         learned = [name for name in found.detectors if get(name).load is not None]

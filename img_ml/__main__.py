@@ -10,11 +10,13 @@ from rich.table import Table
 
 from forensics.registry import Registered, entries
 from img_ml import profiles as _profiles  # noqa: F401 - importing it registers every detector
+from img_ml.command import data_console, told_errors
 from img_ml.settings import ImgMlSettings
 from img_ml.weights.store import state_of
 from img_ml.weights.table import RECORDS
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="The detectors of img_ml.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
 
 
 @app.callback()
@@ -27,7 +29,8 @@ def detectors(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON array instead of a table.")] = False,
 ) -> None:
     """List every registered detector: profile, version, weights, and what it measures."""
-    described = [_described(entry) for entry in entries()]
+    with told_errors(talk):
+        described = [_described(entry) for entry in entries()]
     if as_json:
         sys.stdout.write(json.dumps(described, indent=2) + "\n")
         return
@@ -40,7 +43,7 @@ def detectors(
         table.add_row(
             one["name"], one["profile"], str(one["version"]), one["weights"], str(len(one["numbers"])), one["looks_at"]
         )
-    Console().print(table)
+    data_console().print(table)
 
 
 def _described(entry: Registered) -> dict[str, Any]:

@@ -107,13 +107,7 @@ def _model(weights: Installed) -> Any:
 
     from img_ml.networks.pretrained import config_of, pretrained
 
-    try:
-        return pretrained(AutoModelForImageClassification, weights, config_of(weights))
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise WeightsError(
-            f"{weights.record.name} holds no image classifier that transformers knows: {first}"
-        ) from error
+    return pretrained(AutoModelForImageClassification, weights, config_of(weights))
 
 
 def _signal(classifier: HubClassifier, votes: int, sample: ImageSample, outputs: "Outputs") -> Signal:

@@ -39,7 +39,7 @@ def load_resnet(spec: DetectorSpec, setup: Setup, sees: "Sees", side: int, kind:
     def signal(sample: ImageSample, outputs: "Outputs") -> Signal:
         probability = mean_probability(outputs)
         seen = "one view" if votes == 1 else f"{votes} views"
-        sentence = f"{spec.title} gives {seen} of the image a probability of {probability:.2f}."
+        sentence = f"{spec.title} gives {seen} of the image a probability of {probability:.0%} for AI."
         return Measured(spec.name, {spec.numbers[0].name: probability}, sentence)
 
     mark = hashlib.sha256(f"{weights.digest} {votes}".encode()).hexdigest()

@@ -124,7 +124,9 @@ def plain_seconds(engine: Engine, weights: Path, load: Workload, device: str) ->
         if one.name not in PLAIN or placed is None:
             continue
         # In memory for its turn only: the plain ways of large networks together would not fit beside the engine.
-        way = PLAIN[one.name](installed(find(placed.demand.weights), weights), device)
+        # Of several weights the first are the network's, the others a small classifier's behind it.
+        first = placed.demand.weights.split(", ")[0]
+        way = PLAIN[one.name](installed(find(first), weights), device)
         way(pictures[0])
         found[one.name] = median(seconds(partial(way, picture), device) for picture in pictures)
     return found

@@ -68,5 +68,5 @@ def network_of(weights: Installed, crop: int) -> "FatFormer":
 def _signal(sample: ImageSample, outputs: "Outputs") -> Measured:
     real, fake = outputs[0].astype(np.float64)
     probability = float(expit(fake - real))
-    sentence = f"FatFormer gives a probability of {probability:.0%} that a generator made the image."
+    sentence = f"FatFormer gives a probability of {probability:.0%} for AI."
     return Measured(SPEC.name, {"fatformer_prob": probability}, sentence)

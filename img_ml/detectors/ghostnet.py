@@ -11,6 +11,7 @@ from forensics.errors import WeightsError
 from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
 from forensics.types import ImageSample, Measured, Pixels
 from img_ml.options import options
+from img_ml.votes import mirrored_on
 from img_ml.weights.store import Installed, installed_for
 
 if TYPE_CHECKING:
@@ -50,9 +51,7 @@ def load(setup: Setup) -> Detector:
 
 def full_crops(pixels: Pixels) -> list[Pixels]:
     """Up to six crops of 224 x 224 at native resolution; images with a shorter side are mirrored on beyond it."""
-    height, width = pixels.shape[:2]
-    missing = ((0, max(CROP - height, 0)), (0, max(CROP - width, 0)), (0, 0))
-    return [np.ascontiguousarray(crop) for crop in native_crops(np.pad(pixels, missing, mode="symmetric"))]
+    return [crop.copy() for crop in native_crops(mirrored_on(pixels, CROP))]
 
 
 def network_of(weights: Installed) -> "ResidualGhostNet":
@@ -74,6 +73,5 @@ def network_of(weights: Installed) -> "ResidualGhostNet":
 def _signal(sample: ImageSample, outputs: "Outputs") -> Measured:
     score = float(expit(outputs.mean(dtype=np.float64)))
     crops = "one crop" if len(outputs) == 1 else f"{len(outputs)} crops"
-    return Measured(
-        SPEC.name, {"ghostnet_score": score}, f"GhostNet gives the residuals of {crops} a probability of {score:.2f}."
-    )
+    sentence = f"GhostNet gives the residuals of {crops} a probability of {score:.0%} for AI."
+    return Measured(SPEC.name, {"ghostnet_score": score}, sentence)

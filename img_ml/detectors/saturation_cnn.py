@@ -12,6 +12,7 @@ from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
 from forensics.types import ImageSample, Measured, Pixels
 from img_ml.contact_sheet import contact_sheet
 from img_ml.options import options
+from img_ml.votes import mirrored_on
 from img_ml.weights.store import Installed, installed_for
 
 if TYPE_CHECKING:
@@ -68,14 +69,13 @@ def load(setup: Setup) -> Detector:
 
 def crops(pixels: Pixels, side: int) -> list[Pixels]:
     """Up to six crops of side x side, spread evenly at native resolution; a shorter image is mirrored on beyond it."""
-    missing = [(0, max(side - length, 0)) for length in pixels.shape[:2]]
-    whole = np.pad(pixels, (*missing, (0, 0)), mode="symmetric")
+    whole = mirrored_on(pixels, side)
     height, width = whole.shape[:2]
     rows, columns = (2, 3) if width >= height else (3, 2)
     places = [
         (top, left) for top in _starts(height - side, side, rows) for left in _starts(width - side, side, columns)
     ]
-    return [np.ascontiguousarray(whole[top : top + side, left : left + side]) for top, left in places]
+    return [whole[top : top + side, left : left + side].copy() for top, left in places]
 
 
 def _starts(spare: int, side: int, count: int) -> list[int]:

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from forensics.errors import WeightsError
+from img_ml.networks.loading import first_line
+from img_ml.networks.silence import silent
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL
@@ -25,16 +27,17 @@ def load_autoencoder(folder: Path, name: str) -> "AutoencoderKL":
     from diffusers import AutoencoderKL
 
     try:
-        loaded, told = AutoencoderKL.from_pretrained(
-            folder,
-            use_safetensors=True,
-            local_files_only=True,
-            low_cpu_mem_usage=False,
-            output_loading_info=True,
-            torch_dtype=torch.float32,
-        )
+        with silent("diffusers"):
+            loaded, told = AutoencoderKL.from_pretrained(
+                folder,
+                use_safetensors=True,
+                local_files_only=True,
+                low_cpu_mem_usage=False,
+                output_loading_info=True,
+                torch_dtype=torch.float32,
+            )
     except Exception as error:
-        raise WeightsError(f"{name} holds no AutoencoderKL of diffusers: {error}") from error
+        raise WeightsError(f"{name} holds no AutoencoderKL of diffusers: {first_line(error)}") from error
     for problem, key in (("lacks", "missing_keys"), ("has", "unexpected_keys")):
         if told[key]:
             end = "" if problem == "lacks" else ", which is none of this network's"

@@ -31,6 +31,12 @@ def fill(network: nn.Module, tensors: dict[str, Tensor], name: str, *, assign: b
         network.load_state_dict(tensors, assign=assign)
 
 
+def first_line(error: Exception) -> str:
+    """The first line of what a library says is wrong, or what it calls that."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
 def shapes_of(network: nn.Module) -> Shapes:
     """The name and shape of every tensor of a checkpoint of the network."""
     return {key: tuple(value.shape) for key, value in network.state_dict().items()}

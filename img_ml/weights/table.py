@@ -27,7 +27,7 @@ _CLASSIFIERS = (
         "artfan123/resnet-18-finetuned-ai-art",
         "Apache-2.0",
         44_800_000,
-        Footprint(11_187_158, 1_026, 7_024_640),
+        _RESNET,
     ),
     ("ai_image_detector", "umm-maybe/AI-image-detector", "CC-BY-ND-4.0", 347_600_000, _SWIN),
     ("sdxl_detector", "Organika/sdxl-detector", "CC-BY-NC-3.0", 347_600_000, _SWIN),

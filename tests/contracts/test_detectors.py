@@ -20,13 +20,29 @@ from tests.img_ml.tiny import TINY, low_precision
 
 LOADED: dict[str, Detector] = {}
 
-SIZES = [(1, 1), (2, 900), (900, 2), (7, 7), (8, 8), (33, 31), (64, 64), (225, 300), (1, 5000), (1500, 1100)]
+SIZES = [
+    (1, 1),
+    (2, 900),
+    (900, 2),
+    (7, 7),
+    (8, 8),
+    (33, 31),
+    (64, 64),
+    (224, 224),
+    (225, 300),
+    (1, 5000),
+    (1500, 1100),
+]
 
 
 def image(width: int, height: int, seed: int = 0, mode: str = "RGB") -> ImageSample:
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     buffer = io.BytesIO()
-    Image.fromarray(pixels).convert(mode).save(buffer, "PNG")
+    picture = Image.fromarray(pixels).convert(mode)
+    if mode in ("LA", "RGBA"):
+        # Some of it not to be seen at all.
+        picture.putalpha(Image.fromarray(pixels[..., 0]).point(lambda value: max(0, 2 * value - 255)))
+    picture.save(buffer, "PNG")
     return decode(buffer.getvalue())
 
 
@@ -114,7 +130,7 @@ def test_any_size_gives_numbers_in_range_or_a_reason(entry: Registered, size: tu
     check_contract(entry, signal)
 
 
-@pytest.mark.parametrize("mode", ["L", "1", "RGBA", "P"])
+@pytest.mark.parametrize("mode", ["L", "1", "LA", "RGBA", "P"])
 def test_any_colour_mode_gives_numbers_in_range_or_a_reason(entry: Registered, mode: str) -> None:
     check_contract(entry, run(entry, [image(200, 150, mode=mode)])[0])
 

@@ -22,6 +22,7 @@ from img_ml.torch_detector import TorchDetector
 from img_ml.weights.store import install
 from img_ml.weights.table import CLIP_MEAN, CLIP_STD, find
 from tests.forensics.pictures import photo, sample_of
+from tests.img_ml.published_size import published_size, size_of
 from tests.img_ml.tiny import TINY_CLIP, write_clip
 
 NAME = "clip-vit-h-14"
@@ -105,6 +106,11 @@ def test_the_published_checkpoints_load_key_for_key(
 ) -> None:
     assert shapes(open_clip.get_model_config(architecture)) == layout
     assert sum(math.prod(shape) for shape in layout.values()) == parameters
+
+
+def test_a_file_of_these_names_and_shapes_has_the_published_size() -> None:
+    layout = published((1280, 5120, 32), (1024, 24), 1024)
+    assert size_of(layout, format="pt") == published_size("clip-vit-h-14")
 
 
 def reference(weights: Path, picture: Image.Image) -> float:

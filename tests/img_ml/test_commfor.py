@@ -21,6 +21,7 @@ from img_ml.torch_detector import TorchDetector
 from img_ml.weights.store import install
 from img_ml.weights.table import IMAGENET_MEAN, IMAGENET_STD, find
 from tests.forensics.pictures import photo, sample_of
+from tests.img_ml.published_size import published_size, size_of
 from tests.img_ml.tiny import unpinned, write_commfor
 
 NAME = "commfor-384"
@@ -80,14 +81,7 @@ def test_the_published_checkpoint_loads_key_for_key() -> None:
 
 
 def test_a_file_of_these_names_and_shapes_has_the_published_size() -> None:
-    """The names decide the length of a safetensors file's header: they are those of the published file."""
-    header, end = {}, 0
-    for name, shape in sorted(published().items()):
-        start, end = end, end + 4 * math.prod(shape)
-        header[name] = {"dtype": "F32", "shape": list(shape), "data_offsets": [start, end]}
-    length = len(json.dumps(header, separators=(",", ":")))
-    (tensors,) = (file for file in find(NAME).files if file.name == "model.safetensors")
-    assert 8 + math.ceil(length / 8) * 8 + end == tensors.size
+    assert size_of(published()) == published_size(NAME)
 
 
 def test_the_published_configuration_has_the_pinned_size_and_sum(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Published classifiers: the label that means AI, the preprocessing of their own, votes, and what is refused."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -90,8 +91,52 @@ def test_a_missing_tensor_is_told(tmp_path: Path) -> None:
         probability(tmp_path, "sdxl_detector")
 
 
-def _rewrite(weights: Path, name: str, change: object) -> None:
-    """Install the same weights once more, their tensors changed."""
+def test_what_transformers_says_of_a_file_does_not_reach_stderr(tmp_path: Path) -> None:
+    write_swin(tmp_path, "sdxl_detector")
+    before = probability(tmp_path, "sdxl_detector")
+    # As checkpoints of older releases hold tensors that are counted today.
+    _rewrite(tmp_path, "sdxl_detector", lambda tensors: tensors.update({"old.index": torch.zeros(1)}))
+    said: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = said.append  # type: ignore[method-assign]
+    logger = logging.getLogger("transformers")
+    logger.addHandler(handler)
+    try:
+        assert probability(tmp_path, "sdxl_detector") == before
+    finally:
+        logger.removeHandler(handler)
+    assert said == []
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("[]", "The config.json of sdxl_detector cannot be used"),
+        ('{"model_type": "mine", "auto_map": {"AutoConfig": "mine.Mine"}}', "contains custom code"),
+        ('{"model_type": "siglip_text_model"}', "sdxl_detector cannot be loaded by transformers"),
+    ],
+    ids=["no object", "code", "another kind"],
+)
+def test_a_configuration_that_does_not_do_is_told_and_runs_nothing(tmp_path: Path, content: str, told: str) -> None:
+    write_swin(tmp_path, "sdxl_detector")
+    _rewrite(tmp_path, "sdxl_detector", lambda _: None, content)
+    (tmp_path / "sdxl_detector" / "mine.py").write_text("raise SystemExit")
+    with pytest.raises(WeightsError, match=told) as refused:
+        probability(tmp_path, "sdxl_detector")
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def test_a_tensor_of_another_shape_is_told(tmp_path: Path) -> None:
+    write_swin(tmp_path, "sdxl_detector")
+    _rewrite(tmp_path, "sdxl_detector", lambda tensors: tensors.update({"classifier.bias": torch.zeros(3)}))
+    with pytest.raises(
+        WeightsError, match=r"The tensor classifier.bias of sdxl_detector has the shape \(3,\), not \(2,\)"
+    ):
+        probability(tmp_path, "sdxl_detector")
+
+
+def _rewrite(weights: Path, name: str, change: object, config: str = "") -> None:
+    """Install the same weights once more, their tensors or their configuration changed."""
     before = {path.name: path.read_bytes() for path in (weights / name).iterdir()}
 
     def fill(folder: Path) -> str:
@@ -101,6 +146,8 @@ def _rewrite(weights: Path, name: str, change: object) -> None:
         change(tensors)  # type: ignore[operator]
         (folder / "model.safetensors").unlink()
         save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+        if config:
+            (folder / "config.json").write_text(config)
         return ""
 
     install(find(name), weights, "tiny", fill)

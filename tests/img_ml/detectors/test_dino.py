@@ -18,6 +18,7 @@ from img_ml.profiles import Profile
 from img_ml.weights.store import install
 from img_ml.weights.table import find
 from tests.forensics.pictures import photo, sample_of
+from tests.img_ml.published_size import published_size, size_of
 from tests.img_ml.tiny import write_dino
 
 
@@ -42,6 +43,59 @@ def test_the_embedding_is_the_class_token_of_transformers_own_road(tmp_path: Pat
     np.testing.assert_allclose(embedding(Setup(tmp_path, tier="standard"), sample), tokens[0], atol=1e-5)
     both = embedding(Setup(tmp_path, tier="standard", options={"pooling": "cls+mean"}), sample)
     np.testing.assert_allclose(both, torch.cat([tokens[0], tokens[1:].mean(dim=0)]), atol=1e-5)
+
+
+def published(width: int, hidden: int, layers: int, side: int = 518) -> dict[str, tuple[int, ...]]:
+    """The tensors of the published files."""
+    found: dict[str, tuple[int, ...]] = {
+        "embeddings.cls_token": (1, 1, width),
+        "embeddings.mask_token": (1, width),
+        "embeddings.position_embeddings": (1, (side // 14) ** 2 + 1, width),
+        "embeddings.patch_embeddings.projection.weight": (width, 3, 14, 14),
+        "embeddings.patch_embeddings.projection.bias": (width,),
+        "layernorm.weight": (width,),
+        "layernorm.bias": (width,),
+    }
+    square = ("attention.attention.query", "attention.attention.key", "attention.attention.value")
+    for layer in range(layers):
+        parts: dict[str, tuple[int, ...]] = {
+            **{f"{name}.weight": (width, width) for name in (*square, "attention.output.dense")},
+            **{f"{name}.bias": (width,) for name in (*square, "attention.output.dense", "mlp.fc2", "norm1", "norm2")},
+            **{f"{name}.weight": (width,) for name in ("norm1", "norm2")},
+            **{f"{name}.lambda1": (width,) for name in ("layer_scale1", "layer_scale2")},
+            "mlp.fc1.weight": (hidden, width),
+            "mlp.fc1.bias": (hidden,),
+            "mlp.fc2.weight": (width, hidden),
+        }
+        found |= {f"encoder.layer.{layer}.{name}": shape for name, shape in parts.items()}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    [("dinov2-base", published(768, 3072, 12)), ("dinov2-large", published(1024, 4096, 24))],
+)
+def test_a_file_of_these_names_and_shapes_has_the_published_size(name: str, layout: dict[str, tuple[int, ...]]) -> None:
+    assert size_of(layout, format="pt") == published_size(name)
+
+
+def test_the_published_names_load_key_for_key(tmp_path: Path) -> None:
+    write_dino(tmp_path / "saved")
+    source, layout = tmp_path / "saved" / "dinov2-base", published(32, 64, 2, side=56)
+    assert {name: tuple(value.shape) for name, value in load_file(source / "model.safetensors").items()} == layout
+    tensors = {name: torch.randn(shape) for name, shape in layout.items()}
+
+    def fill(folder: Path) -> str:
+        save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+        for name in ("config.json", "preprocessor_config.json"):
+            (folder / name).write_text((source / name).read_text())
+        return ""
+
+    install(find("dinov2-base"), tmp_path, "tiny", fill)
+    network = load(Setup(tmp_path, tier="standard")).module
+    # transformers has other names inside, by its release.
+    inside = [value.flatten().tolist() for value in network.state_dict().values()]
+    assert sorted(inside) == sorted(value.flatten().tolist() for value in tensors.values())
 
 
 def test_registers_are_no_patches(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from img_ml.siglip_embedder import unit
 from img_ml.weights.store import install, installed, pull_command, state_of
 from img_ml.weights.table import find, needed
 from tests.forensics.pictures import photo, sample_of
+from tests.img_ml.published_size import published_size, size_of
 from tests.img_ml.tiny import SIGLIP_PROCESSOR, save_siglip, write_siglip
 
 STANDARD = "standard"
@@ -105,6 +106,22 @@ def layout(width: int, hidden: int, layers: int, patch: int, side: int) -> dict[
         **affine("head.mlp.fc2", width, hidden),
         **norm("post_layernorm", width),
     }
+    return found | blocks(width, hidden, layers)
+
+
+def text_layout(width: int, hidden: int, layers: int) -> dict[str, tuple[int, ...]]:
+    """The text tower's tensors in the published files, without `text_model.` in front."""
+    found: dict[str, tuple[int, ...]] = {
+        "embeddings.token_embedding.weight": (256_000, width),
+        "embeddings.position_embedding.weight": (64, width),
+        **norm("final_layer_norm", width),
+        **affine("head", width, width),
+    }
+    return found | blocks(width, hidden, layers)
+
+
+def blocks(width: int, hidden: int, layers: int) -> dict[str, tuple[int, ...]]:
+    found: dict[str, tuple[int, ...]] = {}
     for number in range(layers):
         at = f"encoder.layers.{number}"
         for part in ("k_proj", "out_proj", "q_proj", "v_proj"):
@@ -139,6 +156,25 @@ def test_the_published_towers_load_key_for_key(
     found = {name.removeprefix("vision_model."): tuple(value.shape) for name, value in tower.state_dict().items()}
     assert found == expected
     assert sum(math.prod(shape) for shape in expected.values()) == parameters
+
+
+@pytest.mark.parametrize(
+    ("name", "image", "text"),
+    [
+        ("siglip2-base", layout(768, 3072, 12, 16, 224), text_layout(768, 3072, 12)),
+        ("siglip2-so400m", layout(1152, 4304, 27, 14, 384), text_layout(1152, 4304, 27)),
+    ],
+    ids=["base", "so400m"],
+)
+def test_a_file_of_these_names_and_shapes_has_the_published_size(
+    name: str, image: dict[str, tuple[int, ...]], text: dict[str, tuple[int, ...]]
+) -> None:
+    whole = {
+        **{f"vision_model.{key}": shape for key, shape in image.items()},
+        **{f"text_model.{key}": shape for key, shape in text.items()},
+        **dict.fromkeys(("logit_scale", "logit_bias"), (1,)),
+    }
+    assert size_of(whole, format="pt") == published_size(name)
 
 
 def test_a_tower_saved_alone_is_the_same_one(tmp_path: Path) -> None:
