@@ -16,7 +16,9 @@ from img_ml.hub_classifier import HubClassifier, load_classifier, spec_of
 from img_ml.weights.table import add, published_classifier
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+# As the hub allows them: no part begins or ends with a dot or a dash, and neither comes twice in a row.
+_PART = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
+_REPOSITORY = re.compile(rf"(?!.*(?:--|\.\.))(?!.{{97}}){_PART}/{_PART}")
 _NEEDED, _OPTIONAL = ("repository", "ai_labels"), ("title", "revision", "licence")
 
 
