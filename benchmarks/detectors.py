@@ -40,7 +40,7 @@ def detectors(
             found[split] = measured_alone(beside, rows, like, FeatureCache(cache), talk)
             data_console().print(alone_table(found[split], f"{split}: single detectors, 95 % over sources"))
         content = {split: finite([asdict(one) for one in rows]) for split, rows in found.items()}
-        write_result("detectors", {"dataset": dataset.name, **content}, talk, out)
+        write_result("detectors", content, talk, out)
 
 
 if __name__ == "__main__":

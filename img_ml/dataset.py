@@ -8,6 +8,13 @@ from pathlib import Path
 from forensics.errors import ImgMlError
 
 SPLITS = ("train", "val", "test")
+# What the names of image files end in, in small letters.
+IMAGE_ENDINGS = frozenset(
+    (
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp"),
+        *(".tif", ".tiff", ".avif", ".heic", ".heif"),
+    )
+)
 
 
 class DatasetError(ImgMlError):

@@ -63,7 +63,8 @@ def load_app(app: str, votes: int, weights: Path, device: str) -> Ensemble:
     engine = Engine(profile, weights, choose_device(device))
     for name in names:
         if name in engine.missing:
-            raise WeightsError(f"{app} needs {name}, which cannot be used: {engine.missing[name]}")
+            what = f"{app} cannot be used" if app == name else f"{app} needs {name}, which cannot be used"
+            raise WeightsError(f"{what}: {engine.missing[name]}")
     numbers = tuple(number for name in names if (number := _number(known[name])) is not None)
     return Ensemble(names, numbers, engine)
 

@@ -15,7 +15,7 @@ from forensics.errors import JobError, WeightsError
 from forensics.files import write_atomically
 from forensics.types import ImageSample
 from img_ml.command import told_errors
-from img_ml.dataset import DatasetError
+from img_ml.dataset import IMAGE_ENDINGS, DatasetError
 from img_ml.ensemble import APPS, Ensemble, load_app, mean_logit
 from img_ml.settings import ImgMlSettings
 from img_ml.weights.store import pull_command
@@ -24,7 +24,6 @@ from img_ml.weights.table import known_records
 # What stands in the place of an image that cannot be read: a line has to, for lines are told apart by their number.
 UNREADABLE = "-1"
 _BATCH = 16
-_ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".heif", ".avif"}
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -66,6 +65,9 @@ def predict(
         write_atomically(out, "".join(f"{label}\n" for label in labels))
     _tell(ensemble, found, labels)
     bad = [one for one in found if one.problem]
+    fewer = sum(bool(np.isnan(one.members).any()) for one in found if one.members)
+    if fewer:
+        talk.print(f"Of {fewer} images not every member of {application} gave a probability; see the columns.")
     for one in bad:
         talk.print(f"{one.path}: {one.problem}")
     talk.print(f"{labels.count('1')} of {len(found) - len(bad)} images are AI by {application}; wrote {out}")
@@ -76,7 +78,7 @@ def images_of(folder: Path) -> list[Path]:
     """The images right in the folder, by their numbers where all are numbered, else by name; DatasetError for none."""
     if not folder.is_dir():
         raise DatasetError(f"There is no folder {folder}.")
-    found = [path for path in folder.iterdir() if path.suffix.lower() in _ENDINGS and path.is_file()]
+    found = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_ENDINGS and path.is_file()]
     if not found:
         raise DatasetError(f"{folder} holds no images.")
     numbered = all(path.stem.isascii() and path.stem.isdigit() for path in found)

@@ -11,7 +11,7 @@ CLAIMS: Mapping[str, str] = {
     "resnet_ft_prob": "accuracy .989 to .991",
     "resnet_hf_prob": "accuracy .880 to .936",
     "saturation_cnn_prob": "accuracy .803 to .809 (FLUX), .767 to .940 (CIFAKE)",
-    "siglip2_prob": "accuracy .85 to .95, by generator",
+    "siglip2_prob": "no figures",
     "spai_prob": "AUC .910, accuracy .805",
 }
 

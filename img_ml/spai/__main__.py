@@ -1,5 +1,6 @@
 """`python -m img_ml.spai train | test | infer | pretrain`: SPAI trained, measured and used."""
 
+import io
 import json
 import sys
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from rich.table import Table
 from forensics.files import write_atomically
 from forensics.registry import Setup
 from img_ml.command import data_console, told_errors
-from img_ml.dataset import DatasetError, Row, check_files
+from img_ml.dataset import IMAGE_ENDINGS, DatasetError, Row, check_files
 from img_ml.settings import ImgMlSettings
 from img_ml.spai.config import Config, load
 from img_ml.spai.key_value import WithOptions, pairs
@@ -39,7 +40,8 @@ MODEL_HELP = "Checkpoint or safetensors; the installed weights where none is nam
 def main() -> None:
     """Train, measure and use SPAI.
 
-    Exit codes: 0 done, 2 something is wrong with the input, 3 interrupted (the same command goes on).
+    Exit codes: 0 done, 2 something is wrong with the input, 3 incomplete: interrupted (the same command goes on), or
+    `infer` could not read some images.
     """
 
 
@@ -154,6 +156,9 @@ def infer(
     """Score images, into OUTPUT/NAME.csv with a probability of AI for each; what cannot be read is told in it."""
     with told_errors(talk):
         config = _config(cfg, [("AMP_OPT_LEVEL", amp_opt_level)], opt)
+        target = output / f"{source.stem or 'images'}.csv"
+        if target.resolve() == source.resolve():
+            raise DatasetError(f"{target} would be written over the input: name another --output.")
         paths = _images(source)
         from img_ml.spai.rows import table
 
@@ -163,12 +168,12 @@ def infer(
             told = {"filepath": str(scored.path), tag: value, "patches": scored.patches, "problem": scored.problem}
             found.append(told)
             if heatmaps and not scored.problem:
-                _draw(scored, output)
-        target = output / f"{source.stem or 'images'}.csv"
+                _draw(scored, output / _name_of_map(scored.path, source))
         write_atomically(target, table(found))
     broken = sum(bool(one["problem"]) for one in found)
     talk.print(f"Wrote {target}: {len(found)} images" + (f", {broken} of them unreadable." if broken else "."))
     sys.stdout.write(f"{target}\n")
+    raise typer.Exit(3 if broken else 0)
 
 
 def _config(cfg: str, named: Sequence[tuple[str, object]], opt: list[str] | None) -> Config:
@@ -248,27 +253,33 @@ def _show(measured: dict[str, dict[str, float]]) -> None:
 def _images(source: Path) -> list[Path]:
     """The images of a folder and those below it, or those that a CSV lists."""
     if source.is_dir():
-        found = sorted(path for path in source.rglob("*") if path.is_file() and path.suffix.lower() in _SUFFIXES)
+        found = sorted(path for path in source.rglob("*") if path.is_file() and path.suffix.lower() in IMAGE_ENDINGS)
         if not found:
             raise DatasetError(f"{source} holds no images.")
         return found
-    from img_ml.spai.rows import read
+    from img_ml.spai.rows import paths
 
-    return [row.path for row in read(source)]
+    return paths(source)
 
 
-def _draw(scored: Any, output: Path) -> None:
+def _name_of_map(image: Path, source: Path) -> Path:
+    """Where an image's map belongs in the output: as the image in its folder, for names may repeat in others."""
+    root = source if source.is_dir() else source.parent
+    place = image.relative_to(root) if image.is_relative_to(root) and ".." not in image.parts else Path(image.name)
+    return place.with_name(f"{image.name}.spai.png")
+
+
+def _draw(scored: Any, target: Path) -> None:
     from PIL import Image
 
     from forensics.decode import decode
     from img_ml.heatmaps import overlay
 
     pixels = decode(scored.path.read_bytes()).pixels
-    output.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(overlay(pixels, scored.heatmap)).save(output / f"{scored.path.stem}.spai.png")
+    drawn = io.BytesIO()
+    Image.fromarray(overlay(pixels, scored.heatmap)).save(drawn, "PNG")
+    write_atomically(target, drawn.getvalue())
 
-
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic", ".heif", ".avif")
 
 if __name__ == "__main__":
     app()

@@ -188,7 +188,7 @@ def load(file: str, options: Options) -> Config:
     """
     values = _read(file)
     for key, value in options:
-        _set(values, key, _plain(yaml.safe_load(value)) if isinstance(value, str) else value)
+        _set(values, key, _value(key, value))
     try:
         config = Config.model_validate(values)
     except ValidationError as error:
@@ -213,6 +213,15 @@ def _read(file: str) -> dict[str, Any]:
         raise DatasetError(f"{file} holds no sections.")
     plain: dict[str, Any] = _plain(values)
     return plain
+
+
+def _value(key: str, value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return _plain(yaml.safe_load(value))
+    except yaml.YAMLError as error:
+        raise DatasetError(f"The value {value!r} of {key} is not YAML.") from error
 
 
 def _plain(value: Any) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from img_ml.dataset import DatasetError, Row, read_rows
+from img_ml.dataset import SPLITS, DatasetError, Row, read_rows
 from img_ml.train.examples import Division, divide
 
 # Theirs to ours.
@@ -18,18 +18,16 @@ def read(path: Path) -> list[Row]:
     """The rows of the CSV, paths relative to it; DatasetError where it cannot be used."""
     if not _is_theirs(path):
         return read_rows(path)
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = []
-        for number, record in enumerate(csv.DictReader(file), start=2):
-            label, split = record["class"].strip(), record["split"].strip()
-            if label not in ("0", "1") or split not in ("train", "val", "test"):
-                raise DatasetError(f"{path}, line {number}: class {label!r} of split {split!r} is not known.")
-            image = path.parent / record["image"]
-            source = record.get("source") or str(image)
-            rows.append(Row(image, int(label), split, source, "ai" if label == "1" else "real", "", record))
-    if not rows:
-        raise DatasetError(f"{path} lists no images.")
-    return rows
+    return [_row(path, number, record) for number, record in enumerate(_records(path), start=2)]
+
+
+def paths(path: Path) -> list[Path]:
+    """The images that the CSV lists in its column filepath or image, whatever else it says; paths relative to it."""
+    records = _records(path)
+    column = next((name for name in ("filepath", "image") if name in records[0]), None)
+    if column is None:
+        raise DatasetError(f"{path} has neither a column filepath nor one named image.")
+    return [path.parent / (record[column] or "") for record in records]
 
 
 def divided(rows: Sequence[Row], watched: str, seed: int) -> Division:
@@ -63,6 +61,27 @@ def table(rows: Sequence[dict[str, object]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return out.getvalue()
+
+
+def _row(path: Path, number: int, record: dict[str, str]) -> Row:
+    label, split = (record["class"] or "").strip(), (record["split"] or "").strip()
+    if label not in ("0", "1") or split not in SPLITS:
+        raise DatasetError(f"{path}, line {number}: class {label!r} of split {split!r} is not known.")
+    image = path.parent / (record["image"] or "")
+    source = record.get("source") or str(image)
+    return Row(image, int(label), split, source, "ai" if label == "1" else "real", "", record)
+
+
+def _records(path: Path) -> list[dict[str, str]]:
+    """The lines by their columns; DatasetError where there are none, or they cannot be read."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            records = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"{path} cannot be read as a CSV in UTF-8: {error}.") from error
+    if not records:
+        raise DatasetError(f"{path} lists no images.")
+    return records
 
 
 def _is_theirs(path: Path) -> bool:

@@ -18,14 +18,13 @@ from forensics.decode import decode
 from forensics.errors import JobError
 from forensics.files import write_atomically
 from forensics.types import ImageSample
-from img_ml.dataset import DatasetError, Row
+from img_ml.dataset import IMAGE_ENDINGS, DatasetError, Row
 from img_ml.siglip_embedder import SiglipEmbedder
 from img_ml.train.embeddings import Embeddings, Origin, array_bytes, write_embeddings
 from img_ml.views import draw_view, render_view
 
 # Images whose embeddings are written at once.
 _PART = 512
-_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".heic", ".avif"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ def rows_of_folders(real: Path, ai: Path, most_real: int | None, most_ai: int | 
 def _rows_of(folder: Path, label: int, kind: str, most: int | None, seed: int) -> list[Row]:
     if not folder.is_dir():
         raise DatasetError(f"There is no folder {folder}.")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES and path.is_file())
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_ENDINGS and path.is_file())
     if not paths:
         raise DatasetError(f"{folder} holds no images.")
     if most is not None and most < len(paths):

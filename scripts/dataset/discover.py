@@ -4,12 +4,8 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from img_ml.dataset import DatasetError
+from img_ml.dataset import IMAGE_ENDINGS, DatasetError
 
-_ENDINGS = {
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp"),
-    *(".tif", ".tiff", ".avif", ".heic", ".heif"),
-}
 _SYSTEM_FOLDERS = {"__MACOSX", "@eaDir"}
 
 
@@ -34,7 +30,7 @@ def _below(root: Path) -> Iterator[Path]:
         folders[:] = [name for name in folders if not name.startswith(".") and name not in _SYSTEM_FOLDERS]
         for name in names:
             path = Path(folder, name)
-            if not name.startswith(".") and path.suffix.lower() in _ENDINGS:
+            if not name.startswith(".") and path.suffix.lower() in IMAGE_ENDINGS:
                 yield path
 
 

@@ -70,6 +70,7 @@ def test_options_go_over_the_file(theirs: str) -> None:
         ("DATA.IMG_SIZE", "230", "DATA.IMG_SIZE must be"),
         ("MODEL.VIT.INTERMEDIATE_LAYERS", "[1, 2]", "must name every layer"),
         ("SEED.OTHER", "1", "SEED"),
+        ("TRAIN.EPOCHS", "[", "TRAIN.EPOCHS is not YAML"),
     ],
 )
 def test_what_is_unknown_or_does_not_fit_is_told(theirs: str, key: str, value: str, told: str) -> None:

@@ -12,7 +12,7 @@ from forensics.decode import decode
 from forensics.registry import Setup, get
 from forensics.types import Measured
 from img_ml import profiles as _profiles  # noqa: F401 - importing it registers every detector
-from img_ml.spai.__main__ import app
+from img_ml.spai.__main__ import _name_of_map, app
 from img_ml.spai.scoring import figures, interval
 
 
@@ -49,7 +49,7 @@ def test_a_backbone_is_pretrained_a_network_trained_on_it_installed_measured_and
 
     (dataset.parent / "broken.png").write_bytes(b"no image")
     try:
-        called("infer", "--input", dataset.parent, "--output", home / "scores", "--heatmaps")
+        called("infer", "--input", dataset.parent, "--output", home / "scores", "--heatmaps", code=3)
     finally:
         (dataset.parent / "broken.png").unlink()
     with (home / "scores" / f"{dataset.parent.name}.csv").open(newline="") as file:
@@ -57,6 +57,13 @@ def test_a_backbone_is_pretrained_a_network_trained_on_it_installed_measured_and
     assert rows["broken.png"]["problem"]
     assert not rows["broken.png"]["spai"]
     assert len(list((home / "scores").glob("*.spai.png"))) == len(rows) - 1
+
+    listed = dataset.parent / "listed.csv"
+    listed.write_text("image\n2-1-0.png\n")
+    called("infer", "--input", listed, "--output", home / "scores")
+    with (home / "scores" / "listed.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["spai"] == rows["2-1-0.png"]["spai"]
 
     entry = get("spai")
     assert entry.load is not None
@@ -86,6 +93,21 @@ def test_what_is_wrong_is_told_in_a_sentence(
 def test_without_weights_the_commands_say_how_to_get_some(home: Path, dataset: Path) -> None:
     assert "img_ml.weights pull spai" in called("test", "--test-csv", dataset, code=2).stderr
     assert "no images" in called("infer", "--input", home, "--output", home, code=2).stderr
+
+
+def test_a_list_of_images_is_not_overwritten_by_their_scores(tmp_path: Path) -> None:
+    listed = tmp_path / "photos.csv"
+    listed.write_text("image\na.png\n")
+    assert "over the input" in called("infer", "--input", listed, "--output", tmp_path, code=2).stderr
+    assert listed.read_text() == "image\na.png\n"
+
+
+def test_maps_of_images_with_one_name_have_places_of_their_own(tmp_path: Path) -> None:
+    first, second, third = tmp_path / "a" / "1.png", tmp_path / "b" / "1.png", tmp_path / "b" / "1.jpg"
+    names = {_name_of_map(path, tmp_path) for path in (first, second, third)}
+    assert names == {Path("a/1.png.spai.png"), Path("b/1.png.spai.png"), Path("b/1.jpg.spai.png")}
+    outside = tmp_path / ".." / "1.png"
+    assert _name_of_map(outside, tmp_path / "list.csv") == Path("1.png.spai.png")
 
 
 def test_figures_and_their_interval() -> None:
