@@ -36,29 +36,27 @@ class Blob:
 def find_clone(snapshots: Path, repository: str, all_repositories: Collection[str]) -> Path | None:
     """The git directory of "owner/name" below a folder of clones, bare or not; None where there is none.
 
-    Looked for as `owner+name`, `owner/name` and, where no other of `all_repositories` has that name, `name`; with the
-    ending .git too, and one folder deeper.
+    Looked for as `owner+name` and `owner/name`, where it may be the only folder inside too, and, where no other of
+    `all_repositories` has that name, as `name`; each with the ending .git as well.
     """
     owner, _, name = repository.partition("/")
-    places = [f"{owner}+{name}", repository]
-    if sum(other.partition("/")[2].lower() == name.lower() for other in {*all_repositories}) <= 1:
-        places.append(name)
-    for place in places:
-        for folder in (snapshots / place, snapshots / f"{place}.git"):
-            if found := _git_directory(folder):
-                return found
-    return None
+    for place in (f"{owner}+{name}", f"{owner}+{name}.git", repository, f"{repository}.git"):
+        if found := _git_directory(snapshots / place) or _only_one_inside(snapshots / place):
+            return found
+    if sum(other.partition("/")[2].lower() == name.lower() for other in {*all_repositories}) > 1:
+        return None
+    return _git_directory(snapshots / name) or _git_directory(snapshots / f"{name}.git")
+
+
+def _only_one_inside(folder: Path) -> Path | None:
+    inside = [inner for inner in folder.iterdir() if inner.is_dir()] if folder.is_dir() else []
+    return _git_directory(inside[0]) if len(inside) == 1 else None
 
 
 def _git_directory(folder: Path) -> Path | None:
-    if not folder.is_dir():
-        return None
-    for place in (folder, *sorted(inner for inner in folder.iterdir() if inner.is_dir())):
-        if (place / ".git").exists():
-            return place / ".git"
-        if (place / "HEAD").is_file() and (place / "objects").is_dir():
-            return place
-    return None
+    if (folder / ".git").exists():
+        return folder / ".git"
+    return folder if (folder / "HEAD").is_file() and (folder / "objects").is_dir() else None
 
 
 def head_of(clone: Path) -> str:

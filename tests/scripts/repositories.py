@@ -1,6 +1,7 @@
 """Small git repositories for the tests of what reads clones."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,6 +44,7 @@ def bare(folder: Path, files: Mapping[str, bytes]) -> Path:
     """The same as a bare repository."""
     work_tree = repository(folder.with_name(f"{folder.name}-made"), files)
     git(folder.parent, "clone", "--quiet", "--bare", str(work_tree), str(folder))
+    shutil.rmtree(work_tree)
     return folder
 
 

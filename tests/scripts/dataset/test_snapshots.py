@@ -23,7 +23,6 @@ def test_clones_are_found_under_every_form_of_their_name(tmp_path: Path, place: 
     bare(tmp_path / place, FILES)
     assert find_clone(tmp_path, "ann/x", ["ann/x"]) == tmp_path / place
     shutil.rmtree(tmp_path / place)
-    shutil.rmtree((tmp_path / place).with_name(f"{Path(place).name}-made"))
     repository(tmp_path / place, FILES)
     assert find_clone(tmp_path, "ann/x", ["ann/x"]) == tmp_path / place / ".git"
 
@@ -31,6 +30,12 @@ def test_clones_are_found_under_every_form_of_their_name(tmp_path: Path, place: 
 def test_a_folder_that_two_repositories_could_mean_is_taken_for_neither(tmp_path: Path) -> None:
     repository(tmp_path / "x", FILES)
     assert find_clone(tmp_path, "ann/x", ["ann/x", "bob/x"]) is None
+
+
+def test_a_clone_of_another_owner_is_never_taken(tmp_path: Path) -> None:
+    for place in ("x/other", "ann/other", "ann+y"):
+        repository(tmp_path / place, FILES)
+    assert find_clone(tmp_path, "ann/x", ["ann/x"]) is None
 
 
 def test_every_file_is_read_as_it_was_committed(tmp_path: Path) -> None:
