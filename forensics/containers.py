@@ -47,6 +47,18 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
             return
 
 
+def png_without_damaged_extras(data: bytes) -> bytes:
+    """The PNG without its ancillary chunks of a wrong checksum: a picture needs none of them (W3C PNG, 13.2)."""
+    parts, at = [data[:8]], 8
+    for kind, payload in png_chunks(data):
+        end = at + 12 + len(payload)
+        ancillary = kind[0] & 0x20
+        if not ancillary or zlib.crc32(kind + payload).to_bytes(4, "big") == data[end - 4 : end]:
+            parts.append(data[at:end])
+        at = end
+    return b"".join(parts) + data[at:]
+
+
 def webp_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """(type, payload) of each RIFF chunk (RFC 9649)."""
     at = 12

@@ -9,6 +9,7 @@ import numpy as np
 import pillow_heif
 from PIL import Image, ImageChops, UnidentifiedImageError
 
+from forensics.containers import png_without_damaged_extras
 from forensics.errors import DecodeFailedError, JobError, TooManyPixelsError
 from forensics.metadata import read_metadata
 from forensics.sniff import PLUGINS, media_type_of, webp_size
@@ -51,7 +52,7 @@ def decode(data: bytes, limits: DecodeLimits = DecodeLimits()) -> ImageSample:
         # Pillow warns about damaged metadata and large images; both have their own answers here.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            pixels, alpha = _pixels(data, media_type, limits)
+            pixels, alpha = _readable(data, media_type, limits)
     except JobError:
         raise
     except (Image.DecompressionBombError, MemoryError) as error:
@@ -63,6 +64,19 @@ def decode(data: bytes, limits: DecodeLimits = DecodeLimits()) -> ImageSample:
         raise DecodeFailedError(f"The {media_type} file is damaged or truncated: {_told(error)}") from error
     metadata = read_metadata(data, media_type)
     return ImageSample(data, hashlib.sha256(data).hexdigest(), media_type, pixels, metadata, alpha)
+
+
+def _readable(data: bytes, media_type: str, limits: DecodeLimits) -> tuple[Pixels, Pixels | None]:
+    try:
+        return _pixels(data, media_type, limits)
+    except (JobError, Image.DecompressionBombError, MemoryError):
+        raise
+    except Exception:
+        # Pillow gives a PNG up for a text whose checksum is wrong, as hand-edited ones have; browsers show it.
+        sound = png_without_damaged_extras(data) if media_type == "image/png" else data
+        if sound == data:
+            raise
+        return _pixels(sound, media_type, limits)
 
 
 def _pixels(data: bytes, media_type: str, limits: DecodeLimits) -> tuple[Pixels, Pixels | None]:

@@ -7,9 +7,10 @@ import tracemalloc
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngInfo
 
 from forensics.decode import decode
-from forensics.errors import NotAnImageError, TooManyPixelsError
+from forensics.errors import DecodeFailedError, NotAnImageError, TooManyPixelsError
 from tests.forensics.pictures import encoded, photo, sample_of
 
 LOSSLESS = {"PNG": {}, "WEBP": {"lossless": True}, "BMP": {}, "TIFF": {}}
@@ -121,3 +122,30 @@ def test_the_sha256_is_of_the_bytes_as_they_came() -> None:
 
     data = encoded(PICTURE)
     assert decode(data).sha256 == hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_a_png_whose_text_has_a_wrong_checksum_is_shown_as_browsers_show_it(place: str) -> None:
+    buffer, text = io.BytesIO(), PngInfo()
+    text.add_text("parameters", "Steps: 20, Sampler: Euler", zip=False)
+    text.add_text("prompt", "{}")
+    image = Image.fromarray(np.arange(300, dtype=np.uint8).reshape(10, 10, 3))
+    image.save(buffer, "PNG", pnginfo=text)
+    data = buffer.getvalue()
+    begin = data.index(b"tEXt") - 4
+    size = int.from_bytes(data[begin : begin + 4], "big")
+    chunk = data[begin : begin + 8 + size] + b"\0\0\0\0"
+    rest = data[:begin] + data[begin + 12 + size :]
+    at = begin if place == "before" else rest.index(b"IEND") - 4
+    sample = decode(rest[:at] + chunk + rest[at:])
+    assert np.array_equal(sample.pixels, np.asarray(image))
+    assert b"Steps: 20" in sample.data
+
+
+def test_a_png_whose_pixels_have_a_wrong_checksum_stays_damaged() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(np.zeros((10, 10, 3), dtype=np.uint8)).save(buffer, "PNG")
+    data = bytearray(buffer.getvalue())
+    data[data.index(b"IHDR") + 17] ^= 1
+    with pytest.raises(DecodeFailedError):
+        decode(bytes(data))

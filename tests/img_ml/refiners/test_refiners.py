@@ -270,8 +270,10 @@ def test_missing_weights_are_an_error_not_a_column_of_nulls(tmp_path: Path) -> N
 
 
 def test_an_empty_batch_needs_no_model() -> None:
-    ImageSigLIPEmbeddingRefiner("nobody/nothing").refine_batch([])
-    ImageAIGCDetectorRefiner("e", "none.pth").refine_batch([])
+    nothing: list[dict[str, object]] = []
+    ImageSigLIPEmbeddingRefiner("nobody/nothing").refine_batch(nothing)
+    ImageAIGCDetectorRefiner("e", "none.pth").refine_batch(nothing)
+    assert nothing == []
 
 
 def test_a_table_gets_typed_columns_with_nulls(embedder: ImageSigLIPEmbeddingRefiner, classifier: Path) -> None:
