@@ -48,7 +48,10 @@ class Receiver:
             timeout = 20
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                length = int(self.headers["Content-Length"])
+                body = self.rfile.read(length)
+                if len(body) < length:
+                    return  # whoever posts was killed, or gave up, half-way
                 receiver.posted.append(Posted(self.path, dict(self.headers), body))
                 reply = receiver.replies.pop(0) if receiver.replies else receiver.reply
                 with contextlib.suppress(ConnectionError):
