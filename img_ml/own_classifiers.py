@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from forensics.errors import ArtifactError
-from forensics.registry import TIERS, detector, entries, get
+from forensics.registry import TIERS, Detector, detector, entries, get
 from img_ml.hub_classifier import HubClassifier, load_classifier, spec_of
 from img_ml.weights.table import add, published_classifier
 
@@ -52,20 +52,24 @@ def _add(name: str, table: object) -> None:
         source=f"{repository} on the Hugging Face hub, named in a profile file",
     )
     revision, licence = str(table.get("revision", "main")), str(table.get("licence", "unknown"))
+    load = partial(load_classifier, classifier)
+    # A table that is refused leaves nothing behind, so both places are asked before either is changed.
+    is_new = _is_new(classifier, load)
     # Profiles of every size take it where they name it.
     add(published_classifier(name, repository, revision, licence, tier=TIERS[0]))
-    _register(classifier)
+    if is_new:
+        detector(spec_of(classifier))(load)
 
 
 def _are_labels(labels: object) -> bool:
     return isinstance(labels, Sequence) and not isinstance(labels, str) and all(isinstance(one, str) for one in labels)
 
 
-def _register(classifier: HubClassifier) -> None:
-    load = partial(load_classifier, classifier)
+def _is_new(classifier: HubClassifier, load: partial[Detector]) -> bool:
+    """Whether no detector has that name; ArtifactError where one has it that is another."""
     if classifier.name not in {entry.spec.name for entry in entries()}:
-        detector(spec_of(classifier))(load)
-        return
+        return True
     entry = get(classifier.name)
     if entry.spec != spec_of(classifier) or getattr(entry.load, "args", ()) != load.args:
         raise ArtifactError(f"There is another detector named {classifier.name!r}: choose another name.")
+    return False

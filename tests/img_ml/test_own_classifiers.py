@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from forensics.errors import ArtifactError, ImgMlError
+from img_ml.weights.table import known_records
 
 USE = """
 from pathlib import Path
@@ -64,3 +65,4 @@ def test_a_wrong_table_is_refused_in_a_sentence(tmp_path: Path, text: str, told:
     with pytest.raises(ImgMlError, match=told) as caught:
         load_profile(str(path), Path("models"))
     assert isinstance(caught.value, ArtifactError)
+    assert "ela" not in {record.name for record in known_records()}
