@@ -17,7 +17,9 @@ from benchmarks.support.machine import machine_name
 from benchmarks.support.processes import BenchmarkError
 from benchmarks.support.random_weights import WRITERS
 from benchmarks.support.rates import rate
+from benchmarks.support.synthetic_photo import synthetic_photo
 from benchmarks.support.usage import members
+from forensics.examine import analyzers
 from img_ml.weights.table import find
 
 pytestmark = pytest.mark.slow
@@ -77,6 +79,19 @@ def test_the_engine_benchmark_compares_with_bare_networks_and_with_the_plain_way
     assert set(mode["detectors"]) == set(found["plain_way_ms_per_image"]) >= {"dino"}
     assert sum(one["share"] for one in mode["detectors"].values()) == pytest.approx(1, abs=0.01)
     assert {one["detector"] for one in found["plan"]["networks"]} >= {"dino"}
+
+
+def test_the_light_cost_benchmark_tells_every_detector_that_can_measure(tmp_path: Path) -> None:
+    found = ran("light_cost", tmp_path, "--repeat", "2", "--side", "256")
+    parts, detectors = found["parts"], {e.spec.name for e in analyzers()}
+    assert detectors - set(found["missing"]) <= set(parts) - {"decode", "whole"}
+    assert parts["whole"]["min_ms"] > sum(parts[name]["min_ms"] for name in detectors & set(parts)) > 0
+    assert all(one["min_ms"] <= one["median_ms"] for one in parts.values())
+    assert parts["Pillow's decoding"]["ratio_to_pillow"] == 1
+
+
+def test_a_drawn_photograph_is_the_same_for_the_same_seed() -> None:
+    assert synthetic_photo(64) == synthetic_photo(64) != synthetic_photo(64, seed=1)
 
 
 def test_time_in_which_kernels_overlap_counts_once() -> None:
