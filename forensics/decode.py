@@ -19,6 +19,7 @@ Image.init()
 pillow_heif.register_heif_opener()
 
 ORIENTATION_TAG = 0x0112
+STRIP_ROWS = 32
 # What undoes each EXIF orientation (TIFF 6.0, tag Orientation).
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -89,7 +90,7 @@ def _pixels(data: bytes, media_type: str, limits: DecodeLimits) -> tuple[Pixels,
         turn = TURNS.get(_orientation(image))
         upright = _eight_bit(image)
         upright = upright.transpose(turn) if turn is not None else upright
-    return _split_alpha(upright)
+        return _split_alpha(upright)
 
 
 def _check_size(size: tuple[int, int], limits: DecodeLimits) -> None:
@@ -127,7 +128,8 @@ def _eight_bit(image: Image.Image) -> Image.Image:
         return ImageChops.invert(image).convert("RGB")
     if image.has_transparency_data:
         return image.convert("RGBA")
-    return image.convert("RGB")
+    # Converting into the same mode would copy all pixels.
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _grey(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Image.Image:
@@ -136,10 +138,20 @@ def _grey(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Image.Im
 
 def _split_alpha(image: Image.Image) -> tuple[Pixels, Pixels | None]:
     if image.mode == "RGB":
-        return _frozen(np.array(image)), None
+        return _frozen(_rgb(image)), None
     white = Image.new("RGBA", image.size, "white")
     laid = Image.alpha_composite(white, image).convert("RGB")
-    return _frozen(np.array(laid)), _frozen(np.array(image.getchannel("A")))
+    return _frozen(_rgb(laid)), _frozen(np.array(image.getchannel("A")))
+
+
+def _rgb(image: Image.Image) -> Pixels:
+    """The pixels of an RGB image, strip by strip: in one go Pillow and numpy would copy all of them twice."""
+    width, height = image.size
+    pixels = np.empty((height, width, 3), dtype=np.uint8)
+    for top in range(0, height, STRIP_ROWS):
+        bottom = min(top + STRIP_ROWS, height)
+        pixels[top:bottom] = np.asarray(image.crop((0, top, width, bottom)))
+    return pixels
 
 
 def _frozen(array: Pixels) -> Pixels:
