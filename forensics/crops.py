@@ -1,4 +1,4 @@
-"""Native crops: the windows every statistical analyzer looks through, so that numbers do not depend on image size."""
+"""Native crops: the windows that statistics are measured through, so that numbers do not depend on image size."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -9,6 +9,7 @@ from forensics.types import Pixels
 CROP = 224
 MIN_SIDE = 64
 MAX_CROPS = 6
+SPREAD = 3
 
 
 def native_crops(pixels: Pixels) -> list[Pixels]:
@@ -17,18 +18,30 @@ def native_crops(pixels: Pixels) -> list[Pixels]:
     Corners lie on multiples of 8, so that a JPEG's block grid stays where it was. An image with a side under
     MIN_SIDE gives no crop: statistics of so few pixels are noise.
     """
-    height, width = pixels.shape[:2]
-    if min(height, width) < MIN_SIDE:
+    if min(pixels.shape[:2]) < MIN_SIDE:
         return []
-    rows, columns = (2, 3) if width >= height else (3, 2)
-    tops = _starts(height, rows)
-    lefts = _starts(width, columns)
-    return [pixels[top : top + CROP, left : left + CROP] for top in tops for left in lefts]
+    tops, lefts = _corners(pixels)
+    return [_window(pixels, top, left) for top in tops for left in lefts]
+
+
+def spread_crops(pixels: Pixels, least: int = MIN_SIDE) -> list[Pixels]:
+    """Up to SPREAD of the native crops, taken in zigzag so that they lie far apart; none with a side under `least`.
+
+    What the analyzers look at: three crops tell nearly what six do, for half the time.
+    """
+    if min(pixels.shape[:2]) < least:
+        return []
+    tops, lefts = _corners(pixels)
+    if len(tops) > len(lefts):
+        corners = [(top, lefts[i % len(lefts)]) for i, top in enumerate(tops)]
+    else:
+        corners = [(tops[i % len(tops)], left) for i, left in enumerate(lefts)]
+    return [_window(pixels, top, left) for top, left in corners]
 
 
 def mean_over_crops(pixels: Pixels, measure: Callable[[Pixels], Mapping[str, float]]) -> dict[str, float] | None:
-    """Each number's mean over the native crops, leaving out crops where it is NaN; None for a too small image."""
-    measured = [measure(crop) for crop in native_crops(pixels)]
+    """Each number's mean over the spread crops, leaving out crops where it is NaN; None for a too small image."""
+    measured = [measure(crop) for crop in spread_crops(pixels)]
     return mean_numbers(measured) if measured else None
 
 
@@ -45,6 +58,17 @@ def mean_numbers(measured: Sequence[Mapping[str, float]]) -> dict[str, float]:
 def too_small_reason() -> str:
     """Why a statistical analyzer skips a tiny image."""
     return f"the image has a side under {MIN_SIDE} px, too few pixels for statistics"
+
+
+def _corners(pixels: Pixels) -> tuple[list[int], list[int]]:
+    """Where the crops begin, along the rows and along the columns."""
+    height, width = pixels.shape[:2]
+    rows, columns = (2, 3) if width >= height else (3, 2)
+    return _starts(height, rows), _starts(width, columns)
+
+
+def _window(pixels: Pixels, top: int, left: int) -> Pixels:
+    return pixels[top : top + CROP, left : left + CROP]
 
 
 def _starts(length: int, count: int) -> list[int]:

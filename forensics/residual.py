@@ -17,6 +17,11 @@ def luminance(pixels: Pixels) -> Plane:
     return np.asarray(light, dtype=np.float32)
 
 
+def planes_of(pixels: Pixels) -> NDArray[np.uint8]:
+    """3 x H x W: red, green and blue, each in one piece; what follows is several times faster than on H x W x 3."""
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
 def square_residual(plane: Plane) -> Plane:
     """The 3 x 3 second-order "square" residual over the inner pixels, in grey levels.
 

@@ -1,10 +1,11 @@
-"""Global statistics: entropy, colour and tone, as means over native crops."""
+"""Global statistics: entropy, colour and tone, as means over a few native crops."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forensics.crops import mean_over_crops, too_small_reason
 from forensics.registry import DetectorSpec, Number, analyzer
-from forensics.residual import luminance
+from forensics.residual import Plane, luminance, planes_of
 from forensics.types import ImageSample, Measured, Pixels, Signal, Skipped
 
 SPEC = DetectorSpec(
@@ -28,7 +29,7 @@ SPEC = DetectorSpec(
 
 @analyzer(SPEC)
 def analyze(sample: ImageSample) -> Signal:
-    """Entropy, tone and colour numbers."""
+    """Entropy, tone and colour numbers, means over up to three native crops (of a larger image the rest is not seen)."""
     numbers = mean_over_crops(sample.pixels, _measure)
     if numbers is None:
         return Skipped(SPEC.name, too_small_reason())
@@ -40,25 +41,31 @@ def analyze(sample: ImageSample) -> Signal:
 
 
 def _measure(crop: Pixels) -> dict[str, float]:
+    planes = planes_of(crop)
     light = luminance(crop)
-    share = np.bincount(light.astype(np.uint8).ravel(), minlength=256) / light.size
-    used = share[share > 0]
-    highest = crop.max(axis=2).astype(np.float32)
-    lowest = crop.min(axis=2).astype(np.float32)
-    saturation = (highest - lowest) / np.maximum(highest, 1)
+    counts = np.bincount(light.astype(np.uint8).ravel(), minlength=256)
+    share = counts[counts > 0] / light.size
+    saturation = _saturation(planes)
     return {
-        "image_entropy": float(abs(np.sum(used * np.log2(used)))),
+        "image_entropy": float(abs(np.sum(share * np.log2(share)))),
         "tone_contrast": float(light.std()),
-        "tone_dark_share": float(np.mean(light < 8)),
-        "tone_bright_share": float(np.mean(light > 247)),
+        "tone_dark_share": float(counts[:8].sum() / light.size),
+        # Brightness above 247 and up to 248 is bright too, so the histogram of whole levels cannot tell it.
+        "tone_bright_share": np.count_nonzero(light > 247) / light.size,
         "colour_saturation": float(saturation.mean()),
         "colour_saturation_spread": float(saturation.std()),
-        "colour_colourfulness": _colourfulness(crop),
+        "colour_colourfulness": _colourfulness(planes),
     }
 
 
-def _colourfulness(crop: Pixels) -> float:
-    red, green, blue = (crop[..., i].astype(np.float32) for i in range(3))
+def _saturation(planes: NDArray[np.uint8]) -> Plane:
+    highest = np.maximum(np.maximum(planes[0], planes[1]), planes[2])
+    lowest = np.minimum(np.minimum(planes[0], planes[1]), planes[2])
+    return np.divide(highest - lowest, np.maximum(highest, 1), dtype=np.float32)
+
+
+def _colourfulness(planes: NDArray[np.uint8]) -> float:
+    red, green, blue = planes.astype(np.float32)
     red_green, yellow_blue = red - green, (red + green) / 2 - blue
     spread = np.hypot(red_green.std(), yellow_blue.std())
     return float(spread + 0.3 * np.hypot(red_green.mean(), yellow_blue.mean()))
