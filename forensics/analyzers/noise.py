@@ -1,17 +1,25 @@
 """Noise residual statistics: how the finest grain is distributed, and how it hangs together."""
 
 import itertools
+import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forensics.crops import mean_over_crops, too_small_reason
 from forensics.registry import DetectorSpec, Number, analyzer
-from forensics.residual import Plane, block_view, luminance, robust_sigma, square_residual
+from forensics.residual import Plane, block_sums, light_of, planes_of, robust_sigma, square_residual
 from forensics.types import ImageSample, Measured, Pixels, Signal, Skipped
 
-PATTERN_STEP = 2.0
+SIDE = 8
+# Bends are counted in steps of two grey levels, up to two steps.
 PATTERN_LIMIT = 2
+LEVELS = 2 * PATTERN_LIMIT + 1
+# Places of red, green and the neighbour in the row in a code of all four; the neighbour in the column has the last.
+ROW = LEVELS + 1
+GREEN = ROW * (LEVELS + 1)
+RED = GREEN * LEVELS
 # Pairs of quantised residuals that are one pattern under sign flip and swapping: nine classes of 5 x 5.
 PATTERNS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, -1), (1, 2), (1, -2), (2, 2), (2, -2))
 PATTERN_VIEWS = {
@@ -19,8 +27,10 @@ PATTERN_VIEWS = {
     "across": "neighbours across its direction",
     "colour": "red and green of one pixel",
 }
-# A bend is a second difference of brightness, by its size in PATTERN_STEPs: none, 1, or 2 and more.
+# A bend is a second difference of brightness, by its size in steps: none, 1, or 2 and more.
 BENDS = ("no bend", "a slight bend", "a strong bend")
+
+Counts = NDArray[np.float64]
 
 
 def _pattern_name(view: str, pattern: tuple[int, int]) -> str:
@@ -67,7 +77,7 @@ SPEC = DetectorSpec(
 
 @analyzer(SPEC)
 def analyze(sample: ImageSample) -> Signal:
-    """Grain statistics over native crops."""
+    """Grain statistics; of a large image only what the crops show counts."""
     numbers = mean_over_crops(sample.pixels, _measure)
     if numbers is None:
         return Skipped(SPEC.name, too_small_reason())
@@ -85,24 +95,24 @@ def _sentence(numbers: dict[str, float]) -> str:
 
 
 def _measure(crop: Pixels) -> dict[str, float]:
-    colour = crop.astype(np.float32)
-    light = luminance(crop)
+    planes = planes_of(crop)
+    light = light_of(planes)
     residual = square_residual(light)
-    channels = square_residual(colour)
+    channels = [square_residual(plane) for plane in planes.astype(np.float32)]
     return {
         **_strength(residual, light),
         **_correlations(residual, light),
         **_colour(channels, residual),
-        **_patterns(colour),
+        **_patterns(planes),
     }
 
 
 def _strength(residual: Plane, light: Plane) -> dict[str, float]:
-    blocks = block_view(residual, 8)
-    sigmas = blocks.std(axis=(2, 3)).ravel()
-    levels = block_view(light[1:-1, 1:-1], 8).mean(axis=(2, 3)).ravel()
-    variance = float(residual.var())
-    fourth = float(np.mean((residual - residual.mean()) ** 4))
+    sums, squares = block_sums(residual, SIDE), block_sums(np.square(residual), SIDE)
+    sigmas = np.sqrt(np.maximum(squares / SIDE**2 - np.square(sums / SIDE**2), 0)).ravel()
+    levels = block_sums(light[1:-1, 1:-1], SIDE).ravel() / SIDE**2
+    second = np.square(residual - residual.mean())
+    variance, fourth = float(second.mean()), float(np.square(second).mean())
     return {
         "noise_sigma": robust_sigma(residual),
         "noise_flat_sigma": float(np.quantile(sigmas, 0.1)),
@@ -112,7 +122,7 @@ def _strength(residual: Plane, light: Plane) -> dict[str, float]:
     }
 
 
-def _gain(sigmas: NDArray[np.float32], levels: NDArray[np.float32]) -> float:
+def _gain(sigmas: NDArray[np.floating], levels: NDArray[np.floating]) -> float:
     """Slope of log grain against log brightness over mid-tone blocks; photon noise gives about one half."""
     usable = (levels > 16) & (levels < 240) & (sigmas > 0.05)
     if usable.sum() < 16:
@@ -125,8 +135,7 @@ def _gain(sigmas: NDArray[np.float32], levels: NDArray[np.float32]) -> float:
 
 
 def _correlations(residual: Plane, light: Plane) -> dict[str, float]:
-    rows = float(np.square(np.diff(light, axis=1)).mean())
-    columns = float(np.square(np.diff(light, axis=0)).mean())
+    rows, columns = _power(np.diff(light, axis=1)), _power(np.diff(light, axis=0))
     return {
         "noise_anisotropy": float(np.clip(np.log((rows + 1e-3) / (columns + 1e-3)), -10, 10)),
         "noise_next_pixel": (_shifted(residual, 0, 1) + _shifted(residual, 1, 0)) / 2,
@@ -143,12 +152,21 @@ def _shifted(plane: Plane, down: int, right: int) -> float:
 def correlation(first: Plane, second: Plane) -> float:
     """Pearson correlation of two planes; NaN where one of them is constant."""
     a, b = first - first.mean(), second - second.mean()
-    scale = float(np.sqrt(np.square(a).mean() * np.square(b).mean()))
-    return float(np.clip(np.mean(a * b) / scale, -1, 1)) if scale > 1e-6 else float("nan")
+    scale = math.sqrt(_power(a) * _power(b))
+    return min(max(_product(a, b) / scale, -1.0), 1.0) if scale > 1e-6 else math.nan
 
 
-def _colour(channels: Plane, residual: Plane) -> dict[str, float]:
-    red, green, blue = channels[..., 0], channels[..., 1], channels[..., 2]
+def _product(first: Plane, second: Plane) -> float:
+    """The mean of the product, without an array of it."""
+    return float(np.einsum("ij,ij->", first, second)) / first.size
+
+
+def _power(plane: Plane) -> float:
+    return _product(plane, plane)
+
+
+def _colour(channels: Sequence[Plane], residual: Plane) -> dict[str, float]:
+    red, green, blue = channels
     energy = float(residual.std())
     chroma = (float((red - green).std()) + float((blue - green).std())) / 2
     return {
@@ -167,15 +185,15 @@ def _mosaic(green: Plane) -> float:
     return abs(float(np.clip(np.log((even + 1e-3) / (odd + 1e-3)), -10, 10)))
 
 
-def _patterns(colour: Plane) -> dict[str, float]:
+def _patterns(planes: NDArray[np.uint8]) -> dict[str, float]:
     """Shares of the nine symmetric classes of quantised residual pairs, over both directions."""
-    green = colour[..., 1]
-    counts = {view: np.zeros(25) for view in PATTERN_VIEWS}
-    for plane, red in ((green, colour[..., 0]), (green.T, colour[..., 0].T)):
-        residual = _quantised(plane)
-        counts["along"] += _pair_counts(residual[:, :-1], residual[:, 1:])
-        counts["across"] += _pair_counts(residual[:-1], residual[1:])
-        counts["colour"] += _pair_counts(residual, _quantised(red))
+    red, green = planes[0].astype(np.int16), planes[1].astype(np.int16)
+    counts = {view: np.zeros((LEVELS, LEVELS)) for view in PATTERN_VIEWS}
+    for axis in (1, 0):
+        right, below, other = _pair_counts(_quantised(green, axis), _quantised(red, axis))
+        counts["along"] += right if axis == 1 else below
+        counts["across"] += below if axis == 1 else right
+        counts["colour"] += other
     return {
         _pattern_name(view, pattern): float(_symmetric(count, pattern) / count.sum())
         for view, count in counts.items()
@@ -183,18 +201,30 @@ def _patterns(colour: Plane) -> dict[str, float]:
     }
 
 
-def _quantised(plane: Plane) -> NDArray[np.int8]:
-    second = plane[:, :-2] - 2 * plane[:, 1:-1] + plane[:, 2:]
-    levels = np.rint(second / PATTERN_STEP)
-    return np.asarray(np.clip(levels, -PATTERN_LIMIT, PATTERN_LIMIT), dtype=np.int8)
+def _quantised(plane: NDArray[np.int16], axis: int) -> NDArray[np.int16]:
+    """Bends along the axis in steps of two grey levels, rounded half to even, as levels 0 to 4; 2 is none."""
+    before, here, after = (plane[:, i : i - 2 or None] if axis == 1 else plane[i : i - 2 or None] for i in range(3))
+    bend = before - 2 * here + after
+    # Bends up to 1 are none, 2 is one step, and 3 is rounded to two.
+    return np.asarray(np.clip(bend, -3, 3) - np.clip(bend, -1, 1) + PATTERN_LIMIT)
 
 
-def _pair_counts(first: NDArray[np.int8], second: NDArray[np.int8]) -> NDArray[np.float64]:
-    codes = (first + PATTERN_LIMIT) * np.int8(5) + (second + PATTERN_LIMIT)
-    return np.bincount(codes.ravel(), minlength=25).astype(np.float64)
+def _pair_counts(green: NDArray[np.int16], red: NDArray[np.int16]) -> tuple[Counts, Counts, Counts]:
+    """How often which levels are neighbours in a row, in a column, and in green and red of one pixel.
+
+    One histogram over all four at once; a level beyond the last stands for neighbours past the edge.
+    """
+    edge = LEVELS
+    code = np.full(green.shape, edge * ROW + edge, dtype=np.int16)
+    code[:, :-1] += (green[:, 1:] - edge) * ROW
+    code[:-1] += green[1:] - edge
+    code += green * GREEN + red * RED
+    found = np.bincount(code.ravel(), minlength=LEVELS * RED).reshape(LEVELS, LEVELS, LEVELS + 1, LEVELS + 1)
+    right, below = found.sum(axis=(0, 3)), found.sum(axis=(0, 2))
+    return right[:, :edge], below[:, :edge], found.sum(axis=(2, 3)).T
 
 
-def _symmetric(counts: NDArray[np.float64], pattern: tuple[int, int]) -> float:
+def _symmetric(counts: Counts, pattern: tuple[int, int]) -> float:
     a, b = pattern
     members = {(s * x, s * y) for (x, y), s in itertools.product(((a, b), (b, a)), (1, -1))}
-    return float(sum(counts[(x + 2) * 5 + (y + 2)] for x, y in members))
+    return float(sum(counts[x + PATTERN_LIMIT, y + PATTERN_LIMIT] for x, y in members))

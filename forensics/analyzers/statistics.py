@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from forensics.crops import mean_over_crops, too_small_reason
 from forensics.registry import DetectorSpec, Number, analyzer
-from forensics.residual import Plane, luminance, planes_of
+from forensics.residual import Plane, light_of, planes_of
 from forensics.types import ImageSample, Measured, Pixels, Signal, Skipped
 
 SPEC = DetectorSpec(
@@ -29,7 +29,7 @@ SPEC = DetectorSpec(
 
 @analyzer(SPEC)
 def analyze(sample: ImageSample) -> Signal:
-    """Entropy, tone and colour numbers, means over up to three native crops (of a larger image the rest is not seen)."""
+    """Entropy, tone and colour numbers; of a large image only what the crops show counts."""
     numbers = mean_over_crops(sample.pixels, _measure)
     if numbers is None:
         return Skipped(SPEC.name, too_small_reason())
@@ -42,7 +42,7 @@ def analyze(sample: ImageSample) -> Signal:
 
 def _measure(crop: Pixels) -> dict[str, float]:
     planes = planes_of(crop)
-    light = luminance(crop)
+    light = light_of(planes)
     counts = np.bincount(light.astype(np.uint8).ravel(), minlength=256)
     share = counts[counts > 0] / light.size
     saturation = _saturation(planes)
@@ -61,7 +61,7 @@ def _measure(crop: Pixels) -> dict[str, float]:
 def _saturation(planes: NDArray[np.uint8]) -> Plane:
     highest = np.maximum(np.maximum(planes[0], planes[1]), planes[2])
     lowest = np.minimum(np.minimum(planes[0], planes[1]), planes[2])
-    return np.divide(highest - lowest, np.maximum(highest, 1), dtype=np.float32)
+    return np.asarray(np.divide(highest - lowest, np.maximum(highest, 1), dtype=np.float32))
 
 
 def _colourfulness(planes: NDArray[np.uint8]) -> float:
