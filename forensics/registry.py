@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from forensics.errors import RegistryError
-from forensics.types import ImageSample, Pixels, Signal
+from forensics.types import Heatmap, ImageSample, Pixels, Signal
 
 Tier = Literal["light", "standard", "full"]
 HeadKind = Literal["svm", "svm_linear", "linear", "mlp"]
@@ -111,29 +111,32 @@ class Setup:
 Analyze = Callable[[ImageSample], Signal]
 Load = Callable[[Setup], Detector]
 Picture = Callable[[ImageSample], Pixels]
+Draw = Callable[[ImageSample], Heatmap | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Registered:
     """A registry entry: an analyzer (per image, no weights) or the loader of a learned detector.
 
-    `picture` shows people what the detector sees in an image, any size of RGB; it needs no weights.
+    `picture` shows people what the detector sees in an image, any size of RGB; it needs no weights. `heatmap` draws
+    the map of an analyzer whose numbers need less than that; it is asked only where somebody wants to see it.
     """
 
     spec: DetectorSpec
     analyze: Analyze | None = None
     load: Load | None = None
     picture: Picture | None = None
+    heatmap: Draw | None = None
 
 
 _ENTRIES: dict[str, Registered] = {}
 
 
-def analyzer(spec: DetectorSpec) -> Callable[[Analyze], Analyze]:
+def analyzer(spec: DetectorSpec, *, heatmap: Draw | None = None) -> Callable[[Analyze], Analyze]:
     """Register a function of one image as the analyzer `spec` describes."""
 
     def decorate(function: Analyze) -> Analyze:
-        _add(Registered(spec, analyze=function))
+        _add(Registered(spec, analyze=function, heatmap=heatmap))
         return function
 
     return decorate

@@ -76,6 +76,7 @@ class Measured:
     """A detector's finding: named numbers (NaN where one could not be measured) and one plain sentence.
 
     `heatmap` is H' x W' float32 in [0, 1], any resolution with the image's aspect ratio; larger means more suspicious.
+    Analyzers that draw one when asked (`Registered.heatmap`) leave it out.
     `embedding` (d,) is what a head is trained on; only detectors that declare a head give one.
     """
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from forensics.registry import entries
-from forensics.types import Heatmap, ImageSample, Measured, Pixels, Signal
+from forensics.registry import entries, get
+from forensics.types import Heatmap, ImageSample, Pixels, Signal, Skipped
 
 # Dark blue, magenta, orange, pale yellow: rising brightness, so that it reads in greyscale and to the colour-blind.
 _STOPS = np.array([[12, 8, 60], [140, 30, 120], [245, 125, 50], [252, 250, 190]], dtype=np.float64)
@@ -19,13 +19,24 @@ def save_heatmaps(sample: ImageSample, signals: tuple[Signal, ...], folder: Path
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for signal in signals:
-        if isinstance(signal, Measured) and signal.heatmap is not None:
+        heatmap = _heatmap(sample, signal)
+        if heatmap is not None:
             base = folder / f"{stem}.{signal.detector}"
             over, alone = base.with_name(base.name + ".png"), base.with_name(base.name + ".map.png")
-            Image.fromarray(overlay(sample.pixels, signal.heatmap)).save(over)
-            Image.fromarray(coloured(signal.heatmap)).save(alone)
+            Image.fromarray(overlay(sample.pixels, heatmap)).save(over)
+            Image.fromarray(coloured(heatmap)).save(alone)
             written += [over, alone]
     return written
+
+
+def _heatmap(sample: ImageSample, signal: Signal) -> Heatmap | None:
+    """The signal's map, or the one that its detector draws when asked."""
+    if isinstance(signal, Skipped):
+        return None
+    if signal.heatmap is not None:
+        return signal.heatmap
+    draw = get(signal.detector).heatmap
+    return draw(sample) if draw is not None else None
 
 
 def save_pictures(sample: ImageSample, signals: tuple[Signal, ...], folder: Path, stem: str) -> list[Path]:

@@ -6,14 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from forensics.crops import spread_crops
 from forensics.registry import DetectorSpec, Number, analyzer
+from forensics.residual import block_sums, median_of, planes_of
 from forensics.types import Heatmap, ImageSample, Measured, Pixels, Signal, Skipped
 
 QUALITY = 90
 BLOCK = 8
 STRIP_ROWS = 512
-# libjpeg writes nothing wider; the height is cut into strips anyway.
-WIDEST = 65_500
+# libjpeg writes nothing wider than 65,500 pixels.
+WIDEST = 65_496
 OUTLIER_SIGMAS = 6.0
 
 SPEC = DetectorSpec(
@@ -35,19 +37,36 @@ SPEC = DetectorSpec(
 )
 
 
-@analyzer(SPEC)
+def heatmap(sample: ImageSample) -> Heatmap | None:
+    """The error of every whole 8 x 8 block of the image, scaled to [0, 1]; None where it has no whole block."""
+    height, width = (length // BLOCK * BLOCK for length in sample.pixels.shape[:2])
+    if not height or not width:
+        return None
+    # Blocks do not depend on each other, so an image of any size is cut for the encoder and for bounded memory.
+    blocks = np.concatenate(
+        [
+            np.concatenate([_blocks(_error(tile)) for tile in _cut(strip, WIDEST, axis=1)], axis=1)
+            for strip in _cut(sample.pixels[:height, :width], STRIP_ROWS, axis=0)
+        ]
+    )
+    # The floor of 8 grey levels keeps an even image dark instead of amplifying its noise.
+    ceiling = max(float(np.quantile(blocks, 0.999)), 8.0)
+    return np.asarray(np.clip(blocks / ceiling, 0, 1), dtype=np.float32)
+
+
+@analyzer(SPEC, heatmap=heatmap)
 def analyze(sample: ImageSample) -> Signal:
-    """Block statistics and a heatmap of the recompression error."""
-    if min(sample.width, sample.height) < BLOCK:
+    """Block statistics of the recompression error; of a large image only what the crops show counts."""
+    crops = spread_crops(sample.pixels, least=BLOCK)
+    if not crops:
         return Skipped(SPEC.name, f"the image has a side under {BLOCK} px")
-    if sample.width > WIDEST:
-        return Skipped(SPEC.name, f"the image is wider than {WIDEST} px, the most a JPEG can be")
-    blocks, mean = _error_blocks(sample.pixels)
-    median = float(np.median(blocks))
-    deviation = 1.4826 * float(np.median(np.abs(blocks - median)))
+    errors = [_error(crop) for crop in crops]
+    blocks = np.concatenate([_blocks(error).ravel() for error in errors])
+    median = median_of(blocks)
+    deviation = 1.4826 * median_of(np.abs(blocks - median))
     outliers = float(np.mean(blocks > median + OUTLIER_SIGMAS * max(deviation, 0.25)))
     numbers = {
-        "ela_mean": mean,
+        "ela_mean": float(np.mean([error.mean() for error in errors])),
         "ela_median": median,
         "ela_spread": float(blocks.std()),
         "ela_peak": float(blocks.max()),
@@ -57,33 +76,22 @@ def analyze(sample: ImageSample) -> Signal:
         f"Recompression leaves a typical error of {median:.1f} grey levels; "
         f"{outliers:.1%} of the blocks stand out from the rest."
     )
-    return Measured(SPEC.name, numbers, sentence, heatmap=_heatmap(blocks))
+    return Measured(SPEC.name, numbers, sentence)
 
 
-def _error_blocks(pixels: Pixels) -> tuple[NDArray[np.float32], float]:
-    """Mean error of each 8 x 8 block, and of all pixels; strip by strip, so that memory stays bounded."""
-    rows, total = [], 0.0
-    width = pixels.shape[1] // BLOCK * BLOCK
-    for top in range(0, pixels.shape[0] - BLOCK + 1, STRIP_ROWS):
-        strip = pixels[top : top + STRIP_ROWS]
-        error = _recompression_error(strip)
-        total += float(error.sum(dtype=np.float64))
-        height = strip.shape[0] // BLOCK * BLOCK
-        cells = error[:height, :width].reshape(height // BLOCK, BLOCK, width // BLOCK, BLOCK)
-        rows.append(cells.mean(axis=(1, 3), dtype=np.float32))
-    covered = min(pixels.shape[0], STRIP_ROWS * len(rows)) * pixels.shape[1]
-    return np.concatenate(rows), total / covered
+def _cut(pixels: Pixels, length: int, axis: int) -> list[Pixels]:
+    return np.split(pixels, range(length, pixels.shape[axis], length), axis=axis)
 
 
-def _recompression_error(pixels: Pixels) -> NDArray[np.uint8]:
+def _blocks(error: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The mean error of each whole 8 x 8 block."""
+    return block_sums(error.astype(np.float32), BLOCK) / np.float32(BLOCK**2)
+
+
+def _error(pixels: Pixels) -> NDArray[np.uint8]:
     """H x W largest absolute channel difference between the pixels and their JPEG at QUALITY."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=QUALITY, subsampling=0)
-    again = np.asarray(Image.open(buffer))
-    return np.asarray((np.maximum(pixels, again) - np.minimum(pixels, again)).max(axis=2))
-
-
-def _heatmap(blocks: NDArray[np.float32]) -> Heatmap:
-    """Blocks scaled to [0, 1]; the floor of 8 grey levels keeps an even image dark instead of amplifying its noise."""
-    ceiling = max(float(np.quantile(blocks, 0.999)), 8.0)
-    return np.asarray(np.clip(blocks / ceiling, 0, 1), dtype=np.float32)
+    before, after = planes_of(pixels), planes_of(np.asarray(Image.open(buffer)))
+    difference = np.maximum(before, after) - np.minimum(before, after)
+    return np.asarray(np.maximum(np.maximum(difference[0], difference[1]), difference[2]))

@@ -38,6 +38,11 @@ def test_each_heatmap_is_saved_twice_and_signals_without_one_are_left_out(tmp_pa
     assert sizes == [(96, 64), (12, 8)]
 
 
+def test_a_map_that_is_only_drawn_when_asked_is_saved_too(tmp_path: Path) -> None:
+    written = save_heatmaps(sample_of(photo()[:64, :96]), (Measured("ela", {}, "s"),), tmp_path, "pic")
+    assert [path.name for path in written] == ["pic.ela.png", "pic.ela.map.png"]
+
+
 def test_a_detector_that_can_show_what_it_sees_does_so_even_without_weights(tmp_path: Path) -> None:
     sample = sample_of(photo()[:64, :96])
     signals = (Skipped("saturation_cnn", "not trained"), Measured("exif", {}, "s"))
