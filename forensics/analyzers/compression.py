@@ -6,14 +6,13 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import fft
 
 from forensics.registry import DetectorSpec, Number, analyzer
-from forensics.residual import Plane, block_view, luminance
+from forensics.residual import Plane, light_of, planes_of
 from forensics.types import ImageSample, Measured, Pixels, Signal, Skipped
 
 GRID = 8
-WINDOW = 1024
+WINDOW = 512
 ORIENTATION = 0x0112
 # ITU-T T.81, table K.1, in natural order: what quality 50 means to libjpeg.
 STANDARD_LUMINANCE = np.array(
@@ -31,6 +30,12 @@ STANDARD_LUMINANCE = np.array(
 ).ravel()
 # The low-frequency coefficients with enough counts for a histogram: (vertical, horizontal).
 MODES = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2), (2, 1), (0, 3), (3, 0))
+
+LOW = 4
+# Rows are the orthonormal DCT-II's first waves of eight samples.
+WAVES = np.cos(np.pi * np.arange(LOW)[:, None] * (np.arange(GRID) + 0.5) / GRID) / 2
+WAVES[0] /= np.sqrt(2)
+WAVES = WAVES.astype(np.float32)
 
 SPEC = DetectorSpec(
     name="compression",
@@ -53,10 +58,13 @@ SPEC = DetectorSpec(
 
 @analyzer(SPEC)
 def analyze(sample: ImageSample) -> Signal:
-    """Compression level of a JPEG, block grid of any image, and double compression of a JPEG."""
+    """Compression level of a JPEG, block grid of any image, and double compression of a JPEG.
+
+    Of a large image the middle WINDOW x WINDOW pixels are looked at.
+    """
     if min(sample.width, sample.height) < 4 * GRID:
         return Skipped(SPEC.name, f"the image has a side under {4 * GRID} px")
-    light = luminance(_window(sample.pixels))
+    light = light_of(planes_of(_window(sample.pixels)))
     strength, offset = _grid(light)
     table, upright = _quantisation(sample)
     level = compression_level(table) if table is not None else float("nan")
@@ -103,20 +111,22 @@ def _window(pixels: Pixels) -> Pixels:
 
 def _grid(light: Plane) -> tuple[float, tuple[int, int]]:
     """Log ratio of the strongest grid's edge steps to the other steps, and where that grid starts (row, column)."""
-    strengths, starts = [], []
-    for axis in (0, 1):
-        # A block edge is a step that its two neighbours do not continue: second difference of steps.
-        plane = light if axis == 0 else light.T
-        steps = np.abs(np.diff(plane, axis=0))
-        excess = steps[1:-1] - (steps[:-2] + steps[2:]) / 2
-        rows = np.clip(excess, -8, 8).mean(axis=1)
-        level = np.clip(steps, 0, 8).mean() + 0.25
-        phase = np.array([rows[(start - 2) % GRID :: GRID].mean() for start in range(GRID)])
-        start = int(np.argmax(phase))
-        strengths.append(float(phase[start] - np.median(phase)) / float(level))
-        starts.append(start)
-    strength = float(np.clip(min(strengths), 0, None))
-    return float(np.clip(np.log1p(strength), -10, 10)), (starts[0], starts[1])
+    # A block edge is a step that its two neighbours do not continue: second difference of steps.
+    rows, columns = np.abs(np.diff(light, axis=0)), np.abs(np.diff(light, axis=1))
+    found = [
+        _phase((rows[1:-1] - (rows[:-2] + rows[2:]) / 2).clip(-8, 8).mean(axis=1), rows),
+        _phase((columns[:, 1:-1] - (columns[:, :-2] + columns[:, 2:]) / 2).clip(-8, 8).mean(axis=0), columns),
+    ]
+    strength = max(min(strength for strength, _ in found), 0)
+    return float(np.clip(np.log1p(strength), -10, 10)), (found[0][1], found[1][1])
+
+
+def _phase(excess: NDArray[np.float32], steps: Plane) -> tuple[float, int]:
+    """How much the strongest of the eight possible grids stands out, in units of a usual step, and its start."""
+    level = float(np.minimum(steps, 8).mean()) + 0.25
+    phase = np.array([excess[(start - 2) % GRID :: GRID].mean() for start in range(GRID)])
+    start = int(np.argmax(phase))
+    return float(phase[start] - np.median(phase)) / level, start
 
 
 def _double_compression(light: Plane, table: NDArray[np.float64]) -> float:
@@ -127,16 +137,32 @@ def _double_compression(light: Plane, table: NDArray[np.float64]) -> float:
     steps = table.reshape(GRID, GRID)
     if any(steps[mode] == 0 for mode in MODES):  # against T.81, but files may say so
         return float("nan")
-    blocks = block_view(light - 128, GRID)
-    coefficients = fft.dctn(blocks, axes=(2, 3), norm="ortho")
+    coefficients = _low_coefficients(light - 128)
     scores = []
     for row, column in MODES:
-        levels = np.rint(coefficients[:, :, row, column] / steps[row, column]).astype(int).ravel()
-        counts = np.bincount(levels[np.abs(levels) <= 20] + 20, minlength=41).astype(np.float64)
+        levels = np.rint(coefficients[row, column] / np.float32(steps[row, column]))
+        # Levels beyond 20 are put beside the histogram.
+        places = np.clip(levels, -21, 21).astype(np.intp).ravel() + 21
+        counts = np.bincount(places, minlength=43)[1:-1].astype(np.float64)
         score = _roughness(counts)
         if not np.isnan(score):
             scores.append(score)
     return float(np.median(scores)) if len(scores) >= 3 else float("nan")
+
+
+def _low_coefficients(light: Plane) -> NDArray[np.float32]:
+    """The orthonormal DCT of each 8 x 8 block, frequencies 0 to 3 alone: (4, 4, rows, columns)."""
+    rows, columns = light.shape[0] // GRID, light.shape[1] // GRID
+    trimmed = light[: rows * GRID, : columns * GRID]
+    vertical = _projected(np.ascontiguousarray(trimmed.reshape(rows, GRID, columns * GRID).swapaxes(0, 1)))
+    both = _projected(np.ascontiguousarray(vertical.reshape(LOW, rows, columns, GRID).transpose(3, 0, 1, 2)))
+    return both.swapaxes(0, 1)
+
+
+def _projected(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The first frequencies of the eight samples along the first axis."""
+    # Sum by sum: a matrix product rounds differently with the number of threads.
+    return np.stack([sum(weight * sample for weight, sample in zip(wave, samples, strict=True)) for wave in WAVES])
 
 
 def _roughness(counts: NDArray[np.float64]) -> float:
