@@ -1,12 +1,13 @@
 """EXIF tags out of strangers' bytes: bounded before piexif reads them, because it believes any count."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import piexif
 
-Tags = dict[str, dict[int, Any]]
+Tags = Mapping[str, Mapping[int, Any]]
 
 # Bytes per value of each field type (TIFF 6.0, section 2).
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
@@ -18,6 +19,8 @@ _OVERLAP, _ALWAYS = 4, 1 << 16
 _EXIF, _GPS, _INTEROP = piexif.ImageIFD.ExifTag, piexif.ImageIFD.GPSTag, piexif.ExifIFD.InteroperabilityTag
 
 
+# Several look at the EXIF of one image, one after the other.
+@lru_cache(maxsize=1)
 def load_exif(exif: bytes) -> Tags | None:
     """The tags of a TIFF block by directory ("0th", "Exif", "GPS"); None where it is damaged or asks for too much."""
     try:

@@ -47,6 +47,15 @@ def test_an_embedded_message_is_found_and_does_not_decide(generator: str, photo:
     assert (claim.generator, claim.says_ai, claim.decisive) == (generator, True, False)
 
 
+@pytest.mark.parametrize("generator", MESSAGES)
+@pytest.mark.parametrize("shape", [(800, 800), (4800, 64), (64, 4800)])
+def test_a_weak_message_is_found_in_a_large_image_of_any_shape(generator: str, shape: tuple[int, int]) -> None:
+    large = np.resize(data.astronaut(), (*shape, 3))
+    marked = embedded(large, MESSAGES[generator][0]).astype(np.float64)
+    noise = np.random.default_rng(0).normal(0, 3, marked.shape)
+    assert read_watermark(sample(png(np.clip(np.rint(marked + noise), 0, 255).astype(np.uint8))))
+
+
 @pytest.mark.parametrize("photo", ["astronaut", "coffee", "chelsea"])
 def test_a_photograph_carries_no_message(photo: str) -> None:
     assert read_watermark(sample(png(getattr(data, photo)()))) == ()
