@@ -1,13 +1,16 @@
 """Spectrum: the radial profile of fine detail, and the periodic peaks that upsampling leaves."""
 
+from dataclasses import dataclass
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
-from forensics.crops import mean_numbers, native_crops, too_small_reason
+from forensics.crops import mean_numbers, native_crops, spread_crops, too_small_reason
 from forensics.registry import DetectorSpec, Number, analyzer
-from forensics.residual import Plane, luminance, square_residual
-from forensics.types import ImageSample, Measured, Pixels, Signal, Skipped
+from forensics.residual import Plane, light_of, median_of, planes_of, square_residual
+from forensics.types import ImageSample, Measured, Signal, Skipped
 
 BANDS = 16
 JPEG_PERIOD = 8
@@ -66,14 +69,34 @@ SPEC = DetectorSpec(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Bins:
+    """What is the same for all crops of one shape: the window, and which places of the half spectrum count for what.
+
+    `radius` is in cycles per pixel. `band` is the band of each place, BANDS beyond the circle, and `counts` the places
+    in each; the others are places in the flat spectrum.
+    """
+
+    window: Plane
+    radius: NDArray[np.float64]
+    band: NDArray[np.intp]
+    counts: NDArray[np.intp]
+    fine_axes: NDArray[np.intp]
+    fine_diagonals: NDArray[np.intp]
+    off_grid: NDArray[np.intp]
+
+
 @analyzer(SPEC)
 def analyze(sample: ImageSample) -> Signal:
-    """Radial profile, isolated peaks and periodicity over native crops."""
-    crops = native_crops(sample.pixels)
+    """Radial profile over the spread crops; isolated peaks and periodicity over all native ones.
+
+    Peaks need many crops, because what repeats stays in their mean and what is in the picture fades.
+    """
+    crops = [planes_of(crop) for crop in spread_crops(sample.pixels)]
     if not crops:
         return Skipped(SPEC.name, too_small_reason())
-    lights = [luminance(crop) for crop in crops]
-    numbers = mean_numbers([_profile(crop, light) for crop, light in zip(crops, lights, strict=True)])
+    lights = [light_of(planes_of(crop)) for crop in native_crops(sample.pixels)]
+    numbers = mean_numbers([_profile(crop) for crop in crops])
     peak, frequency = _strongest_peak([_detail(light) for light in lights])
     numbers |= {"spectrum_peak": peak, "spectrum_peak_frequency": frequency}
     numbers |= _periodicity(lights) | _doubling(lights)
@@ -85,26 +108,30 @@ def analyze(sample: ImageSample) -> Signal:
     return Measured(SPEC.name, numbers, sentence)
 
 
-def _profile(crop: Pixels, light: Plane) -> dict[str, float]:
+def _profile(planes: NDArray[np.uint8]) -> dict[str, float]:
     """Share of power per radial band (mean per frequency), slope, direction and chroma of the fine half."""
-    power = _power(light)
-    radius, angle_axes = _frequencies(light.shape)
-    inside = radius < 0.5
-    band = np.minimum((radius * 2 * BANDS).astype(np.intp), BANDS - 1)
-    sums = np.bincount(band[inside], weights=power[inside], minlength=BANDS)
-    counts = np.bincount(band[inside], minlength=BANDS)
-    profile = np.log10((sums / counts + 1e-6) / (sums.sum() / counts.sum() + 1e-6) + 1e-9)
-    fine = inside & (radius > 0.25)
-    axes, diagonals = power[fine & angle_axes].mean(), power[fine & ~angle_axes].mean()
-    chroma = _power(crop[..., 0].astype(np.float32) - crop[..., 1].astype(np.float32))[fine].mean()
-    centres = np.log10((np.arange(2, BANDS) + 0.5) / BANDS / 2)
-    slope = np.polyfit(centres, profile[2:], 1)[0]
+    light = light_of(planes)
+    bins = _bins(light.shape)
+    power = _power(light).ravel()
+    sums = np.bincount(bins.band, weights=power, minlength=BANDS + 1)[:BANDS]
+    profile = np.log10((sums / bins.counts + 1e-6) / (sums.sum() / bins.counts.sum() + 1e-6) + 1e-9)
+    axes, diagonals = power[bins.fine_axes], power[bins.fine_diagonals]
+    chroma = _power(planes[0].astype(np.float32) - planes[1].astype(np.float32)).ravel()
+    fine = len(axes) + len(diagonals)
+    fine_chroma = (chroma[bins.fine_axes].sum() + chroma[bins.fine_diagonals].sum()) / fine
     return {
         **{_band_name(i): float(value) for i, value in enumerate(profile)},
-        "spectrum_slope": float(np.clip(slope, -20, 20)),
-        "spectrum_axes": _log_ratio(float(axes), float(diagonals)),
-        "spectrum_chroma": _log_ratio(float(chroma), float(power[fine].mean())),
+        "spectrum_slope": float(np.clip(_slope(profile[2:]), -20, 20)),
+        "spectrum_axes": _log_ratio(float(axes.mean()), float(diagonals.mean())),
+        "spectrum_chroma": _log_ratio(float(fine_chroma), float((axes.sum() + diagonals.sum()) / fine)),
     }
+
+
+def _slope(profile: NDArray[np.float64]) -> float:
+    """The least-squares slope of the last bands' profile over the logarithm of their frequency."""
+    centres = np.log10((np.arange(BANDS - len(profile), BANDS) + 0.5) / BANDS / 2)
+    centres -= centres.mean()
+    return float(np.sum(centres * profile) / np.sum(np.square(centres)))
 
 
 def _log_ratio(first: float, second: float) -> float:
@@ -113,9 +140,27 @@ def _log_ratio(first: float, second: float) -> float:
 
 def _power(plane: Plane) -> NDArray[np.float64]:
     """Power per pixel of the Hann-windowed, mean-free plane (half plane of a real transform)."""
-    window = np.outer(np.hanning(plane.shape[0]), np.hanning(plane.shape[1])).astype(np.float32)
-    spectrum = fft.rfft2((plane - plane.mean()) * window)
-    return np.square(np.abs(spectrum)).astype(np.float64) / plane.size
+    spectrum = fft.rfft2((plane - plane.mean()) * _bins(plane.shape).window)
+    power = np.square(spectrum.real) + np.square(spectrum.imag)
+    return np.asarray(power.astype(np.float64) / plane.size)
+
+
+# Nearly all crops have one shape.
+@lru_cache(maxsize=16)
+def _bins(shape: tuple[int, ...]) -> _Bins:
+    radius, nearer_axis = _frequencies(shape)
+    inside = radius < 0.5
+    band = np.where(inside, np.minimum((radius * 2 * BANDS).astype(np.intp), BANDS - 1), BANDS)
+    fine = inside & (radius > 0.25)
+    return _Bins(
+        np.outer(np.hanning(shape[0]), np.hanning(shape[1])).astype(np.float32),
+        radius,
+        band.ravel(),
+        np.bincount(band[inside], minlength=BANDS),
+        np.flatnonzero(fine & nearer_axis),
+        np.flatnonzero(fine & ~nearer_axis),
+        np.flatnonzero((radius > 0.1) & ~_on_jpeg_grid(shape)),
+    )
 
 
 def _frequencies(shape: tuple[int, ...]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -127,7 +172,9 @@ def _frequencies(shape: tuple[int, ...]) -> tuple[NDArray[np.float64], NDArray[n
 
 def _detail(light: Plane) -> Plane:
     """What a 3 x 3 mean leaves; unlike the square residual it keeps waves along the axes."""
-    return np.asarray(light - ndimage.uniform_filter(light, 3), dtype=np.float32)
+    padded = np.pad(light, 1, mode="edge")
+    rows = padded[:-2] + padded[1:-1] + padded[2:]
+    return np.asarray(light - (rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) / 9)
 
 
 def _strongest_peak(crops: list[Plane]) -> tuple[float, float]:
@@ -135,17 +182,18 @@ def _strongest_peak(crops: list[Plane]) -> tuple[float, float]:
 
     Crops of one shape are averaged, so that what repeats over the image stays and its content fades.
     """
-    shape = crops[0].shape
-    logs = [np.log(_power(crop) + 1e-3) for crop in crops if crop.shape == shape]
-    mean = np.mean(logs, axis=0)
-    relief = mean - ndimage.uniform_filter(mean, 9, mode=("wrap", "nearest"))
-    radius, _ = _frequencies(shape)
-    usable = (radius > 0.1) & ~_on_jpeg_grid(shape)
-    deviation = 1.4826 * float(np.median(np.abs(relief[usable])))
+    bins = _bins(crops[0].shape)
+    same = [crop for crop in crops if crop.shape == crops[0].shape]
+    total = np.zeros(bins.radius.shape)
+    for crop in same:
+        total += np.log(_power(crop) + 1e-3)
+    mean = total / len(same)
+    relief = (mean - ndimage.uniform_filter(mean, 9, mode=("wrap", "nearest"))).ravel()[bins.off_grid]
+    deviation = 1.4826 * median_of(np.abs(relief))
     if deviation < 1e-6:
         return 0.0, 0.0
-    best = int(np.argmax(np.where(usable, relief, -np.inf)))
-    return float(np.clip(relief.flat[best] / deviation, 0, 100)), float(radius.flat[best])
+    best = int(np.argmax(relief))
+    return float(np.clip(relief[best] / deviation, 0, 100)), float(bins.radius.flat[bins.off_grid[best]])
 
 
 def _on_jpeg_grid(shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -159,22 +207,19 @@ def _on_jpeg_grid(shape: tuple[int, ...]) -> NDArray[np.bool_]:
     return np.asarray(near(rows, shape[0]) & near(columns, shape[1]))
 
 
-def _mean_spectra(crops: list[Plane]) -> list[NDArray[np.float64]]:
-    """Power spectra of log mean magnitude along the columns and along the rows, averaged over crops of one shape."""
-    same = [np.abs(crop) for crop in crops if crop.shape == crops[0].shape]
-    spectra = []
-    for axis in (0, 1):
-        # An even length, so that the number of bins tells it.
-        traces = [np.log(crop.mean(axis=axis) + 1e-3) for crop in same]
-        traces = [trace[: len(trace) // 2 * 2] for trace in traces]
-        spectra.append(np.mean([np.square(np.abs(np.fft.rfft(t - t.mean()))) for t in traces], axis=0))
-    return spectra
+def _mean_spectrum(crops: list[Plane], axis: int) -> NDArray[np.float64]:
+    """Power spectrum of log mean magnitude along the columns (axis 0) or rows, averaged over crops of one shape."""
+    traces = [np.log(np.abs(crop).mean(axis=axis) + 1e-3) for crop in crops if crop.shape == crops[0].shape]
+    # An even length, so that the number of bins tells it.
+    traces = [trace[: len(trace) // 2 * 2] for trace in traces]
+    return np.asarray(np.mean([np.square(np.abs(np.fft.rfft(t - t.mean()))) for t in traces], axis=0))
 
 
 def _periodicity(lights: list[Plane]) -> dict[str, float]:
     """The strongest period of sharpness off the JPEG grid (second differences; Gallagher, 2005)."""
     best, best_period = 0.0, 2.0
-    for power in _mean_spectra([square_residual(light) for light in lights]):
+    residuals = [square_residual(light) for light in lights]
+    for power in (_mean_spectrum(residuals, axis) for axis in (0, 1)):
         frequency, usable = _off_grid(len(power))
         index = int(np.argmax(np.where(usable, power, 0)))
         height = float(power[index] / (np.median(power[usable]) + 1e-6))
@@ -190,7 +235,7 @@ def _doubling(lights: list[Plane]) -> dict[str, float]:
     """
     found = []
     for axis in (1, 0):
-        power = _mean_spectra([np.diff(light, axis=axis) for light in lights])[1 - axis]
+        power = _mean_spectrum([np.diff(light, axis=axis) for light in lights], 1 - axis)
         _, usable = _off_grid(len(power))
         background = float(np.median(power[usable])) + 1e-6
         blocks = max(_near(power, 1 / 8), _near(power, 3 / 8), background)
