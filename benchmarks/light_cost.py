@@ -1,15 +1,16 @@
 """What the light profile costs one core, part by part: `python -m benchmarks.light_cost`.
 
-One image at a time on one thread, in this process: decoding, each detector by its own clock, and what the judge takes
-beyond them (gathering the evidence, weighing it). The image is drawn, not taken, so nothing is needed to run it. Each
-round also decodes the same bytes with Pillow alone, which everything is held against. Learned detectors of the profile
-take part as soon as their weights are installed.
+One image at a time on one thread, in this process: decoding, each detector, the verdict from what they found, and all
+of it in one go. The image is drawn, not taken, so nothing is needed to run it. Each round also decodes the same bytes
+with Pillow alone, which everything is held against. CPU time comes first, because other load hardly adds to it.
+Learned detectors of the profile take part as soon as their weights are installed.
 """
 
 import io
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Annotated
@@ -26,9 +27,10 @@ from benchmarks.support.result_file import RESULTS, write_result
 from benchmarks.support.synthetic_photo import synthetic_photo
 from forensics.decode import decode
 from forensics.errors import ArtifactError
-from forensics.types import Evidence, ImageSample
-from fusion.judge import load_judge
-from fusion.settings import FusionSettings
+from forensics.examine import Examined, examine, run_analyzer
+from forensics.registry import get
+from fusion.in_force import fusion_in_force
+from fusion.judge import Judge
 from img_ml.command import data_console
 from img_ml.engine import Engine
 from img_ml.profiles import load_profile
@@ -37,25 +39,21 @@ from img_ml.settings import ImgMlSettings
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 PROFILE = "light"
-PILLOW, DECODE, VERDICT, WHOLE, WHOLE_CPU = "Pillow's decoding", "decode", "verdict", "whole", "whole, CPU time"
+PILLOW, DECODE, VERDICT, WHOLE = "Pillow's decoding", "decode", "verdict", "whole"
 _WARM_UP = 3
-
-Judged = Callable[[ImageSample], Evidence]
 
 
 @dataclass(frozen=True, slots=True)
-class Judging:
-    """The profile, loaded: `judged` takes one image through it, `detectors` are those that can measure here."""
+class Took:
+    """Seconds of CPU time of this process, and seconds of the clock."""
 
-    judged: Judged
-    detectors: tuple[str, ...]
-    missing: Mapping[str, str]
-    weighs: bool
+    cpu: float
+    wall: float
 
 
 @app.command()
 def light_cost(
-    repeat: Annotated[int, typer.Option(min=1, help="Rounds; each takes the image through everything once.")] = 40,
+    repeat: Annotated[int, typer.Option(min=1, help="Rounds; each does every part once, then all in one go.")] = 40,
     side: Annotated[int, typer.Option(min=64, help="Pixels of a side of the image.")] = 1000,
     quality: Annotated[int, typer.Option(min=1, max=95, help="The JPEG's quality.")] = 92,
     out: Annotated[Path, typer.Option(help="Folder of the result file.")] = RESULTS,
@@ -63,66 +61,76 @@ def light_cost(
     """Milliseconds of one core for one image of the light profile, and their ratio to a plain decoding by Pillow."""
     torch.set_num_threads(1)
     with orderly(), threadpool_limits(1):
-        judging = _judging()
+        engine, judge = _loaded()
         content = synthetic_photo(side, quality=quality)
-        rounds = [_round(judging.judged, content) for _ in range(repeat + _WARM_UP)][_WARM_UP:]
-        names = [PILLOW, DECODE, *judging.detectors, *([VERDICT] if judging.weighs else []), WHOLE, WHOLE_CPU]
-        told = {name: _told([one[name] for one in rounds], [one[PILLOW] for one in rounds]) for name in names}
+        rounds = [_round(engine, judge, content) for _ in range(repeat + _WARM_UP)][_WARM_UP:]
+        parts = {name: _told([one[name] for one in rounds], [one[PILLOW] for one in rounds]) for name in rounds[0]}
         settings = {"repeat": repeat, "side": side, "quality": quality, "file_bytes": len(content), "threads": 1}
-        _show(told)
-        write_result("light_cost", {"settings": settings, "missing": dict(judging.missing), "parts": told}, talk, out)
+        _show(parts)
+        write_result("light_cost", {"settings": settings, "missing": dict(engine.missing), "parts": parts}, talk, out)
 
 
-def _judging() -> Judging:
-    """The light profile with its fusion; without, where the profile's model does not fit its detectors."""
-    settings = ImgMlSettings().model_copy(update={"profile": PROFILE, "device": "cpu"})
+def _loaded() -> tuple[Engine, Judge | None]:
+    """The light profile's detectors and its judge; no judge where the profile's model does not fit its detectors."""
+    settings = ImgMlSettings()
+    profile = load_profile(PROFILE, settings.model_dir)
+    engine = Engine(profile, settings.weights_dir, "cpu")
+    for name, reason in engine.missing.items():
+        talk.print(f"{name} is left out: {reason}", markup=False)
     try:
-        judge = load_judge(settings, FusionSettings())
+        return engine, Judge(engine, fusion_in_force(profile), profile.name)
     except ArtifactError as error:
         talk.print(f"The verdict is left out: {error}", markup=False)
-        profile = load_profile(PROFILE, settings.model_dir)
-        engine = Engine(profile, settings.weights_dir, settings.device)
-        return _checked(Judging(lambda sample: engine.run([sample])[0], engine.present, engine.missing, weighs=False))
-    present = tuple(name for name in load_profile(PROFILE, settings.model_dir).detectors if name not in judge.missing)
-    return _checked(Judging(lambda sample: judge.judge([sample])[0].evidence, present, judge.missing, weighs=True))
+        return engine, None
 
 
-def _checked(judging: Judging) -> Judging:
-    for name, reason in judging.missing.items():
-        talk.print(f"{name} is left out: {reason}", markup=False)
-    return judging
+def _round(engine: Engine, judge: Judge | None, content: bytes) -> dict[str, Took]:
+    """What everything took, once."""
+    found = {PILLOW: _took(lambda: _by_pillow(content)), DECODE: _took(lambda: decode(content))}
+    sample = decode(content)
+    for name in engine.analyzers:
+        found[name] = _took(partial(run_analyzer, get(name), sample))
+    for one in engine.loaded:
+        found[one.name] = _took(partial(one.signals, [sample]))
+    if judge is not None:
+        examined = Examined(examine(sample, engine.analyzers), sample)
+        concluded = _took(lambda: judge.conclude([examined]))
+        # The judge runs the learned detectors itself.
+        learned = [found[name] for name in engine.learned]
+        rest = Took(concluded.cpu - sum(t.cpu for t in learned), concluded.wall - sum(t.wall for t in learned))
+        found[VERDICT] = Took(max(rest.cpu, 0.0), max(rest.wall, 0.0))
+    run = engine.run if judge is None else judge.judge
+    return {**found, WHOLE: _took(lambda: run([decode(content)]))}
 
 
-def _round(judged: Judged, content: bytes) -> dict[str, float]:
-    """Milliseconds of everything, once."""
-    started = time.perf_counter()
+def _by_pillow(content: bytes) -> None:
     with Image.open(io.BytesIO(content)) as image:
         image.load()
-    pillow = time.perf_counter() - started
-    started, cpu = time.perf_counter(), time.process_time()
-    sample = decode(content)
-    decoded = time.perf_counter() - started
-    evidence = judged(sample)
-    whole, whole_cpu = time.perf_counter() - started, time.process_time() - cpu
-    parts = {PILLOW: pillow, DECODE: decoded, WHOLE: whole, WHOLE_CPU: whole_cpu}
-    rest = (whole - decoded) * 1000 - sum(evidence.timings_ms.values())
-    return {**{name: seconds * 1000 for name, seconds in parts.items()}, **evidence.timings_ms, VERDICT: rest}
 
 
-def _told(milliseconds: Sequence[float], pillow: Sequence[float]) -> dict[str, float]:
-    """The least and the median of the rounds, and the ratio of the least to Pillow's least."""
-    least = min(milliseconds)
+def _took(work: Callable[[], object]) -> Took:
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    return Took(time.process_time() - cpu, time.perf_counter() - wall)
+
+
+def _told(rounds: Sequence[Took], pillow: Sequence[Took]) -> dict[str, float]:
+    """Least and median of the rounds in milliseconds, and the ratio of the least CPU time to Pillow's."""
+    cpu, wall = [one.cpu * 1000 for one in rounds], [one.wall * 1000 for one in rounds]
     return {
-        "min_ms": round(least, 3),
-        "median_ms": round(median(milliseconds), 3),
-        "ratio_to_pillow": round(least / min(pillow), 3),
+        "cpu_min_ms": round(min(cpu), 3),
+        "cpu_median_ms": round(median(cpu), 3),
+        "wall_min_ms": round(min(wall), 3),
+        "wall_median_ms": round(median(wall), 3),
+        "ratio_to_pillow": round(min(cpu) / (min(one.cpu for one in pillow) * 1000), 3),
     }
 
 
-def _show(told: Mapping[str, Mapping[str, float]]) -> None:
-    table = Table("part", "least ms", "median ms", "to Pillow's decoding", title=str(described()["processor"]))
-    for name, one in told.items():
-        table.add_row(name, f"{one['min_ms']:.2f}", f"{one['median_ms']:.2f}", f"{one['ratio_to_pillow']:.2f}")
+def _show(parts: Mapping[str, Mapping[str, float]]) -> None:
+    machine = f"{described()['processor']}, one thread; milliseconds"
+    table = Table("part", "CPU least", "CPU median", "clock least", "clock median", "to Pillow's", title=machine)
+    for name, told in parts.items():
+        table.add_row(name, *(f"{value:.2f}" for value in told.values()))
     data_console().print(table)
 
 
