@@ -112,13 +112,24 @@ def _window(pixels: Pixels) -> Pixels:
 def _grid(light: Plane) -> tuple[float, tuple[int, int]]:
     """Log ratio of the strongest grid's edge steps to the other steps, and where that grid starts (row, column)."""
     # A block edge is a step that its two neighbours do not continue: second difference of steps.
-    rows, columns = np.abs(np.diff(light, axis=0)), np.abs(np.diff(light, axis=1))
+    rows, columns = np.diff(light, axis=0), np.diff(light, axis=1)
+    np.abs(rows, out=rows)
+    np.abs(columns, out=columns)
     found = [
-        _phase((rows[1:-1] - (rows[:-2] + rows[2:]) / 2).clip(-8, 8).mean(axis=1), rows),
-        _phase((columns[:, 1:-1] - (columns[:, :-2] + columns[:, 2:]) / 2).clip(-8, 8).mean(axis=0), columns),
+        _phase(_excess(rows[:-2], rows[1:-1], rows[2:]).mean(axis=1), rows),
+        _phase(_excess(columns[:, :-2], columns[:, 1:-1], columns[:, 2:]).mean(axis=0), columns),
     ]
     strength = max(min(strength for strength, _ in found), 0)
     return float(np.clip(np.log1p(strength), -10, 10)), (found[0][1], found[1][1])
+
+
+def _excess(before: Plane, steps: Plane, after: Plane) -> Plane:
+    """How much each step is larger than the mean of its two neighbours, at most 8 either way."""
+    # In place: fresh memory for each sum costs more than the sum.
+    excess = before + after
+    excess *= -0.5
+    excess += steps
+    return np.clip(excess, -8, 8, out=excess)
 
 
 def _phase(excess: NDArray[np.float32], steps: Plane) -> tuple[float, int]:

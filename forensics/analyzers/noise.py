@@ -150,10 +150,10 @@ def _shifted(plane: Plane, down: int, right: int) -> float:
 
 
 def correlation(first: Plane, second: Plane) -> float:
-    """Pearson correlation of two planes; NaN where one of them is constant."""
-    a, b = first - first.mean(), second - second.mean()
-    scale = math.sqrt(_power(a) * _power(b))
-    return min(max(_product(a, b) / scale, -1.0), 1.0) if scale > 1e-6 else math.nan
+    """Pearson correlation of two planes of residuals, whose mean is small; NaN where one of them is constant."""
+    a, b = float(first.mean()), float(second.mean())
+    scale = math.sqrt(max(_power(first) - a * a, 0.0) * max(_power(second) - b * b, 0.0))
+    return min(max((_product(first, second) - a * b) / scale, -1.0), 1.0) if scale > 1e-6 else math.nan
 
 
 def _product(first: Plane, second: Plane) -> float:
@@ -167,8 +167,8 @@ def _power(plane: Plane) -> float:
 
 def _colour(channels: Sequence[Plane], residual: Plane) -> dict[str, float]:
     red, green, blue = channels
-    energy = float(residual.std())
-    chroma = (float((red - green).std()) + float((blue - green).std())) / 2
+    energy = _spread(residual)
+    chroma = (_spread(red - green) + _spread(blue - green)) / 2
     return {
         "noise_red_green": correlation(red, green),
         "noise_green_blue": correlation(green, blue),
@@ -178,11 +178,16 @@ def _colour(channels: Sequence[Plane], residual: Plane) -> dict[str, float]:
     }
 
 
+def _spread(residual: Plane) -> float:
+    mean = float(residual.mean())
+    return math.sqrt(max(_power(residual) - mean * mean, 0.0))
+
+
 def _mosaic(green: Plane) -> float:
     """Green residual variance on the two diagonals of 2 x 2 cells: demosaicing interpolates one of them."""
-    even = float(green[::2, ::2].var() + green[1::2, 1::2].var())
-    odd = float(green[::2, 1::2].var() + green[1::2, ::2].var())
-    return abs(float(np.clip(np.log((even + 1e-3) / (odd + 1e-3)), -10, 10)))
+    even = sum(_spread(green[i::2, i::2]) ** 2 for i in (0, 1))
+    odd = sum(_spread(green[i::2, 1 - i :: 2]) ** 2 for i in (0, 1))
+    return abs(min(max(math.log((even + 1e-3) / (odd + 1e-3)), -10.0), 10.0))
 
 
 def _patterns(planes: NDArray[np.uint8]) -> dict[str, float]:

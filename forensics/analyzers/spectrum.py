@@ -207,19 +207,21 @@ def _on_jpeg_grid(shape: tuple[int, ...]) -> NDArray[np.bool_]:
     return np.asarray(near(rows, shape[0]) & near(columns, shape[1]))
 
 
-def _mean_spectrum(crops: list[Plane], axis: int) -> NDArray[np.float64]:
+def _mean_spectrum(magnitudes: list[Plane], axis: int) -> NDArray[np.float64]:
     """Power spectrum of log mean magnitude along the columns (axis 0) or rows, averaged over crops of one shape."""
-    traces = [np.log(np.abs(crop).mean(axis=axis) + 1e-3) for crop in crops if crop.shape == crops[0].shape]
+    same = [crop for crop in magnitudes if crop.shape == magnitudes[0].shape]
+    traces = np.log(np.stack([crop.mean(axis=axis) for crop in same]) + 1e-3)
     # An even length, so that the number of bins tells it.
-    traces = [trace[: len(trace) // 2 * 2] for trace in traces]
-    return np.asarray(np.mean([np.square(np.abs(np.fft.rfft(t - t.mean()))) for t in traces], axis=0))
+    traces = traces[:, : traces.shape[1] // 2 * 2]
+    spectra = np.fft.rfft(traces - traces.mean(axis=1, keepdims=True))
+    return np.asarray(np.square(np.abs(spectra)).mean(axis=0))
 
 
 def _periodicity(lights: list[Plane]) -> dict[str, float]:
     """The strongest period of sharpness off the JPEG grid (second differences; Gallagher, 2005)."""
     best, best_period = 0.0, 2.0
-    residuals = [square_residual(light) for light in lights]
-    for power in (_mean_spectrum(residuals, axis) for axis in (0, 1)):
+    magnitudes = [np.abs(square_residual(light)) for light in lights]
+    for power in (_mean_spectrum(magnitudes, axis) for axis in (0, 1)):
         frequency, usable = _off_grid(len(power))
         index = int(np.argmax(np.where(usable, power, 0)))
         height = float(power[index] / (np.median(power[usable]) + 1e-6))
@@ -235,7 +237,7 @@ def _doubling(lights: list[Plane]) -> dict[str, float]:
     """
     found = []
     for axis in (1, 0):
-        power = _mean_spectrum([np.diff(light, axis=axis) for light in lights], 1 - axis)
+        power = _mean_spectrum([np.abs(np.diff(light, axis=axis)) for light in lights], 1 - axis)
         _, usable = _off_grid(len(power))
         background = float(np.median(power[usable])) + 1e-6
         blocks = max(_near(power, 1 / 8), _near(power, 3 / 8), background)
