@@ -50,7 +50,7 @@ SPEC = DetectorSpec(
             "compression_double", 0, 1, "gaps in the coefficient histograms, as two compressions leave", feature=False
         ),
     ),
-    looks_at="quantisation tables, 8 x 8 block edges, histograms of DCT coefficients",
+    looks_at="quantisation tables; in the middle 512 x 512 pixels 8 x 8 block edges and histograms of DCT coefficients",
     fails_when="both compressions used the same quality; the second was much stronger; it was resized between",
     source="ITU-T T.81; Popescu and Farid, Statistical Tools for Digital Forensics, 2004",
 )

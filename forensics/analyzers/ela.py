@@ -31,7 +31,7 @@ SPEC = DetectorSpec(
         Number("ela_peak", 0, 255, "strongest recompression error of a block (grey levels)", feature=False),
         Number("ela_outlier_share", 0, 1, "share of blocks whose recompression error stands out", feature=False),
     ),
-    looks_at="the error that one more JPEG compression at quality 90 leaves, block by block",
+    looks_at="the error that one more JPEG compression at quality 90 leaves in the blocks of up to three native crops",
     fails_when="the whole image was recompressed after an edit; edges and saturated colours light up by themselves",
     source="Krawetz, A Picture's Worth, 2007",
 )

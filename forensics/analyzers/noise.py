@@ -69,7 +69,7 @@ SPEC = DetectorSpec(
             for p in PATTERNS
         ),
     ),
-    looks_at="second-order residuals of native crops: strength, tails, correlations, co-occurrences",
+    looks_at="second-order residuals of up to three native crops: strength, tails, correlations, co-occurrences",
     fails_when="the image was denoised, strongly compressed or resized; every processing step changes the grain",
     source="Fridrich and Kodovsky, Rich Models for Steganalysis, 2012 (residuals and co-occurrences)",
 )

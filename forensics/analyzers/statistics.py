@@ -21,7 +21,7 @@ SPEC = DetectorSpec(
         Number("colour_saturation_spread", 0, 1, "spread of colour saturation", "colour"),
         Number("colour_colourfulness", 0, 400, "colourfulness", "colour"),
     ),
-    looks_at="brightness and colour histograms",
+    looks_at="brightness and colour histograms of up to three native crops",
     fails_when="always, on its own: these numbers describe a style more than an origin",
     source="colourfulness: Hasler and Suesstrunk, Measuring Colourfulness in Natural Images, 2003",
 )
