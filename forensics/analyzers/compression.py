@@ -40,7 +40,7 @@ WAVES = WAVES.astype(np.float32)
 SPEC = DetectorSpec(
     name="compression",
     title="Compression",
-    version=1,
+    version=2,
     numbers=(
         Number("compression_level", 0, 1, "strength of the file's JPEG compression", "compression", headline=True),
         # History says which way a file went, not where it began; in collected data it gives the label away.

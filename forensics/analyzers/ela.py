@@ -21,7 +21,7 @@ OUTLIER_SIGMAS = 6.0
 SPEC = DetectorSpec(
     name="ela",
     title="Error level analysis",
-    version=1,
+    version=2,
     numbers=(
         Number("ela_mean", 0, 255, "mean recompression error (grey levels)", "recompression error"),
         Number("ela_median", 0, 255, "typical recompression error of a block (grey levels)", "recompression error"),

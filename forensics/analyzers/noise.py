@@ -47,7 +47,7 @@ def _pattern_meaning(view: str, pattern: tuple[int, int]) -> str:
 SPEC = DetectorSpec(
     name="noise",
     title="Noise residual",
-    version=1,
+    version=2,
     numbers=(
         Number("noise_sigma", 0, 1000, "strength of the finest grain (grey levels)", "grain strength"),
         Number("noise_flat_sigma", 0, 1000, "grain in the smoothest parts (grey levels)", "grain strength"),

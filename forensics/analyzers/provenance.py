@@ -13,7 +13,7 @@ MOST_CLAIMS = 100
 SPEC = DetectorSpec(
     name="provenance",
     title="Provenance",
-    version=2,
+    version=3,
     numbers=(
         # Paperwork stays apart from the pixels: it is shown and may set the label, but the fusion never weighs it.
         Number("provenance_ai_claims", 0, MOST_CLAIMS, "number of declarations of AI", feature=False),

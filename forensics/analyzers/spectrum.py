@@ -24,7 +24,7 @@ def _band_name(band: int) -> str:
 SPEC = DetectorSpec(
     name="spectrum",
     title="Spectrum",
-    version=1,
+    version=2,
     numbers=(
         *(
             Number(

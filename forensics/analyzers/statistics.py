@@ -11,7 +11,7 @@ from forensics.types import ImageSample, Measured, Pixels, Signal, Skipped
 SPEC = DetectorSpec(
     name="statistics",
     title="Global statistics",
-    version=1,
+    version=2,
     numbers=(
         Number("image_entropy", 0, 8, "entropy of the brightness histogram (bits)", "tone", headline=True),
         Number("tone_contrast", 0, 128, "spread of brightness (grey levels)", "tone"),
