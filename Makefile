@@ -26,7 +26,7 @@ demo: $(READY)
 	@$(BIN)/python -m scripts.demo
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 check: $(READY)
 	$(BIN)/ruff check .

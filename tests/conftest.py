@@ -10,6 +10,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Threads of torch and of the linear algebra would fight over the cores with the other test process and with the
+# processes that tests start. It is read when the libraries are loaded, so before any test module is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # A busy machine is slow for a second now and then; that says nothing about the code.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")

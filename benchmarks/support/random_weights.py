@@ -213,10 +213,15 @@ def write_aekl(weights: Path, sizes: Mapping[str, Any] = SD_VAE, backbone: str =
 
 def write_spai(weights: Path) -> None:
     """SPAI as it is adopted; its circle is what it is when it is built."""
+    from img_ml.networks.spai.frequencies import circular_mask
     from img_ml.networks.spai.network import Spai
     from img_ml.networks.spai.sizes import SpaiSizes
 
-    write_tensors(weights, "spai", Spai(SpaiSizes()), {})
+    sizes = SpaiSizes()
+    with torch.device("meta"):
+        network = Spai(sizes)
+    network.mfvit.frequencies_mask = circular_mask(sizes.vit.side, sizes.radius)
+    write_tensors(weights, "spai", network, {})
 
 
 def processor(name: str) -> dict[str, object]:

@@ -22,8 +22,6 @@ from benchmarks.support.usage import members
 from forensics.examine import analyzers
 from img_ml.weights.table import find
 
-pytestmark = pytest.mark.slow
-
 ROOT = Path(__file__).parents[2]
 LINUX = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
 
@@ -43,6 +41,7 @@ def ran(name: str, folder: Path, *arguments: str) -> dict[str, Any]:
     return content
 
 
+@pytest.mark.slow
 def test_the_stream_benchmark_compares_with_the_plain_loop(tmp_path: Path) -> None:
     found = ran("stream", tmp_path, "--jobs", "500", "--repeat", "1", "--no-peers")
     assert found["settings"]["jobs"] == 500
@@ -53,6 +52,7 @@ def test_the_stream_benchmark_compares_with_the_plain_loop(tmp_path: Path) -> No
     assert all(one["min"] <= one["median"] <= one["max"] for one in ours.values())
 
 
+@pytest.mark.slow
 @LINUX
 def test_the_latency_benchmark_tells_worker_engine_and_overhead(tmp_path: Path) -> None:
     found = ran("latency", tmp_path, "--jobs", "2", "--repeat", "1", "--files", "2", "--pixels", "4096")
@@ -60,25 +60,13 @@ def test_the_latency_benchmark_tells_worker_engine_and_overhead(tmp_path: Path) 
     assert found["ms"]["job"]["p50"] >= found["ms"]["worker: total"]["p50"] > 0
 
 
+@pytest.mark.slow
 @LINUX
 def test_the_memory_benchmark_looks_ten_times(tmp_path: Path) -> None:
     found = ran("memory", tmp_path, "--jobs", "40", "--processes", "1", "--files", "2", "--judge", "few")
     assert [look["jobs"] for look in found["looks"]] == [4 * n for n in range(1, 11)]
     assert all(look["resident_mib"] > 10 for look in found["looks"])
     assert found["ratio_last_to_first"] > 0
-
-
-def test_the_engine_benchmark_compares_with_bare_networks_and_with_the_plain_way(tmp_path: Path) -> None:
-    options = ("--tiny", "--device", "cpu", "--images", "5", "--size", "90x80", "--batch", "2", "--repeat", "1")
-    found = ran("engine", tmp_path, "--profile", "full", *options)
-    assert found["settings"]["weights"] == "tiny"
-    mode = found["modes"]["off"]
-    assert mode["images_per_second"] > 0
-    assert mode["ratio_to_bare_forward_passes"]["median"] > 0
-    assert mode["ratio_to_plain_way"]["median"] > 0
-    assert set(mode["detectors"]) == set(found["plain_way_ms_per_image"]) >= {"dino"}
-    assert sum(one["share"] for one in mode["detectors"].values()) == pytest.approx(1, abs=0.01)
-    assert {one["detector"] for one in found["plan"]["networks"]} >= {"dino"}
 
 
 def test_the_light_cost_benchmark_tells_every_detector_that_can_measure(tmp_path: Path) -> None:
@@ -99,7 +87,11 @@ def test_time_in_which_kernels_overlap_counts_once() -> None:
     assert covered([]) == 0
 
 
-@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize(
+    # The autoencoder is written whole, 335 MB.
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow) if name == "aekl" else name for name in WRITERS],
+)
 def test_random_weights_of_full_size_have_the_files_of_their_record(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, list[str]] = {}
     write = random_weights.write_tensors

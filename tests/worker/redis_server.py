@@ -33,16 +33,23 @@ def newer_executable() -> str | None:
     return None
 
 
+# The system's own: the tests' numbers are the same in both of two test processes, which would take the same port.
+_DICE = random.SystemRandom()
+
+
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A free port below those that the system gives away by itself, so that nobody gets it before it is used."""
+    while True:
+        port = _DICE.randrange(10_000, 15_000)
+        with contextlib.suppress(OSError), socket.socket() as listener:
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def free_cluster_port() -> int:
     """A port that is free, as is the one 10,000 above, where nodes of a cluster speak with each other."""
     while True:
-        port = random.randrange(15_000, 30_000)
+        port = _DICE.randrange(15_000, 22_000)
         with contextlib.suppress(OSError), socket.socket() as one, socket.socket() as other:
             one.bind(("127.0.0.1", port))
             other.bind(("127.0.0.1", port + 10_000))

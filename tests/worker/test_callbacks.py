@@ -3,6 +3,7 @@
 import asyncio
 import collections
 import contextlib
+import inspect
 import time
 from collections.abc import AsyncIterator, Iterator
 
@@ -69,10 +70,12 @@ def nothing_left(client) -> bool:
     return client.xlen(STREAM) == 0 and client.zcard(WAITING) == 0 and client.xpending(STREAM, GROUP)["pending"] == 0
 
 
-async def until(condition) -> None:
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - what it waits for happens in Redis
-            await asyncio.sleep(0.01)
+async def until(condition, seen=None) -> None:
+    """Poll until it holds; where it never does, say which condition and what there was (`seen`) instead."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, (inspect.getsource(condition).strip(), seen)
+        await asyncio.sleep(0.01)
 
 
 async def test_everything_in_the_outbox_is_delivered_once(url, client, receiver, post):
@@ -88,7 +91,8 @@ async def test_the_word_that_something_was_written_is_enough(url, client, receiv
         await asyncio.sleep(0.1)
         write(client, receiver.url, 1)
         worker.written.set()
-        await until(lambda: receiver.taken)
+        await until(lambda: receiver.taken and nothing_left(client))
+    assert receiver.taken == ["j0"]
 
 
 async def test_a_receiver_that_fails_then_is_slow_then_well_gets_each_job_once(url, client, receiver, post):
@@ -124,8 +128,9 @@ async def test_waiting_callbacks_take_no_place_of_others(url, client, receiver):
     write(client, "bad", 20)
     write(client, "good", 20, first=20)
     async with Worker(url, choosy, concurrency=1, first_delay_s=60):
-        await until(lambda: len(good) == 20)
-        assert client.zcard(WAITING) == 20
+        await until(lambda: len(good) == 20, good)
+        await until(lambda: client.zcard(WAITING) == 20)
+    assert good == [f'{{"jobId":"j{n}"}}'.encode() for n in range(20, 40)]
 
 
 async def test_a_receiver_that_hangs_does_not_hold_up_the_callbacks_of_others(url, client, receiver):
@@ -253,7 +258,8 @@ async def test_deliveries_go_on_after_redis_was_away_and_forgot_everything(url, 
         with contextlib.suppress(Exception):
             client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         write(client, receiver.url, 1, first=1)
-        await until(lambda: len(receiver.taken) == 2 and nothing_left(client))
+        await until(lambda: len(receiver.taken) == 2 and nothing_left(client), receiver.taken)
+    assert receiver.taken == ["j0", "j1"]
 
 
 def test_delays_grow_by_four_with_jitter_to_an_hour():
@@ -266,11 +272,15 @@ async def test_a_refusal_without_a_request_counts_as_no_attempt(url, client):
     write(client, "http://b.test/x", 1)
     refusals = []
 
+    taken = []
+
     async def post(url: str, body: bytes) -> None:
         if len(refusals) < 12:
             refusals.append(url)
             raise CallbackFailedError("The receiver did not answer the last callbacks in time.", tried=False)
+        taken.append(body)
 
     async with Worker(url, post, max_attempts=2, first_delay_s=0.0001):
-        await until(lambda: len(refusals) == 12 and nothing_left(client))
+        await until(lambda: len(refusals) == 12 and nothing_left(client), refusals)
+    assert taken == [b'{"jobId":"j0"}']
     assert client.xlen(DLQ) == 0

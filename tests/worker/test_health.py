@@ -97,23 +97,27 @@ async def test_a_client_that_drips_its_request_is_cut_off_in_time(clients, monke
     monkeypatch.setattr(health, "_REQUEST_S", 0.3)
     _, writer = await clients.one()
 
-    async def drip() -> None:
-        for _ in range(500):
+    dripped = 0
+    with contextlib.suppress(ConnectionError):
+        for _ in range(250):
             writer.write(b"x")
             await writer.drain()
             await asyncio.sleep(0.02)
-
-    async with asyncio.timeout(5):
-        with pytest.raises(ConnectionError):
-            await drip()
+            dripped += 1
+    assert dripped < 250
 
 
 async def test_a_client_that_does_not_read_is_cut_off_in_time(server, clients, monkeypatch):
     monkeypatch.setattr(health, "_REQUEST_S", 0.3)
-    _, writer = await clients.one(limit=1)
+    reader, writer = await clients.one(limit=1)
     writer.write(get("/large"))
-    await asyncio.to_thread(wait_until, lambda: server._open, timeout=5)
-    await asyncio.to_thread(wait_until, lambda: not server._open, timeout=5)
+    await asyncio.to_thread(wait_until, lambda: server._open)
+    await asyncio.to_thread(wait_until, lambda: not server._open)
+    received = 0
+    with contextlib.suppress(ConnectionError):
+        while part := await reader.read(1 << 20):
+            received += len(part)
+    assert received < 20_000_000
 
 
 async def test_clients_that_hold_connections_keep_no_probe_away(server, clients):
@@ -127,8 +131,7 @@ async def test_closing_ends_every_connection(server, clients):
     reader, _ = await clients.one()
     assert b"200 OK" in await clients.asked(get("/hello"))
     await server.close()
-    async with asyncio.timeout(1):
-        assert await reader.read() == b""
+    assert await asyncio.wait_for(reader.read(), 10) == b""
 
 
 async def test_a_taken_port_is_told_in_a_sentence():

@@ -1,6 +1,5 @@
 """Jobs from hostile stream fields."""
 
-import contextlib
 import json
 
 import pytest
@@ -46,17 +45,21 @@ def test_a_message_without_a_usable_job_id_is_unreadable(job_id):
 
 
 @pytest.mark.parametrize(
-    "data",
-    [b"", b"nope", b"[1]", b'"text"', b"null", b"\xff\xfe", b"[" * 100_000, b'{"jobId": ' + b"9" * 10_000 + b"}",
-     b'{"jobId":"' + b"x" * 300_000 + b'"}'],
+    ("data", "reason"),
+    [
+        (b"", "not JSON"), (b"nope", "not JSON"), (b"[" * 100_000, "not JSON"),
+        (b'{"jobId": ' + b"9" * 10_000 + b"}", "not JSON"),
+        (b"[1]", "not a JSON object"), (b'"text"', "not a JSON object"), (b"null", "not a JSON object"),
+        (b"\xff\xfe", "not UTF-8"), (b'{"jobId":"' + b"x" * 300_000 + b'"}', "larger than"),
+    ],
 )  # fmt: skip
-def test_what_is_no_json_object_of_sane_size_is_unreadable(data):
-    with pytest.raises(UnreadableMessageError):
+def test_what_is_no_json_object_of_sane_size_is_unreadable(data, reason):
+    with pytest.raises(UnreadableMessageError, match=reason):
         parse_job({b"data": data})
 
 
 def test_no_fields_at_all_are_unreadable():
-    with pytest.raises(UnreadableMessageError):
+    with pytest.raises(UnreadableMessageError, match="no jobId"):
         parse_job({})
 
 
@@ -65,10 +68,29 @@ def test_odd_optional_fields_are_dropped_and_the_job_goes_on():
     assert (job.client_id, job.image_hash, job.callback_url, job.url()) == (None, None, None, "u")
 
 
-@given(st.dictionaries(st.binary(max_size=20), st.binary(max_size=200), max_size=5))
-def test_any_fields_give_a_job_or_are_unreadable(fields):
-    with contextlib.suppress(UnreadableMessageError):
-        assert parse_job(fields).job_id
+_NAMES = ["jobId", "clientId", "image_url", "image_hash", "callback_url"]
+
+
+def texts_of(job: Job) -> list[str | None]:
+    return [job.job_id, job.client_id, job.image_url, job.image_hash, job.callback_url]
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([b"data", *(name.encode() for name in _NAMES)]) | st.binary(max_size=20),
+        st.binary(max_size=200) | st.text(max_size=50).map(str.encode),
+        max_size=5,
+    )
+)
+def test_any_fields_give_a_job_that_says_no_more_than_they_do_or_are_unreadable(fields):
+    try:
+        job = parse_job(fields)
+    except UnreadableMessageError:
+        return
+    if b"data" not in fields:
+        assert job.job_id
+        written = [fields.get(name.encode(), b"").decode() or None for name in _NAMES]
+        assert texts_of(job) == written
 
 
 _JSON = st.recursive(
@@ -78,13 +100,16 @@ _JSON = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from(["jobId", "clientId", "image_url", "image_hash", "callback_url"]), _JSON))
+@given(st.dictionaries(st.sampled_from(_NAMES), _JSON))
 def test_any_json_gives_a_job_that_can_be_written_as_utf8_or_is_unreadable(content):
     try:
         job = parse_job({b"data": json.dumps(content).encode()})
     except UnreadableMessageError:
         return
-    json.dumps([job.job_id, job.client_id, job.image_url], ensure_ascii=False).encode()
+    told = texts_of(job)
+    assert json.loads(json.dumps(told, ensure_ascii=False).encode()) == told
+    assert all(one is None or isinstance(one, str) for one in told)
+    assert job.job_id == str(content["jobId"])
 
 
 def test_what_the_worker_added_does_not_make_a_job_too_large():
