@@ -1,6 +1,7 @@
 """Small autoencoders that differ in how they upsample: what makes the traces that aligned fakes carry."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -61,7 +62,7 @@ class UpsamplingAutoencoder(nn.Module):
         self.design = design
         # The finest level is never built by the encoder: it costs most and gives least.
         widths = [design.width, *[2 * design.width] * (design.factor.bit_length() - 2)]
-        self.encoder = nn.Sequential(*_encoder(widths), nn.Conv2d(widths[-1], design.latents, 1))
+        self.encoder = Encoder(widths, design)
         self.decoder = nn.Sequential(
             nn.Conv2d(design.latents, widths[-1], 3, padding=1),
             Block(widths[-1]),
@@ -71,6 +72,7 @@ class UpsamplingAutoencoder(nn.Module):
         quantized = design.bottleneck == "vq"
         self.quantizer = GroupedQuantizer(design.latents, design.codes, design.groups) if quantized else None
         self.apply(_initialize)
+        self.encoder.begin()
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The reconstructions, unclipped, and what the bottleneck adds to the loss, a scalar."""
@@ -87,6 +89,57 @@ class UpsamplingAutoencoder(nn.Module):
             return Quantized(latents, latents.new_zeros(()))
         # The noise is worth the same whatever the scale of the latents, so that scale is held near 1.
         return Quantized(latents + _NOISE * torch.randn_like(latents), 1e-3 * (latents.square().mean() - 1).abs())
+
+
+class Encoder(nn.Module):
+    """From images in [-1, 1] to latents: a linear view of every cell, and what a small network adds to it.
+
+    The linear view begins as the coefficients of low frequency of each cell. They hold what sharpness needs, so that
+    the training goes into the decoder, whose traces are wanted.
+    """
+
+    def __init__(self, widths: list[int], design: Design) -> None:
+        super().__init__()
+        self.linear = nn.Conv2d(3, design.latents, design.factor, stride=design.factor)
+        self.added = nn.Sequential(*_encoder(widths), nn.Conv2d(widths[-1], design.latents, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The latents n x C x H/f x W/f."""
+        latents: Tensor = self.linear(images) + self.added(images)
+        return latents
+
+    def begin(self) -> None:
+        """Set the linear view to cosines, and let the network begin by adding nothing."""
+        with torch.no_grad():
+            self.linear.weight.copy_(cosines(self.linear.out_channels, self.linear.kernel_size[0]))
+            last = self.added[-1]
+            for values in last.parameters():
+                values.zero_()
+
+
+def cosines(count: int, side: int) -> Tensor:
+    """`count` filters (count, 3, side, side): the two-dimensional cosines of a cell, from low frequencies to high.
+
+    They are of luma and of two colour differences, which get as far as half the frequency. Each is scaled so that
+    photographs give values of about 1.
+    """
+    places = torch.arange(side)
+    waves = torch.cos(math.pi / side * (places + 0.5) * places[:, None])
+    waves = waves / waves.norm(dim=1, keepdim=True)
+    colours = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 2.0, -1.0]])
+    colours = colours / colours.norm(dim=1, keepdim=True)
+    ranked = sorted(
+        ((u + v) * (1 if colour == 0 else 2) + (0 if colour == 0 else 1), colour, u, v)
+        for colour in range(3)
+        for u in range(side)
+        for v in range(side)
+    )
+    taken = [ranked[place % len(ranked)] for place in range(count)]
+    filters = [
+        torch.einsum("c,h,w->chw", colours[colour], waves[u], waves[v]) * (0.5 + u + v) * (1 if colour == 0 else 2)
+        for _, colour, u, v in taken
+    ]
+    return torch.stack(filters) * (4 / side)
 
 
 class Block(nn.Module):

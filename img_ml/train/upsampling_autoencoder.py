@@ -195,11 +195,11 @@ def _step(
 
 def _adversarial(discriminator: PatchDiscriminator, images: Tensor, again: Tensor, joined: bool) -> Tensor:
     """The losses of both sides in one sum, each of which reaches the parameters of its own side alone."""
-    told = discriminator_loss(discriminator(images), discriminator(again.detach()))
+    told: Tensor = discriminator_loss(discriminator(images), discriminator(again.detach()))
     if not joined:
         return told
     discriminator.requires_grad_(False)
-    fooled = -discriminator(again).mean()
+    fooled: Tensor = -discriminator(again).mean()
     discriminator.requires_grad_(True)
     return told + _ADVERSARIAL_SHARE * fooled
 

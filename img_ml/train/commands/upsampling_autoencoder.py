@@ -3,7 +3,7 @@
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from img_ml.command import told_errors
 from img_ml.dataset import DatasetError, read_rows
 from img_ml.train import command
 from img_ml.train.plan import Plan
+
+if TYPE_CHECKING:
+    from img_ml.networks.upsampling_autoencoder import Upsampling
 
 
 class Kind(StrEnum):
@@ -23,8 +26,15 @@ class Kind(StrEnum):
     vq = "vq"
 
 
-# Channels of the bottleneck: about a third of the numbers that each cell of the image holds.
-_LATENTS = {4: 16, 8: 48}
+_UPSAMPLING: dict[Kind, "Upsampling"] = {
+    Kind.nearest: "nearest",
+    Kind.transposed: "transposed",
+    Kind.shuffle: "shuffle",
+    Kind.bilinear: "bilinear",
+    Kind.vq: "nearest",
+}
+# Channels of the bottleneck: generous, for the trace of the upsampling is wanted and not that of a compression.
+_LATENTS = {4: 32, 8: 96}
 
 
 def upsampling_autoencoder(
@@ -38,9 +48,10 @@ def upsampling_autoencoder(
         "trained/autoencoders"
     ),
     begin_with: Annotated[
-        Path | None, typer.Option(help="Folder of another of them: layers of the same shape begin with what it learned.")
+        Path | None,
+        typer.Option(help="Folder of another of them: layers of the same shape begin with what it learned."),
     ] = None,
-    latents: Annotated[int | None, typer.Option(min=4, help="Channels of the bottleneck; unset: 16 or 48.")] = None,
+    latents: Annotated[int | None, typer.Option(min=4, help="Channels of the bottleneck; unset: 32 or 96.")] = None,
     width: Annotated[int, typer.Option(min=8, max=128, help="Channels of the finest level.")] = 32,
     side: Annotated[int, typer.Option(min=32, max=256, help="Side of the patches in pixels.")] = 64,
     steps: command.Steps = 1800,
@@ -71,7 +82,7 @@ def upsampling_autoencoder(
         from img_ml.train.upsampling_autoencoder import Workplace, train_upsampling_autoencoder
 
         design = Design(
-            upsampling="nearest" if kind is Kind.vq else kind.value,
+            upsampling=_UPSAMPLING[kind],
             bottleneck="vq" if kind is Kind.vq else "noise",
             factor=factor,
             width=width,
@@ -81,6 +92,8 @@ def upsampling_autoencoder(
         )
         folder = out / design.name
         device = choose_device(ImgMlSettings().device)
-        place = Workplace(folder, folder / "checkpoint.safetensors", device, threads or os.cpu_count() or 1, begin_with, bfloat16)
+        place = Workplace(
+            folder, folder / "checkpoint.safetensors", device, threads or os.cpu_count() or 1, begin_with, bfloat16
+        )
         reached = train_upsampling_autoencoder(design, rows, plan, side, place, talk)
     talk.print(f"Saved {folder}: PSNR {reached:.1f} dB on real images of held-out sources.")
