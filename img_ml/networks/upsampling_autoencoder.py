@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -28,6 +28,9 @@ CONFIG, TENSORS = "config.json", "model.safetensors"
 _ARCHITECTURE = "UpsamplingAutoencoder"
 # Latents are seen through so much noise while it trains, as those of a variational autoencoder are.
 _NOISE = 0.05
+_APART = 0.2
+# Of each tap of a transposed convolution of 4 taps: the phase that it serves, and the tap of that phase's 3.
+_TAPS = ((1, 2), (0, 1), (1, 1), (0, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,13 +228,46 @@ def save_upsampling_autoencoder(network: UpsamplingAutoencoder, folder: Path, fa
 def begin_with(network: UpsamplingAutoencoder, folder: Path) -> int:
     """Take over what the autoencoder of a folder learned in every layer of the same name and shape; how many tensors.
 
-    Raises WeightsError where the folder holds none.
+    From nearest neighbours the other kinds take the upsampling too, as `split_phases` gives it. Raises WeightsError
+    where the folder holds none.
     """
-    learned = load_upsampling_autoencoder(folder).state_dict()
-    own = network.state_dict()
+    source = load_upsampling_autoencoder(folder)
+    learned, own = source.state_dict(), network.state_dict()
+    if source.design.upsampling == "nearest" and network.design.upsampling in ("transposed", "shuffle"):
+        for name in [name for name in learned if name not in own and name.endswith(".1.weight")]:
+            learned |= _as_phases(name, learned, network.design.upsampling)
     shared = {name: value for name, value in learned.items() if name in own and own[name].shape == value.shape}
     network.load_state_dict(shared, strict=False)
     return len(shared)
+
+
+def _as_phases(name: str, learned: Mapping[str, Tensor], upsampling: Upsampling) -> dict[str, Tensor]:
+    """The tensors of another kind's layer that begins with what a convolution after nearest neighbours does."""
+    weight, bias = learned[name], learned[name.replace("weight", "bias")]
+    phases = split_phases(weight)
+    # Equal phases would leave no trace of their own: each is moved a little, and training takes them further apart.
+    phases = phases + _APART * weight.std() * torch.randn_like(phases)
+    if upsampling == "shuffle":
+        tensors = phases.permute(2, 0, 1, 3, 4, 5).flatten(0, 2), bias.repeat_interleave(4)
+    else:
+        turned = torch.zeros(weight.shape[1], weight.shape[0], 4, 4)
+        for row, column in product(range(4), repeat=2):
+            (down, up), (right, left) = _TAPS[row], _TAPS[column]
+            turned[:, :, row, column] = phases[down, right, :, :, up, left].T
+        tensors = turned, bias
+    return dict(
+        zip((name.replace(".1.weight", ".0.weight"), name.replace(".1.weight", ".0.bias")), tensors, strict=True)
+    )
+
+
+def split_phases(weight: Tensor) -> Tensor:
+    """What a convolution (n, m, 3, 3) after doubling by nearest neighbours does at each phase of the doubled grid.
+
+    Returns convolutions of the grid before it, (2, 2, n, m, 3, 3) by row and column phase.
+    """
+    even = torch.tensor([[1.0, 0, 0], [0, 1, 1], [0, 0, 0]])
+    both = torch.stack((even, even.flip(0, 1)))
+    return torch.einsum("pij,nmjk,qlk->pqnmil", both, weight, both)
 
 
 def is_upsampling_autoencoder(folder: Path) -> bool:
