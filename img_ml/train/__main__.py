@@ -8,6 +8,7 @@ from img_ml.train.commands.autoencoder import autoencoder
 from img_ml.train.commands.ghostnet import ghostnet
 from img_ml.train.commands.resnets import resnet_ft, resnet_hf
 from img_ml.train.commands.saturation_cnn import saturation_cnn
+from img_ml.train.commands.upsampling_autoencoder import upsampling_autoencoder
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -26,6 +27,7 @@ app.command("ghostnet")(ghostnet)
 app.command("resnet_ft")(resnet_ft)
 app.command("resnet_hf")(resnet_hf)
 app.command("saturation_cnn")(saturation_cnn)
+app.command("upsampling_autoencoder")(upsampling_autoencoder)
 app.add_typer(siglip2.app, name="siglip2")
 
 if __name__ == "__main__":

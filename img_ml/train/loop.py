@@ -77,7 +77,7 @@ class Loop:
         if self._out_of_patience():
             return
         losses: list[Tensor] = []
-        with self._bar() as bar:
+        with progress_bar(self._talk) as bar:
             task = bar.add_task("Training", total=plan.steps, completed=done)
             for step, batch in enumerate(examples.batches(done, plan.steps, plan.batch), start=done):
                 losses.append(self._step(step, batch))
@@ -135,10 +135,6 @@ class Loop:
         waited = self._progress.step - self._progress.best_step
         return self._progress.step >= self._plan.steps or waited >= self._plan.patience * self._plan.check_every
 
-    def _bar(self) -> Bar:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        return Bar(*columns, console=self._talk, transient=True, disable=not self._talk.is_terminal)
-
 
 def _optimizer(network: nn.Module, plan: Plan) -> optim.Optimizer:
     """AdamW; what has one axis (biases, normalisation) does not decay."""
@@ -157,6 +153,12 @@ def _some(rows: Sequence[Row], plan: Plan) -> Sequence[Row]:
     labels = np.array([row.label for row in rows])
     drawn = [random.permutation(np.flatnonzero(labels == label))[: plan.most_watched // 2] for label in (0, 1)]
     return [rows[place] for place in np.sort(np.concatenate(drawn)).tolist()]
+
+
+def progress_bar(talk: Console) -> Bar:
+    """A bar of steps that goes when it is done; nothing where `talk` is no terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Bar(*columns, console=talk, transient=True, disable=not talk.is_terminal)
 
 
 @contextmanager
