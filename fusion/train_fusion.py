@@ -21,7 +21,7 @@ from fusion.report import Report, measure, metrics
 from fusion.table import FeatureTable
 from fusion.weighers.weigher import Kind
 from img_ml.command import data_console, told_errors
-from img_ml.dataset import DatasetError, Row, read_dataset, sources_of_test_elsewhere
+from img_ml.dataset import DatasetError, Row, read_datasets, sources_of_test_elsewhere
 from img_ml.engine import Engine
 from img_ml.profiles import load_profile
 from img_ml.settings import ImgMlSettings
@@ -32,9 +32,10 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def train(
-    dataset: Annotated[Path, typer.Option(help="CSV with the columns filepath,label,split (source, kind).")] = Path(
-        "dataset.csv"
-    ),
+    dataset: Annotated[
+        list[Path],
+        typer.Option(help="CSV with the columns filepath,label,split (source, kind). Repeatable."),
+    ] = [Path("dataset.csv")],  # noqa: B006 - typer copies it
     profile: Annotated[str, typer.Option(help="Profile whose detectors are fused.")] = "light",
     model: Annotated[Kind, typer.Option(help="Kind of fusion model.")] = "xgboost",
     out: Annotated[
@@ -73,7 +74,7 @@ def train(
         plan = Plan(model, views, seed, false_positives, false_negatives, skip, kinds)
         folder = _fresh(Path("trained"), f"{chosen.name}-{model}") if out is None else _usable(out)
         engine = Engine(chosen, settings.weights_dir, settings.device, settings.device_use)
-        rows = read_dataset(dataset)
+        rows = read_datasets(dataset)
         _warn(rows, talk)
         table = extract(rows, engine, FeatureCache(cache), training_views(views, seed), talk)
         talk.print(f"Cross-validating on {len(table)} views, folds grouped by source ...")

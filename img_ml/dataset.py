@@ -48,6 +48,21 @@ def read_dataset(csv_path: Path) -> list[Row]:
     return rows
 
 
+def read_datasets(csv_paths: Sequence[Path]) -> list[Row]:
+    """The rows of several CSVs, each fit for training as read_dataset says.
+
+    Of an image that several of them hold (by `source` and `source_image`), the rows of the first are taken. Raises
+    DatasetError where one is not fit.
+    """
+    rows: list[Row] = []
+    known: set[tuple[str, str]] = set()
+    for path in csv_paths:
+        fresh = [row for row in read_dataset(path) if _original(row) not in known]
+        known |= {original for row in fresh if (original := _original(row)) is not None}
+        rows += fresh
+    return rows
+
+
 def read_rows(csv_path: Path) -> list[Row]:
     """The rows of a CSV with the columns filepath,label,split; paths are relative to the file.
 
@@ -96,6 +111,12 @@ def _row(csv_path: Path, number: int, record: dict[str, str]) -> Row:
     source = record.get("source") or str(path)
     kind = record.get("kind") or ("ai" if label == "1" else "real")
     return Row(path, int(label), split, source, kind, record.get("generator") or "", record)
+
+
+def _original(row: Row) -> tuple[str, str] | None:
+    """What names the image that a row's file was cut from, where the CSV tells it."""
+    image = row.record.get("source_image")
+    return (row.source, image) if image else None
 
 
 def check_files(csv_path: Path, rows: Sequence[Row]) -> None:

@@ -12,7 +12,7 @@ from fusion.cache import FeatureCache
 from fusion.extract import extract
 from fusion.table import FeatureTable
 from img_ml.command import data_console, told_errors
-from img_ml.dataset import read_dataset
+from img_ml.dataset import read_datasets
 from img_ml.engine import Engine
 from img_ml.profiles import load_profile
 from img_ml.settings import ImgMlSettings
@@ -23,7 +23,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def main(
-    dataset: Annotated[Path, typer.Argument(metavar="DATASET.CSV")] = Path("dataset.csv"),
+    dataset: Annotated[list[Path], typer.Argument(metavar="DATASET.CSV...")] = [Path("dataset.csv")],  # noqa: B006
     profile: Annotated[str, typer.Option(help="Profile whose detectors measure.")] = "light",
     cache: Annotated[Path, typer.Option(help="Folder of the feature cache.")] = Path("features"),
     views: Annotated[int, typer.Option(min=1, max=20, help="Random views of each training image.")] = 2,
@@ -40,7 +40,7 @@ def main(
         engine = Engine(
             load_profile(profile, settings.model_dir), settings.weights_dir, settings.device, settings.device_use
         )
-        table = extract(read_dataset(dataset), engine, FeatureCache(cache), training_views(views, seed), talk)
+        table = extract(read_datasets(dataset), engine, FeatureCache(cache), training_views(views, seed), talk)
     data_console().print(_summary(table))
     talk.print(f"The features are in {cache}", soft_wrap=True, markup=False, highlight=False)
 
