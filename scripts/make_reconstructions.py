@@ -138,9 +138,9 @@ def _make(
 def _work(
     chosen: Sequence[Chosen], loaded: "Sequence[Autoencoder]", seed: int, every: bool
 ) -> "Iterator[tuple[Chosen, Autoencoder]]":
-    digests = [one.digest for one in loaded]
+    names = [one.name for one in loaded]
     for image in chosen:
-        for by in loaded if every else [loaded[one_of(image.sha256, digests, seed)]]:
+        for by in loaded if every else [loaded[one_of(image.sha256, names, seed)]]:
             yield image, by
 
 

@@ -32,7 +32,8 @@ class GroupedQuantizer(nn.Module):
         """Codes in place of latents; gradients pass as if nothing had been replaced."""
         count, _, height, width = latents.shape
         groups, codes, size = self.codebooks.shape
-        given = latents.permute(0, 2, 3, 1).reshape(-1, groups, size).transpose(0, 1)
+        # Distances in half precision would choose neighbours of the nearest code.
+        given = latents.float().permute(0, 2, 3, 1).reshape(-1, groups, size).transpose(0, 1)
         nearest = torch.cdist(given.detach(), self.codebooks.detach()).argmin(dim=2)
         if self.training:
             self._revive(given.detach(), nearest, codes)

@@ -49,9 +49,9 @@ def _drawn(found: Sequence[Chosen], count: int, seed: int) -> list[Chosen]:
     return [chosen for chosen in found if chosen.sha256 in taken]
 
 
-def one_of(sha256: str, digests: Sequence[str], seed: int) -> int:
+def one_of(sha256: str, names: Sequence[str], seed: int) -> int:
     """The place of the autoencoder that an image gets; one more of them changes only the images it takes over."""
-    return max(range(len(digests)), key=lambda place: _uniform(f"pick {seed} {sha256} {digests[place]}"))
+    return max(range(len(names)), key=lambda place: _uniform(f"pick {seed} {sha256} {names[place]}"))
 
 
 def _uniform(text: str) -> float:

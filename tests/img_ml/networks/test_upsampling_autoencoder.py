@@ -131,3 +131,10 @@ def test_codes_that_nothing_chooses_move_to_where_latents_are() -> None:
     for _ in range(60):
         quantizer(latents)
     assert (quantizer.codebooks.detach().mean(dim=2) > 40).float().mean() > 0.8
+
+
+def test_codes_move_in_half_precision_too() -> None:
+    quantizer = GroupedQuantizer(2, codes=8, groups=1).train()
+    passed, loss = quantizer(torch.randn(1, 2, 4, 4, dtype=torch.bfloat16) + 5)
+    assert torch.isfinite(loss)
+    assert torch.isfinite(passed).all()
