@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from img_ml.processes import end_with_parent
 from img_ml.train.augment import augmented
 from img_ml.train.crossfit_rows import Fold, with_extra
 from img_ml.train.loop import Loop, Trained, asked_to_stop
@@ -72,7 +73,9 @@ def train_members(
         )
         for member, fold in enumerate(folds)
     ]
-    processes = multiprocessing.get_context("spawn")
+    processes = multiprocessing.get_context("forkserver")
+    # Loaded once, not anew for each member.
+    processes.set_forkserver_preload([__name__])
     stop = processes.Event()
     with (
         ProcessPoolExecutor(min(place.jobs, len(tasks)), processes, _begin, (stop,)) as pool,
@@ -126,14 +129,14 @@ def _begin(stop: Event) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _stop = stop
     torch.set_num_threads(1)
+    end_with_parent()
 
 
 class _Stopped(Sized):
-    """No longer empty once the process that began this one wants it to end, or is gone."""
+    """No longer empty once the process that began this one wants it to end."""
 
     def __len__(self) -> int:
-        parent = multiprocessing.parent_process()
-        return int((_stop is not None and _stop.is_set()) or (parent is not None and not parent.is_alive()))
+        return int(_stop is not None and _stop.is_set())
 
 
 @contextmanager

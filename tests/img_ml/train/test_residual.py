@@ -1,11 +1,11 @@
 """The training of the detector `residual`: from several datasets to members in one graph, which hold out sources."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -83,19 +83,31 @@ def test_nothing_but_the_tensors_stays_of_a_training_that_is_done(whole: Path) -
     assert [path.name for path in (whole / "state").iterdir()] == ["model.safetensors"]
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_goes_on_to_the_same_weights(dataset: Path, whole: Path, tmp_path: Path) -> None:
     arguments = command(dataset, tmp_path, "--steps", "6", "--jobs", "1")
-    process = subprocess.Popen([sys.executable, "-m", "img_ml.train", *arguments], stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    while "Step 2" not in process.stderr.readline():
-        assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    told = process.communicate(timeout=120)[1]
+    with begun(arguments) as process:
+        process.send_signal(signal.SIGINT)
+        told = process.communicate(timeout=120)[1]
     assert process.returncode == 3, told
     assert "Traceback" not in told
     assert (tmp_path / "state" / "member0.checkpoint.safetensors").is_file()
     assert "Going on after step" in run_told(arguments)
     assert files_of(tmp_path) == files_of(whole)
+
+
+@contextmanager
+def begun(arguments: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """The command, once a member was looked at; killed at the end."""
+    command_line = [sys.executable, "-m", "img_ml.train", *arguments]
+    with subprocess.Popen(command_line, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        try:
+            while "Step 2" not in process.stderr.readline():
+                assert process.poll() is None
+            yield process
+        finally:
+            process.kill()
 
 
 def run_told(arguments: list[str]) -> str:
@@ -104,17 +116,13 @@ def run_told(arguments: list[str]) -> str:
     return done.stderr
 
 
+@pytest.mark.slow
 def test_members_end_with_the_process_that_began_them(dataset: Path, tmp_path: Path) -> None:
     arguments = command(dataset, tmp_path, "--steps", "100000", "--jobs", "1", "--patience", "100000")
-    process = subprocess.Popen([sys.executable, "-m", "img_ml.train", *arguments], stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    while "Step 2" not in process.stderr.readline():
-        assert process.poll() is None
-    os.kill(process.pid, signal.SIGKILL)
-    since = time.monotonic()
-    # The member holds the pipe open for as long as it lives.
-    process.stderr.read()
-    assert time.monotonic() - since < 60
+    with begun(arguments) as process:
+        process.kill()
+        # The member holds the pipe open for as long as it lives.
+        process.communicate(timeout=60)
 
 
 @pytest.mark.parametrize("network", ["ladeda", "npr"])
