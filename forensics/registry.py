@@ -117,13 +117,15 @@ Picture = Callable[[ImageSample], Pixels]
 class Registered:
     """A registry entry: an analyzer (per image, no weights) or the loader of a learned detector.
 
-    `picture` shows people what the detector sees in an image, any size of RGB; it needs no weights.
+    `picture` shows people what the detector sees in an image, any size of RGB; it needs no weights. A learned detector
+    `on_cpu` runs there alone and without torch, whatever device the others run on.
     """
 
     spec: DetectorSpec
     analyze: Analyze | None = None
     load: Load | None = None
     picture: Picture | None = None
+    on_cpu: bool = False
 
 
 _ENTRIES: dict[str, Registered] = {}
@@ -139,11 +141,11 @@ def analyzer(spec: DetectorSpec) -> Callable[[Analyze], Analyze]:
     return decorate
 
 
-def detector(spec: DetectorSpec, *, picture: Picture | None = None) -> Callable[[Load], Load]:
+def detector(spec: DetectorSpec, *, picture: Picture | None = None, on_cpu: bool = False) -> Callable[[Load], Load]:
     """Register a loader `Setup -> Detector`; heavy imports belong inside it, ArtifactError says what it lacks."""
 
     def decorate(load: Load) -> Load:
-        _add(Registered(spec, load=load, picture=picture))
+        _add(Registered(spec, load=load, picture=picture, on_cpu=on_cpu))
         return load
 
     return decorate

@@ -76,7 +76,8 @@ class Measured:
     """A detector's finding: named numbers (NaN where one could not be measured) and one plain sentence.
 
     `heatmap` is H' x W' float32 in [0, 1], any resolution with the image's aspect ratio; larger means more suspicious.
-    `embedding` (d,) is what a head is trained on; only detectors that declare a head give one.
+    `embedding` (d,) is what a head is trained on, or the members' logits of a detector that learned in folds; others
+    give none.
     """
 
     detector: str

@@ -1,6 +1,5 @@
 """What cross-fitted members learn from: several datasets as one, folds of whole sources, extra images by AI."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +9,8 @@ from numpy.typing import NDArray
 
 from img_ml.dataset import DatasetError, Row, read_dataset, read_rows
 from img_ml.folds import grouped_folds
+from img_ml.held_out import source_mark
 from img_ml.train.examples import Division, Weigh, by_source
-
-# Hex digits of a source's SHA-256 that stand for it beside the weights.
-SOURCE_MARK = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +63,6 @@ def folds_of(rows: Sequence[Row], extra: Sequence[Row], members: int, seed: int)
 def held_out(folds: Sequence[Fold]) -> dict[str, int]:
     """The member that did not learn from a source, by the mark of the source."""
     return {source_mark(row.source): place for place, fold in enumerate(folds) for row in fold.division.watched}
-
-
-def source_mark(source: str) -> str:
-    """What stands for a source beside weights: the beginning of its SHA-256, for its name may be private."""
-    return hashlib.sha256(source.encode()).hexdigest()[:SOURCE_MARK]
 
 
 def with_extra(fold: Fold, share: float) -> tuple[Division, Weigh]:

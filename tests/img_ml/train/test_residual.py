@@ -15,9 +15,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from img_ml.dataset import DatasetError, Row
+from img_ml.held_out import source_mark
 from img_ml.onnx_session import Members, session_of
 from img_ml.train.__main__ import app
-from img_ml.train.crossfit_rows import folds_of, held_out, merged, read_extra, source_mark, with_extra
+from img_ml.train.crossfit_rows import folds_of, held_out, merged, read_extra, with_extra
 from img_ml.weights.store import installed
 from img_ml.weights.table import find
 
