@@ -17,7 +17,7 @@ from rich.prompt import Prompt
 from forensics.decode import DecodeLimits, decode
 from forensics.errors import ImgMlError, JobError
 from forensics.provenance.trust import install_trust_anchors, read_trust_anchors
-from forensics.types import ImageSample
+from forensics.types import ImageSample, Signal
 from fusion.judge import Judge, load_judge
 from fusion.result import result_document
 from fusion.settings import FusionSettings
@@ -80,7 +80,7 @@ def _run(
         outcome = _outcome(name, judge, limits)
         tell(outcome)
         if debug_dir is not None and outcome.sample is not None and isinstance(outcome.result, Verdict):
-            _save(outcome.sample, outcome.result, debug_dir, name)
+            _save(outcome.sample, judge.located(outcome.sample, outcome.result), debug_dir, name)
         results.append(outcome.result)
     verdicts = [result for result in results if isinstance(result, Verdict)]
     if len(verdicts) < len(results):
@@ -131,8 +131,8 @@ def _tell_people(outcome: Outcome) -> None:
         talk.print(f"{outcome.name}: {outcome.result} ({outcome.result.code})", markup=False, soft_wrap=True)
 
 
-def _save(sample: ImageSample, verdict: Verdict, folder: Path, name: str) -> None:
-    signals, stem = verdict.evidence.signals, Path(name).stem or "image"
+def _save(sample: ImageSample, signals: tuple[Signal, ...], folder: Path, name: str) -> None:
+    stem = Path(name).stem or "image"
     try:
         written = [*save_heatmaps(sample, signals, folder, stem), *save_pictures(sample, signals, folder, stem)]
     except OSError as error:

@@ -119,7 +119,8 @@ class Registered:
     """A registry entry: an analyzer (per image, no weights) or the loader of a learned detector.
 
     `picture` shows people what the detector sees in an image, any size of RGB; it needs no weights. `heatmap` draws
-    the map of an analyzer whose numbers need less than that; it is asked only where somebody wants to see it.
+    the map of an analyzer whose numbers need less than that; it is asked only where somebody wants to see it. A learned
+    detector `on_cpu` runs there alone and without torch, whatever device the others run on.
     """
 
     spec: DetectorSpec
@@ -127,6 +128,7 @@ class Registered:
     load: Load | None = None
     picture: Picture | None = None
     heatmap: Draw | None = None
+    on_cpu: bool = False
 
 
 _ENTRIES: dict[str, Registered] = {}
@@ -142,11 +144,11 @@ def analyzer(spec: DetectorSpec, *, heatmap: Draw | None = None) -> Callable[[An
     return decorate
 
 
-def detector(spec: DetectorSpec, *, picture: Picture | None = None) -> Callable[[Load], Load]:
+def detector(spec: DetectorSpec, *, picture: Picture | None = None, on_cpu: bool = False) -> Callable[[Load], Load]:
     """Register a loader `Setup -> Detector`; heavy imports belong inside it, ArtifactError says what it lacks."""
 
     def decorate(load: Load) -> Load:
-        _add(Registered(spec, load=load, picture=picture))
+        _add(Registered(spec, load=load, picture=picture, on_cpu=on_cpu))
         return load
 
     return decorate

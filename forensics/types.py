@@ -77,7 +77,8 @@ class Measured:
 
     `heatmap` is H' x W' float32 in [0, 1], any resolution with the image's aspect ratio; larger means more suspicious.
     Analyzers that draw one when asked (`Registered.heatmap`) leave it out.
-    `embedding` (d,) is what a head is trained on; only detectors that declare a head give one.
+    `embedding` (d,) is what a head is trained on, or the members' logits of a detector that learned in folds; others
+    give none.
     """
 
     detector: str

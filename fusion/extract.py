@@ -3,7 +3,7 @@
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -27,6 +27,7 @@ from fusion.processes import process_pool
 from fusion.table import FeatureTable
 from img_ml.dataset import DatasetError, Row
 from img_ml.engine import Engine
+from img_ml.held_out import honest
 from img_ml.views import View, render_view
 
 # What a killed run may lose: so many views, or so many seconds of work.
@@ -241,11 +242,18 @@ def _table(images: Sequence[_Image], engine: Engine, cache: FeatureCache, talk: 
         raise DatasetError("None of the images could be decoded.")
     keys = [(image.key, view) for image, view in shown]
     rows = [image.row for image, _ in shown]
+    source = np.array([row.source for row in rows])
     return FeatureTable(
         schema=schema_of(columns),
-        values=np.concatenate([_features(get(name).spec, column, keys) for name, column in columns.items()], axis=1),
+        values=np.concatenate(
+            [
+                _features(get(name).spec, column, keys, source, engine.held_out.get(name, {}))
+                for name, column in columns.items()
+            ],
+            axis=1,
+        ),
         label=np.array([row.label for row in rows], dtype=np.int64),
-        source=np.array([row.source for row in rows]),
+        source=source,
         kind=np.array([row.kind for row in rows]),
         split=np.array([row.split for row in rows]),
         generator=np.array([row.generator for row in rows]),
@@ -256,16 +264,30 @@ def _table(images: Sequence[_Image], engine: Engine, cache: FeatureCache, talk: 
         embeddings={
             name: _padded(column.embedding)[column.rows(keys)]
             for name, column in columns.items()
-            if column.embedding is not None
+            if column.embedding is not None and get(name).spec.head is not None
         },
         marks=engine.marks,
     )
 
 
-def _features(spec: DetectorSpec, column: Column, keys: Sequence[Key]) -> NDArray[np.float64]:
-    """The numbers that the detector offers to the fusion, NaN where it saw nothing."""
+def _features(
+    spec: DetectorSpec,
+    column: Column,
+    keys: Sequence[Key],
+    source: NDArray[np.str_],
+    held_out: Mapping[str, int],
+) -> NDArray[np.float64]:
+    """The numbers that the detector offers to the fusion, NaN where it saw nothing.
+
+    What it learned from is shown as it looks to a network that did not: the fusion would believe it too much.
+    """
     offered = [place for place, number in enumerate(spec.numbers) if number.feature]
-    return _padded(column.numbers)[column.rows(keys)][:, offered]
+    rows = column.rows(keys)
+    numbers = _padded(column.numbers)[rows]
+    if held_out and column.embedding is not None and spec.probability is not None:
+        place = spec.numbers.index(spec.probability)
+        numbers[:, place] = honest(numbers[:, place], _padded(column.embedding)[rows], source, held_out)
+    return numbers[:, offered]
 
 
 def _padded(values: NDArray[Floating]) -> NDArray[Floating]:

@@ -8,7 +8,7 @@ from scipy.special import expit
 
 from forensics.examine import Examined
 from forensics.registry import get
-from forensics.types import Claim, Evidence, ImageSample
+from forensics.types import Claim, Evidence, ImageSample, Signal
 from fusion.calibration import Thresholds
 from fusion.features import vector
 from fusion.heads import apply_heads
@@ -71,6 +71,10 @@ class Judge:
     def judge(self, samples: Sequence[ImageSample]) -> list[Verdict]:
         """A verdict for each sample, in order."""
         return self._weigh(self._engine.run(samples))
+
+    def located(self, sample: ImageSample, verdict: Verdict) -> tuple[Signal, ...]:
+        """The signals of the verdict on the sample, with the maps that are drawn only when somebody asks for them."""
+        return self._engine.located(sample, verdict.evidence.signals)
 
     def conclude(self, examined: Sequence[Examined]) -> list[Verdict]:
         """A verdict for each image whose analyzers ran already, in order."""

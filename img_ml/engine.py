@@ -11,7 +11,7 @@ from pathlib import Path
 
 from forensics.examine import Examined, examine
 from forensics.registry import Detector, Registered, Setup, get
-from forensics.types import Evidence, ImageSample
+from forensics.types import Evidence, ImageSample, Measured, Signal
 from img_ml.device import DeviceUse, choose_device, hold_to, memory_of
 from img_ml.learned import Finish, Learned
 from img_ml.plan import Placed, Plan, demands, plan
@@ -27,7 +27,7 @@ class Engine:
     process pool) beforehand; `learned` are the learned ones that are loaded, `missing` the others with the reason,
     `present` all that can measure. `needs_pixels` says whether a learned one needs the samples after the analyzers.
     `marks` tells the weights of a learned detector (its `weights_sha256`, where it has one). `plan` is how they share
-    the device, `loaded` the learned detectors themselves.
+    the device, `loaded` the learned detectors themselves, `held_out` what those that learned in folds held out.
     """
 
     def __init__(self, profile: Profile, weights: Path, device: str = "auto", use: DeviceUse = _ALL_OF_IT) -> None:
@@ -36,7 +36,7 @@ class Engine:
         chosen = [get(name) for name in profile.detectors]
         self.analyzers = tuple(entry.spec.name for entry in chosen if entry.analyze is not None)
         learned = [entry for entry in chosen if entry.load is not None]
-        device = choose_device(device) if learned else "cpu"
+        device = choose_device(device) if any(not entry.on_cpu for entry in learned) else "cpu"
         self.plan = _planned(profile, weights, device, use)
         self._learned = _loaded(learned, profile, weights, device, self.plan, use)
         # On a CPU nothing runs by itself while the next network is prepared.
@@ -44,6 +44,7 @@ class Engine:
         self.loaded = tuple(one for one in self._learned if not one.reason)
         self.learned = tuple(one.name for one in self.loaded)
         self.missing = {one.name: one.reason for one in self._learned if one.reason}
+        self.held_out = {one.name: one.held_out for one in self.loaded if one.held_out}
         self.present = tuple(name for name in profile.detectors if name not in self.missing)
         self.marks = {one.name: one.mark for one in self._learned}
         self.needs_pixels = bool(self.learned)
@@ -66,6 +67,16 @@ class Engine:
                 for e, signal in zip(evidence, signals, strict=True)
             ]
         return evidence
+
+    def located(self, sample: ImageSample, signals: Sequence[Signal]) -> tuple[Signal, ...]:
+        """The signals about the sample, with the maps that detectors draw only when somebody asks for them."""
+        maps = {one.name: one.located(sample) for one in self.loaded}
+        return tuple(
+            replace(signal, heatmap=maps[signal.detector])
+            if isinstance(signal, Measured) and maps.get(signal.detector) is not None
+            else signal
+            for signal in signals
+        )
 
     def _timed(self, one: Learned, samples: Sequence[ImageSample | None]) -> tuple[Finish, float]:
         """What is left to do once the device has the work, and the seconds it took to get there."""
@@ -91,7 +102,8 @@ def _loaded(
     for entry in entries:
         name = entry.spec.name
         placed = plan.of(name)
-        setup = Setup(weights, device, profile.tier, profile.options.get(name, {}))
+        own = "cpu" if entry.on_cpu else device
+        setup = Setup(weights, own, profile.tier, profile.options.get(name, {}))
         one = Learned(entry, setup, _refusal(plan, placed))
         found.append(one)
         module = getattr(one.detector, "module", None)

@@ -14,15 +14,15 @@ Labels = NDArray[np.int64]
 Sources = NDArray[np.str_]
 
 
-def grouped_folds(label: Labels, source: Sources, seed: int) -> list[tuple[Rows, Rows]]:
-    """FOLDS pairs of (learned, held out) row indices; no source is on both sides.
+def grouped_folds(label: Labels, source: Sources, seed: int, count: int = FOLDS) -> list[tuple[Rows, Rows]]:
+    """`count` pairs of (learned, held out) row indices; no source is on both sides.
 
     Raises DatasetError where there are too few sources, or a fold would learn from one class only.
     """
     sources = len(np.unique(source))
-    if sources < FOLDS:
-        raise DatasetError(f"Cross-validation needs at least {FOLDS} sources outside test; the dataset has {sources}.")
-    splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
+    if sources < count:
+        raise DatasetError(f"Cross-validation needs at least {count} sources outside test; the dataset has {sources}.")
+    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     folds = list(splitter.split(label, label, source))
     if any(len(np.unique(label[learned])) < 2 for learned, _ in folds):
         raise DatasetError("A fold is left with one class only; add sources of the rarer class.")

@@ -1,14 +1,14 @@
 """One learned detector of a profile: loaded, or the reason why not; a batch that fails is halved down to what works."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from forensics.errors import ImgMlError
 from forensics.examine import checked
 from forensics.registry import Detector, Registered, Setup
-from forensics.types import ImageSample, Signal, Skipped
+from forensics.types import Heatmap, ImageSample, Signal, Skipped
 
 Finish = Callable[[], list[Signal]]
 
@@ -49,6 +49,20 @@ class Learned:
             return [Skipped(self.name, self.reason)] * len(samples)
         with nullcontext() if self.present is None else self.present():
             return self._measured(self.detector, self._with_pixels(samples))
+
+    @property
+    def held_out(self) -> Mapping[str, int]:
+        """By the mark of a source that it learned from, the member that did not; empty for other detectors."""
+        found: Mapping[str, int] = getattr(self.detector, "held_out", {})
+        return found
+
+    def located(self, sample: ImageSample) -> Heatmap | None:
+        """The map that the detector draws when it is asked to; None where it draws none, or fails."""
+        locate: Any = getattr(self.detector, "locate", None)
+        try:
+            return None if locate is None else locate(sample)
+        except Exception:  # noqa: BLE001 - the boundary: a picture for people, without which the verdict stands
+            return None
 
     def started(self, samples: Sequence[ImageSample | None]) -> Finish:
         """The same in two steps, where the detector can: the device is given the work, the result waits for it."""

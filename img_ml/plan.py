@@ -127,7 +127,7 @@ def described(one: Plan) -> dict[str, Any]:
 def _chosen(profile: Profile) -> Iterator[tuple[str, tuple[WeightsRecord, ...]]]:
     """The learned detectors and the weights that the profile chooses for them; none where they have no such weights."""
     for name in profile.detectors:
-        if get(name).load is None:
+        if get(name).load is None or get(name).on_cpu:
             continue
         wanted = profile.options.get(name, {}).get("weights")
         try:

@@ -118,6 +118,23 @@ def write_ghostnet(weights: Path) -> None:
     write_tensors(weights, "ghostnet", ResidualGhostNet(), {"config.json": {"backbone": BACKBONES[0]}})
 
 
+def write_residual(weights: Path) -> None:
+    """Three members of the size that is packaged."""
+    from img_ml.networks.residual import ResidualNetwork
+    from img_ml.train.crossfit import LARGEST_MEMBER
+    from img_ml.train.onnx_export import exported
+
+    torch.manual_seed(0)
+    graph = exported([ResidualNetwork("rgb") for _ in range(3)], LARGEST_MEMBER)
+
+    def fill(folder: Path) -> str:
+        (folder / "residual.onnx").write_bytes(graph)
+        (folder / "config.json").write_text(json.dumps({"held_out": {}}))
+        return ""
+
+    install(find("residual"), weights, "random", fill)
+
+
 def write_siglip(weights: Path, name: str, vision: Mapping[str, int]) -> None:
     """SigLIP 2's image tower as save_pretrained writes it alone; the text tower of the published file is not read."""
     from transformers import SiglipVisionConfig, SiglipVisionModel
@@ -290,6 +307,7 @@ WRITERS: Mapping[str, Writer] = {
     "fatformer": write_fatformer,
     "ghostnet": write_ghostnet,
     "mantranet": write_mantranet,
+    "residual": write_residual,
     "siglip2": lambda weights: write_siglip(weights, "siglip2-so400m", SO400M),
     "ai_art_resnet": write_ai_art_resnet,
     "ai_image_detector": lambda weights: write_swin(weights, "ai_image_detector"),

@@ -27,24 +27,36 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a training is: steps done, the best held-out AUC (-1 before the first), after which step that was, and
-    every check so far."""
+    """How far a training is: steps done, the best held-out AUC (-1 before the first), after which step that was, every
+    check so far, and the seconds it took where the plan goes by them."""
 
     step: int = 0
     best_auc: float = -1.0
     best_step: int = 0
     checks: tuple[Check, ...] = ()
+    seconds: float = 0.0
 
 
 Tensors = Mapping[str, Tensor]
 
 
 def write_checkpoint(
-    path: Path, mark: str, progress: Progress, network: nn.Module, optimizer: optim.Optimizer, best: Tensors
+    path: Path,
+    mark: str,
+    progress: Progress,
+    network: nn.Module,
+    optimizer: optim.Optimizer,
+    best: Tensors,
+    average: nn.Module | None = None,
 ) -> None:
-    """Write all of it, atomically; `mark` tells trainings apart, `best` is the network's best state."""
+    """Write all of it, atomically; `mark` tells trainings apart, `best` is the network's best state.
+
+    `average` is the running mean of the network, where there is one.
+    """
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
     tensors |= {f"best.{name}": value for name, value in best.items()}
+    if average is not None:
+        tensors |= {f"average.{name}": value for name, value in average.state_dict().items()}
     for name, parameter in network.named_parameters():
         for moment in _MOMENTS if parameter in optimizer.state else ():
             tensors[f"{moment}.{name}"] = optimizer.state[parameter][moment]
@@ -54,9 +66,10 @@ def write_checkpoint(
 
 
 def read_checkpoint(
-    path: Path, mark: str, network: nn.Module, optimizer: optim.Optimizer
+    path: Path, mark: str, network: nn.Module, optimizer: optim.Optimizer, average: nn.Module | None = None
 ) -> tuple[Progress, dict[str, Tensor]]:
-    """Put network and optimiser where the checkpoint left them; the progress, and the best state on the CPU.
+    """Put network, its running mean and optimiser where the checkpoint left them; their progress, and the best
+    state on the CPU.
 
     Raises DatasetError where the file is no checkpoint of this training.
     """
@@ -73,9 +86,15 @@ def read_checkpoint(
     kept = json.loads(state["progress"])
     progress = Progress(**{**kept, "checks": tuple(Check(**check) for check in kept.get("checks", ()))})
     network.load_state_dict(_under("network", tensors))
+    if average is not None:
+        average.load_state_dict(_under("average", tensors))
     for name, parameter in network.named_parameters():
         if f"{_MOMENTS[0]}.{name}" in tensors:
-            moments = {moment: tensors[f"{moment}.{name}"].to(parameter.device) for moment in _MOMENTS}
+            # In the parameter's own layout, so that every sum comes out as it would have.
+            moments = {
+                moment: torch.empty_like(parameter, requires_grad=False).copy_(tensors[f"{moment}.{name}"])
+                for moment in _MOMENTS
+            }
             optimizer.state[parameter] = {"step": torch.tensor(float(progress.step)), **moments}
     return progress, _under("best", tensors)
 

@@ -21,6 +21,8 @@ from img_ml.votes import part_of, resized
 
 # What a row's image looks like under that index and seed: pixels of one size for all rows.
 View = Callable[[Row, int, int], Pixels]
+# How often each of the rows is drawn, in proportion (n,).
+Weigh = Callable[[Sequence[Row]], NDArray[np.float64]]
 # Batches that are made while the network is busy with one.
 _AHEAD = 3
 
@@ -59,17 +61,21 @@ def divide(rows: Sequence[Row], seed: int) -> Division:
     )
 
 
+def by_source(rows: Sequence[Row]) -> NDArray[np.float64]:
+    """Both classes come equally often, and inside one a source as often as the root of its size says."""
+    return balanced_weights(np.array([row.label for row in rows]), np.array([row.source for row in rows]))
+
+
 class Examples:
     """Batches of random views of images, made by threads ahead of time; a context that ends them.
 
     Every batch follows from the seed and its number alone, so that a resumed training sees what it would have seen.
-    Both classes come equally often, and inside one a source as often as the root of its size says.
+    `weigh` says how often a row is drawn.
     """
 
-    def __init__(self, rows: Sequence[Row], seed: int, threads: int, view: View) -> None:
+    def __init__(self, rows: Sequence[Row], seed: int, threads: int, view: View, weigh: Weigh = by_source) -> None:
         self._rows, self._seed, self._threads, self._view = rows, seed, threads, view
-        labels = np.array([row.label for row in rows])
-        weights = balanced_weights(labels, np.array([row.source for row in rows]))
+        weights = weigh(rows)
         self._share = weights / weights.sum()
 
     def __enter__(self) -> Self:

@@ -1,11 +1,13 @@
 """The training loop that all networks share: AdamW, a cosine schedule, early stopping on held-out sources."""
 
+import copy
 import hashlib
 import json
 import math
 import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Sequence, Sized
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from torch.nn import functional
 from forensics.types import Pixels
 from img_ml.dataset import DatasetError, Row
 from img_ml.train.checkpoint import Check, Progress, read_checkpoint, write_checkpoint
-from img_ml.train.examples import NATIVE_CROPS, Batch, Division, Examples, View
+from img_ml.train.examples import NATIVE_CROPS, Batch, Division, Examples, View, Weigh, by_source
 from img_ml.train.plan import Plan
 
 
@@ -45,10 +47,27 @@ def mark_of(name: str, plan: Plan, division: Division) -> str:
 
 
 class Loop:
-    """One training of a network from images n x 3 x H x W in grey levels, as `view` shows them, to logits (n,)."""
+    """One training of a network from images n x 3 x H x W in grey levels, as `view` shows them, to logits (n,).
 
-    def __init__(self, network: nn.Module, plan: Plan, device: str, talk: Console, view: View = NATIVE_CROPS) -> None:
+    `weigh` says how often an image is drawn, `stopping` gives what is no longer empty
+    once the training shall stop.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        plan: Plan,
+        device: str,
+        talk: Console,
+        view: View = NATIVE_CROPS,
+        weigh: Weigh = by_source,
+        stopping: "Callable[[], AbstractContextManager[Sized]] | None" = None,
+    ) -> None:
         self._network, self._plan, self._talk, self._view = network.to(device), plan, talk, view
+        self._weigh, self._stopping = weigh, stopping or asked_to_stop
+        if plan.channels_last:
+            self._network.to(memory_format=torch.channels_last)
+        self._average = copy.deepcopy(self._network) if plan.average else None
         self._device = torch.device(device)
         self._optimizer = _optimizer(network, plan)
         self._progress, self._best = Progress(), dict[str, Tensor]()
@@ -60,29 +79,37 @@ class Loop:
         """
         mark = mark_of(name, self._plan, division)
         if checkpoint.is_file():
-            self._progress, self._best = read_checkpoint(checkpoint, mark, self._network, self._optimizer)
+            self._progress, self._best = read_checkpoint(
+                checkpoint, mark, self._network, self._optimizer, self._average
+            )
             self._talk.print(f"Going on after step {self._progress.step}.")
-        with Examples(division.learned, self._plan.seed, threads, self._view) as examples, asked_to_stop() as stop:
+        shown = Examples(division.learned, self._plan.seed, threads, self._view, self._weigh)
+        with shown as examples, self._stopping() as stop:
             watched = examples.fixed(_some(division.watched, self._plan))
             for checked in self._steps(examples, watched, stop):
                 if checked or stop:
-                    write_checkpoint(checkpoint, mark, self._progress, self._network, self._optimizer, self._best)
+                    self._keep(checkpoint, mark)
                 if stop:
                     raise KeyboardInterrupt
         return Trained(self._best, self._progress)
 
-    def _steps(self, examples: Examples, watched: Batch, stop: Sequence[int]) -> Iterator[bool]:
+    def _keep(self, checkpoint: Path, mark: str) -> None:
+        write_checkpoint(checkpoint, mark, self._progress, self._network, self._optimizer, self._best, self._average)
+
+    def _steps(self, examples: Examples, watched: Batch, stop: Sized) -> Iterator[bool]:
         """Train to the end; after each step that was followed by a check, True, and False where it is to stop."""
         plan, done = self._plan, self._progress.step
         if self._out_of_patience():
             return
         losses: list[Tensor] = []
+        began = time.monotonic() - self._progress.seconds
         with progress_bar(self._talk) as bar:
             task = bar.add_task("Training", total=plan.steps, completed=done)
             for step, batch in enumerate(examples.batches(done, plan.steps, plan.batch), start=done):
                 losses.append(self._step(step, batch))
-                checked = (step + 1) % plan.check_every == 0 or step + 1 == plan.steps
-                self._progress = replace(self._progress, step=step + 1)
+                seconds = time.monotonic() - began if plan.minutes else 0.0
+                checked = (step + 1) % plan.check_every == 0 or plan.is_over(step + 1, seconds)
+                self._progress = replace(self._progress, step=step + 1, seconds=seconds)
                 bar.advance(task)
                 if checked:
                     self._check(watched, float(torch.stack(losses).mean()))
@@ -96,19 +123,23 @@ class Loop:
         # Dropout follows from the step too, so that a resumed training is the same training.
         torch.manual_seed(self._plan.seed * 1_000_003 + step)
         for group in self._optimizer.param_groups:
-            group["lr"] = self._plan.learning_rate_at(step)
+            group["lr"] = self._plan.learning_rate_at(step, self._progress.seconds)
         self._network.train()
         logits = self._logits(batch.pixels)
-        loss = functional.binary_cross_entropy_with_logits(logits, torch.from_numpy(batch.labels).to(self._device))
+        labels = torch.from_numpy(batch.labels).to(self._device)
+        labels = labels * (1 - 2 * self._plan.smoothing) + self._plan.smoothing
+        loss = functional.binary_cross_entropy_with_logits(logits, labels)
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch declares no types here
         self._optimizer.step()
+        if self._average is not None:
+            _move(self._average, self._network, 1 - self._plan.kept_at(step + 1))
         return loss.detach()
 
-    def _logits(self, pixels: Pixels) -> Tensor:
+    def _logits(self, pixels: Pixels, network: nn.Module | None = None) -> Tensor:
         images = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2).float()
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda"):
-            logits: Tensor = self._network(images)
+            logits: Tensor = (network or self._network)(images)
         return logits.float()
 
     def _check(self, watched: Batch, loss: float) -> None:
@@ -120,20 +151,38 @@ class Loop:
         self._progress = replace(self._progress, checks=(*self._progress.checks, check))
         if auc > self._progress.best_auc:
             self._progress = replace(self._progress, best_auc=auc, best_step=step)
-            self._best = {name: value.detach().cpu().clone() for name, value in self._network.state_dict().items()}
+            self._best = {name: value.detach().cpu().clone() for name, value in self._watched.state_dict().items()}
         self._talk.print(f"Step {step}: loss {loss:.3f}, AUC {auc:.3f} on held-out sources", highlight=False)
 
     def _scores(self, pixels: Pixels) -> NDArray[np.float32]:
-        self._network.eval()
+        self._watched.eval()
         with torch.no_grad():
             parts = range(0, len(pixels), self._plan.batch)
-            found = [self._logits(pixels[start : start + self._plan.batch]).detach().cpu() for start in parts]
+            found = [self._logits(pixels[at : at + self._plan.batch], self._watched).detach().cpu() for at in parts]
         scores: NDArray[np.float32] = torch.cat(found).numpy()
         return scores
 
+    @property
+    def _watched(self) -> nn.Module:
+        """The network that is looked at and kept: the running mean where there is one."""
+        return self._network if self._average is None else self._average
+
     def _out_of_patience(self) -> bool:
         waited = self._progress.step - self._progress.best_step
-        return self._progress.step >= self._plan.steps or waited >= self._plan.patience * self._plan.check_every
+        return (
+            self._plan.is_over(self._progress.step, self._progress.seconds)
+            or waited >= self._plan.patience * self._plan.check_every
+        )
+
+
+@torch.no_grad()
+def _move(average: nn.Module, network: nn.Module, share: float) -> None:
+    """Move the running mean by that share towards the network; what is counted is taken over."""
+    for mean, value in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
+        if mean.is_floating_point():
+            mean.lerp_(value, share)
+        else:
+            mean.copy_(value)
 
 
 def _optimizer(network: nn.Module, plan: Plan) -> optim.Optimizer:

@@ -18,7 +18,7 @@ from img_ml.weights.adopt import adopt
 from img_ml.weights.hub import download, remote_size
 from img_ml.weights.lock import LockedWeights, read_lock
 from img_ml.weights.record import WeightsRecord
-from img_ml.weights.store import install, problems, pull_command, state_of
+from img_ml.weights.store import PACKAGED, install, problems, pull_command, state_of
 from img_ml.weights.table import RECORDS, find, needed, of_profile
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -98,14 +98,19 @@ def pull(
 
 @app.command()
 def verify(names: Names = None) -> None:
-    """Read every byte and compare it with the lock file; all that was pulled when no name is given."""
+    """Read every byte and compare it with the lock file; all that is packaged or was pulled when no name is given."""
     with told_errors(talk):
         folder = ImgMlSettings().weights_dir
         locked = read_lock(folder)
+        packaged = {
+            name: one for name, one in read_lock(PACKAGED).items() if state_of(find(name), folder) == "packaged"
+        }
+        places = {**dict.fromkeys(packaged, PACKAGED), **dict.fromkeys(locked, folder)}
+        locked = {**packaged, **locked}
         chosen = [find(name).name for name in names] if names else sorted(locked)
         bad = False
         for name in chosen:
-            found = problems(name, locked[name], folder) if name in locked else [f"{name} is not installed"]
+            found = problems(name, locked[name], places[name]) if name in locked else [f"{name} is not installed"]
             for problem in found:
                 talk.print(f"{problem}.")
             if not found:
@@ -176,8 +181,9 @@ def _of_file(name: str, settings: ImgMlSettings) -> list[WeightsRecord]:
 
 def _is_here(record: WeightsRecord, folder: Path) -> bool:
     """Whether the files are here and of the revision that the table names."""
-    if state_of(record, folder) != "present":
-        return False
+    state = state_of(record, folder)
+    if state != "present":
+        return state == "packaged"
     locked = read_lock(folder)[record.name]
     return record.revision in ("main", locked.revision) or locked.source != record.repository
 

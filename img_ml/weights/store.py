@@ -2,15 +2,17 @@
 
 FOLDER/weights.lock.json   every file by SHA-256
 FOLDER/NAME/...            the files of one record, in the layout that they are published in
+
+What is packaged with img_ml lies in such a folder, too; it is taken where the user's own holds nothing of that name.
 """
 
 import hashlib
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -24,7 +26,8 @@ from img_ml.weights.record import WeightsRecord
 from img_ml.weights.table import find, needed
 
 _log = logging.getLogger(__name__)
-State = Literal["present", "missing", "changed"]
+State = Literal["present", "missing", "changed", "packaged"]
+PACKAGED = Path(__file__).parent.parent / "saved_models" / "weights"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +37,20 @@ class Installed:
     record: WeightsRecord
     folder: Path
     digest: str
+    files: Mapping[str, LockedFile] = field(default_factory=dict)
 
     def file(self, name: str) -> Path:
         """The path of one of its files."""
         return self.folder / name
+
+    def data(self, name: str) -> bytes:
+        """The bytes of one of its files, compared with the lock file once more; WeightsError where it was changed."""
+        data = self.file(name).read_bytes()
+        if hashlib.sha256(data).hexdigest() != self.files[name].sha256:
+            raise WeightsError(
+                f"{self.record.name}/{name} was changed since it was pulled: {pull_command(self.record)}"
+            )
+        return data
 
 
 def installed_for(detector: str, setup: Setup) -> tuple[Installed, ...]:
@@ -60,17 +73,29 @@ def installed(record: WeightsRecord, weights: Path) -> Installed:
 
     Raises WeightsError, with what to do, where a file is missing or is not what was pulled.
     """
-    locked = read_lock(weights).get(record.name)
     state = state_of(record, weights)
+    if state == "packaged":
+        weights = PACKAGED
+    locked = read_lock(weights).get(record.name)
     if locked is None or state == "missing":
         raise WeightsError(f"{record.name} is not installed: {pull_command(record)}")
     for problem in problems(record.name, locked, weights):
         raise WeightsError(f"{problem} since it was pulled: {pull_command(record)}")
-    return Installed(record, weights / record.name, _digest(locked))
+    return Installed(record, weights / record.name, _digest(locked), locked.files)
 
 
 def state_of(record: WeightsRecord, weights: Path) -> State:
-    """Whether the files are there in the sizes of the lock file; their contents are not read."""
+    """Whether the files are there in the sizes of the lock file; their contents are not read.
+
+    "packaged": the folder holds nothing of that name, and those that come with img_ml are taken.
+    """
+    own = _state_in(record, weights)
+    if own == "missing" and not (weights / record.name).exists() and _state_in(record, PACKAGED) == "present":
+        return "packaged"
+    return own
+
+
+def _state_in(record: WeightsRecord, weights: Path) -> State:
     locked = read_lock(weights).get(record.name)
     paths = [weights / record.name / file.name for file in record.files]
     if locked is None or not all(path.is_file() for path in paths):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
+from scipy.special import expit
 
 from forensics import registry
 from forensics.registry import Detector, Setup
@@ -16,10 +17,12 @@ from fusion.extract import extract
 from fusion.table import FeatureTable
 from img_ml.dataset import DatasetError, Row, read_rows
 from img_ml.engine import Engine
+from img_ml.held_out import source_mark
 from img_ml.profiles import Profile
 from img_ml.views import AS_IT_IS, training_views
 from tests.fusion.conftest import IMAGES
 from tests.fusion.embedding import Embedder, register
+from tests.img_ml.tiny import write_residual
 
 TALK = Console(stderr=True)
 
@@ -168,3 +171,23 @@ def test_a_file_listed_twice_is_measured_once_and_stands_in_two_rows(
     table = extract([rows[0], rows[0]], engine("statistics"), features, lambda row, key: (AS_IT_IS,), TALK)
     assert to_measure(capsys.readouterr().err) == 1
     assert len(table) == 2
+
+
+def test_what_a_detector_learned_from_is_shown_as_it_looks_to_the_member_that_did_not(
+    rows: list[Row], features: FeatureCache, tmp_path: Path
+) -> None:
+    learned = rows[0].source
+    write_residual(tmp_path, {source_mark(learned): 1})
+    given = Engine(Profile("test", ("residual",), Path(), tier="light"), tmp_path, "cpu")
+    table = seen(rows, given, features)
+    assert not table.embeddings
+    column = features.read(registry.get("residual").spec, given.marks["residual"])
+    places = column.rows(list(zip(table.image.tolist(), table.view.tolist(), strict=True)))
+    assert column.embedding is not None
+    members = expit(column.embedding[places].astype(np.float64))
+    held_out, others = table.source == learned, table.source != learned
+    assert held_out.any()
+    assert others.any()
+    assert np.allclose(table.values[held_out, 0], members[held_out, 1])
+    assert np.allclose(table.values[others, 0], column.numbers[places][others, 0])
+    assert not np.allclose(table.values[held_out, 0], column.numbers[places][held_out, 0])

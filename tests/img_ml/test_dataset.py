@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from img_ml.dataset import DatasetError, read_dataset
+from img_ml.dataset import DatasetError, read_dataset, read_datasets
 
 
 def write(folder: Path, text: str) -> Path:
@@ -39,3 +40,18 @@ def test_a_bad_csv_is_refused_with_what_to_do(tmp_path: Path, text: str, told: s
 def test_a_missing_csv_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="There is no"):
         read_dataset(tmp_path / "dataset.csv")
+
+
+def test_images_of_an_earlier_dataset_are_taken_once(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    head = "filepath,label,split,source,source_image"
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    first.write_text(f"{head}\na.png,1,test,s,1\na.png,1,train,s,2\na.png,0,train,s,2\n", encoding="utf-8")
+    second.write_text(f"{head}\na.png,1,train,s,1\na.png,1,train,t,1\na.png,0,train,s,\n", encoding="utf-8")
+    assert [(one.source, one.record["source_image"]) for one in read_datasets([first, second])] == [
+        ("s", "1"),
+        ("s", "2"),
+        ("s", "2"),
+        ("t", "1"),
+        ("s", ""),
+    ]

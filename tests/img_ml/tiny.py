@@ -165,6 +165,25 @@ def write_ghostnet(weights: Path) -> None:
     install(find("ghostnet"), weights, "tiny", fill)
 
 
+def write_residual(weights: Path, held_out: Mapping[str, int] = MappingProxyType({})) -> None:
+    """Three members of one stage each, as `python -m img_ml.train residual` installs them."""
+    from img_ml.networks.residual import ResidualNetwork
+    from img_ml.train.onnx_export import exported
+
+    torch.manual_seed(0)
+    networks = [ResidualNetwork("both", 1) for _ in range(3)]
+    for network in networks:
+        torch.nn.init.normal_(network.head.weight, std=0.3)
+    graph = exported(networks, 100_000)
+
+    def fill(folder: Path) -> str:
+        (folder / "residual.onnx").write_bytes(graph)
+        (folder / "config.json").write_text(json.dumps({"held_out": dict(held_out)}))
+        return ""
+
+    install(find("residual"), weights, "tiny", fill)
+
+
 TINY_SIGLIP = {
     "vision_config": {
         "hidden_size": 32,
@@ -369,6 +388,7 @@ TINY: Mapping[str, Callable[[Path], None]] = {
     "fatformer": write_fatformer,
     "ghostnet": write_ghostnet,
     "mantranet": write_mantranet,
+    "residual": write_residual,
     "siglip2": write_siglip,
     "ai_art_resnet": write_ai_art_resnet,
     "ai_image_detector": lambda weights: write_swin(weights, "ai_image_detector"),

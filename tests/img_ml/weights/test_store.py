@@ -17,10 +17,11 @@ from typer.testing import CliRunner
 
 from forensics.errors import WeightsError
 from forensics.registry import Setup
+from img_ml.weights import store
 from img_ml.weights.__main__ import app, told_size
 from img_ml.weights.store import install, installed, installed_for, state_of
 from img_ml.weights.table import RECORDS, find, needed, of_profile
-from tests.img_ml.tiny import write_dino
+from tests.img_ml.tiny import write_dino, write_residual
 
 DINO = find("dinov2-base")
 MODEL = Path("dinov2-base") / "model.safetensors"
@@ -167,7 +168,7 @@ def test_where_the_new_files_cannot_come_into_their_place_the_old_ones_stay(
 
 def test_a_profile_takes_the_largest_weights_that_it_holds() -> None:
     names = {tier: [record.name for record in of_profile(tier)] for tier in ("light", "standard", "full")}
-    assert names["light"] == []
+    assert names["light"] == ["residual"]
     assert "dinov2-base" in names["standard"]
     assert "dinov2-large" in names["full"]
     assert "dinov2-base" not in names["full"]
@@ -181,9 +182,13 @@ def test_a_profile_may_choose_others(weights: Path) -> None:
         installed_for("dino", Setup(weights, options={"weights": "fatformer"}))
 
 
-def test_pull_says_of_a_profile_without_networks_that_it_needs_nothing(weights: Path) -> None:
+def test_pull_says_of_what_is_packaged_that_it_is_here(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_residual(tmp_path / "packaged")
+    monkeypatch.setattr(store, "PACKAGED", tmp_path / "packaged")
     pulled = CliRunner().invoke(app, ["pull", "light"])
-    assert (pulled.exit_code, pulled.output) == (0, "light needs no weights.\n")
+    assert (pulled.exit_code, pulled.output) == (0, "residual is here already.\n")
 
 
 def test_pull_takes_a_profile_of_ones_own(weights: Path, tmp_path: Path) -> None:
@@ -219,7 +224,7 @@ def test_neither_the_table_nor_the_light_profile_loads_torch() -> None:
         "from img_ml.profiles import load_profile\n"
         "from pathlib import Path\n"
         "engine = Engine(load_profile('light', Path('m')), Path('w'))\n"
-        "assert engine.analyzers and not engine.missing, engine.missing\n"
+        "assert engine.analyzers and not set(engine.missing) - {'residual'}, engine.missing\n"
         "print([m for m in ('torch', 'transformers', 'open_clip', 'timm') if m in sys.modules])\n"
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}

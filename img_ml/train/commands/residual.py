@@ -1,0 +1,109 @@
+"""`python -m img_ml.train residual`."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from img_ml.command import told_errors
+from img_ml.dataset import DatasetError, read_datasets
+from img_ml.settings import ImgMlSettings
+from img_ml.train import command
+from img_ml.train.plan import Plan
+
+Datasets = Annotated[
+    list[Path],
+    typer.Option("--dataset", help="CSV with filepath,label,split (source, source_image); may be given several times."),
+]
+
+
+def residual(
+    dataset: Datasets = [command.DATASET],  # noqa: B006 - typer copies it
+    network: Annotated[str, typer.Option(help="residual, or a baseline: ladeda, npr.")] = "residual",
+    front: Annotated[str, typer.Option(help="What it is shown: rgb, residual (high-pass channels) or both.")] = "rgb",
+    start: Annotated[str, typer.Option(help="What it begins with: imagenet or scratch.")] = "imagenet",
+    stages: Annotated[int, typer.Option(help="Stages of EfficientNet-Lite0 that are kept, 1 to 7.")] = 5,
+    side: Annotated[int, typer.Option(help="Pixels a side of the crops it learns from.")] = 128,
+    members: Annotated[int, typer.Option(min=2, max=10, help="Networks, each of which holds out other sources.")] = 3,
+    extra: Annotated[
+        Path | None, typer.Option(help="CSV of more images by AI, of sources of the datasets (reconstructions).")
+    ] = None,
+    extra_share: Annotated[float, typer.Option(min=0, max=0.9, help="Their share of the images by AI.")] = 0.15,
+    steps: Annotated[int, typer.Option(min=1, help="Most steps of training of each member.")] = 1500,
+    minutes: Annotated[
+        float, typer.Option(min=0, help="Most minutes of each member; the result then depends on the machine. 0: all.")
+    ] = 0.0,
+    batch: command.BatchSize = 48,
+    learning_rate: command.LearningRate = 1e-3,
+    check_every: command.CheckEvery = 250,
+    patience: command.Patience = 8,
+    seed: command.Seed = 0,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Members trained at once, a core each; unset: one for each core.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of each member that make crops.")] = 1,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Folder for the state of the training; unset: trained/NETWORK.")
+    ] = None,
+    pixels: Annotated[
+        Path | None, typer.Option(help="Folder that keeps the decoded images; unset: beside the state, until the end.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of weights to install in; unset: where the detectors look for them.")
+    ] = None,
+) -> None:
+    """Train the network of the detector `residual`: several members, each of which holds out other sources.
+
+    They learn from train and val alike; a member is watched on the sources that it holds out, and the fusion takes its
+    number for these. The test split is not looked at. Of images that several datasets hold, those of the first are
+    taken. The same seed, steps, images and libraries give the same weights on one kind of CPU.
+    """
+    talk = command.talk_console()
+    with told_errors(talk):
+        from img_ml.train.crossfit import crossfit, install_crossfit
+        from img_ml.train.crossfit_rows import read_extra
+        from img_ml.train.members import Workplace
+        from img_ml.train.small_networks import design_of
+
+        design = design_of(network, front, start, stages, side)
+        settings = ImgMlSettings()
+        if out is None and design.name != "residual":
+            raise DatasetError(f"No detector loads {design.name}: say where its weights shall lie by --out FOLDER.")
+        plan = _plan(steps, minutes, batch, learning_rate, check_every, patience, seed)
+        rows, more = read_datasets(dataset), read_extra(extra) if extra else []
+        folder = checkpoint or Path("trained") / design.name
+        place = Workplace(folder, _device(settings), jobs or os.cpu_count() or 1, threads)
+        folds, trained = crossfit(design, plan, rows, (more, extra_share), members, pixels or folder, place, talk)
+        weights = out or settings.weights_dir
+        locked = install_crossfit(design, plan, folds, trained, weights, folder)
+        if pixels is None:
+            for file in folder.glob("*.pixels*"):
+                file.unlink()
+    size = sum(file.size for file in locked.files.values())
+    aucs = ", ".join(f"{one.progress.best_auc:.3f}" for one in trained)
+    talk.print(f"Installed {design.name} in {weights}, {size / 1e6:.1f} MB: AUC {aucs} on the sources held out.")
+
+
+def _plan(
+    steps: int, minutes: float, batch: int, learning_rate: float, check_every: int, patience: int, seed: int
+) -> Plan:
+    return Plan(
+        steps=steps,
+        minutes=minutes,
+        batch=batch,
+        learning_rate=learning_rate,
+        check_every=check_every,
+        patience=patience,
+        seed=seed,
+        warmup_steps=min(100, steps),
+        average=0.998,
+        smoothing=0.05,
+        channels_last=True,
+    )
+
+
+def _device(settings: ImgMlSettings) -> str:
+    from img_ml.device import choose_device
+
+    return choose_device(settings.device)

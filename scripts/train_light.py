@@ -1,0 +1,102 @@
+"""The light profile as it ships, from datasets to a measured artifact: `python -m scripts.train_light`."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from img_ml.command import told_errors
+from img_ml.dataset import DatasetError
+from img_ml.settings import PACKAGED_MODELS
+from img_ml.weights.store import PACKAGED
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+NETWORK = "residual"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One command of the road; done where `result` is there. `setting` are environment variables it runs under."""
+
+    module: str
+    arguments: tuple[str, ...]
+    result: Path
+    setting: Mapping[str, str] = field(default_factory=dict)
+
+
+@app.command()
+def train_light(
+    dataset: Annotated[list[Path], typer.Option(help="CSV as train_fusion takes it. Repeatable: the first one wins.")],
+    out: Annotated[Path, typer.Option(help="Folder of everything that is made; a later run goes on there.")] = Path(
+        "trained/light"
+    ),
+    steps: Annotated[int, typer.Option(min=1, help="Steps of training of each member of the network.")] = 1500,
+    views: Annotated[int, typer.Option(min=1, max=20, help="Random views of each image for the fusion.")] = 2,
+    seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 0,
+    jobs: Annotated[int, typer.Option(min=1, help="Members trained at once, a core each.")] = 2,
+    install: Annotated[bool, typer.Option(help="Put the result in place of what the package ships.")] = False,
+) -> None:
+    """Train the network, then the fusion over it; the last word is what it reaches on the test split.
+
+    A step whose result is there is not done again. Exit codes: 0 done, 2 something is wrong with the input,
+    3 interrupted.
+    """
+    with told_errors(talk):
+        if out.exists() and not out.is_dir():
+            raise DatasetError(f"{out} is a file: name a folder for --out.")
+        for step in road(dataset, out, steps, views, seed, jobs):
+            _take(step)
+        if install:
+            _install(out)
+
+
+def road(datasets: Sequence[Path], out: Path, steps: int, views: int, seed: int, jobs: int) -> tuple[Step, ...]:
+    """The commands, in order."""
+    named = tuple(part for path in datasets for part in ("--dataset", str(path)))
+    seeded = ("--seed", str(seed))
+    weights, artifact = out / "weights", out / "artifact"
+    trained = ("--checkpoint", str(out / "state"), "--out", str(weights), "--steps", str(steps), "--jobs", str(jobs))
+    fused = ("--profile", "light", "--views", str(views), "--cache", str(out / "features"), "--out", str(artifact))
+    return (
+        Step("img_ml.train", (NETWORK, *named, *seeded, *trained), weights / NETWORK),
+        Step(
+            "fusion.train_fusion",
+            (*named, *seeded, *fused),
+            artifact / "manifest.json",
+            {"IMG_ML_WEIGHTS_DIR": str(weights)},
+        ),
+    )
+
+
+def _take(step: Step) -> None:
+    told = shlex.join(["python", "-m", step.module, *step.arguments])
+    if step.result.exists():
+        talk.print(f"{step.result} is there already: {told} is not run again.")
+        return
+    talk.print(f"$ {told}", style="bold")
+    # One thread each: members and processes share the cores already, and sums come out alike on every machine.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **step.setting}
+    code = subprocess.run([sys.executable, "-m", step.module, *step.arguments], env=environment).returncode
+    if code:
+        raise typer.Exit(code if code > 0 else 3)
+
+
+def _install(out: Path) -> None:
+    """Copy weights and artifact to where the package looks for them, the old ones away first."""
+    for made, shipped in ((out / "weights", PACKAGED), (out / "artifact", PACKAGED_MODELS / "light")):
+        shutil.rmtree(shipped, ignore_errors=True)
+        shutil.copytree(made, shipped, ignore=shutil.ignore_patterns(".*"))
+        talk.print(f"Installed {shipped}")
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,191 @@
+"""The training of the detector `residual`: from several datasets to members in one graph, which hold out sources."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from img_ml.dataset import DatasetError, Row
+from img_ml.held_out import source_mark
+from img_ml.onnx_session import Members, session_of
+from img_ml.train.__main__ import app
+from img_ml.train.crossfit_rows import folds_of, held_out, read_extra, with_extra
+from img_ml.weights.store import installed
+from img_ml.weights.table import find
+
+SMALL = ["--start", "scratch", "--stages", "1", "--side", "32", "--batch", "4", "--check-every", "2", "--members", "2"]
+
+
+def row(name: str, label: int, source: str, split: str = "train", **record: str) -> Row:
+    return Row(Path(name), label, split, source, "ai" if label else "real", record=record)
+
+
+def command(dataset: Path, folder: Path, *more: str) -> list[str]:
+    places = ["--checkpoint", str(folder / "state"), "--out", str(folder / "weights")]
+    return ["residual", "--dataset", str(dataset), *SMALL, *places, *more]
+
+
+def run(arguments: list[str]) -> str:
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((folder / "weights" / "residual").iterdir())}
+
+
+@pytest.fixture(scope="module")
+def whole(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole")
+    run(command(dataset, folder, "--steps", "6", "--jobs", "2"))
+    return folder
+
+
+def test_the_graph_is_what_the_members_are(whole: Path) -> None:
+    from safetensors.torch import load_file
+
+    from img_ml.networks.residual import ResidualNetwork
+
+    weights = installed(find("residual"), whole / "weights")
+    members = Members(session_of(weights.file("residual.onnx").read_bytes(), 1))
+    states = load_file(whole / "state" / "model.safetensors")
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 70, 93, 3), dtype=np.uint8)
+    assert members.count == 2
+    for member in range(2):
+        network = ResidualNetwork("both", 1).eval()
+        own = {name[2:]: value for name, value in states.items() if name.startswith(f"{member}.")}
+        network.load_state_dict(own)
+        with torch.no_grad():
+            expected = network(torch.from_numpy(pixels).permute(0, 3, 1, 2).float())
+        assert np.allclose(members.logits(member, pixels), expected, atol=1e-3)
+        assert np.allclose(members.maps(member, pixels).mean(axis=(1, 2)), expected, atol=1e-3)
+
+
+def test_every_source_is_held_out_by_one_member_and_none_is_named(whole: Path) -> None:
+    text = (whole / "weights" / "residual" / "config.json").read_text(encoding="utf-8")
+    facts = json.loads(text)
+    assert sorted(facts["held_out"]) == sorted(source_mark(f"s{k}") for k in range(6))
+    assert set(facts["held_out"].values()) == {0, 1}
+    assert sum(one["sources"] for one in facts["members"]) == 6
+    assert '"s1"' not in text
+
+
+def test_nothing_but_the_tensors_stays_of_a_training_that_is_done(whole: Path) -> None:
+    assert [path.name for path in (whole / "state").iterdir()] == ["model.safetensors"]
+
+
+@pytest.mark.slow
+def test_an_interrupted_training_goes_on_to_the_same_weights(dataset: Path, whole: Path, tmp_path: Path) -> None:
+    arguments = command(dataset, tmp_path, "--steps", "6", "--jobs", "1")
+    with begun(arguments) as process:
+        process.send_signal(signal.SIGINT)
+        told = process.communicate(timeout=120)[1]
+    assert process.returncode == 3, told
+    assert "Traceback" not in told
+    assert (tmp_path / "state" / "member0.checkpoint.safetensors").is_file()
+    assert "Going on after step" in run_told(arguments)
+    assert files_of(tmp_path) == files_of(whole)
+
+
+@contextmanager
+def begun(arguments: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """The command, once a member was looked at; killed at the end."""
+    command_line = [sys.executable, "-m", "img_ml.train", *arguments]
+    with subprocess.Popen(command_line, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        try:
+            while "Step 2" not in process.stderr.readline():
+                assert process.poll() is None
+            yield process
+        finally:
+            process.kill()
+
+
+def run_told(arguments: list[str]) -> str:
+    done = subprocess.run([sys.executable, "-m", "img_ml.train", *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+@pytest.mark.slow
+def test_members_end_with_the_process_that_began_them(dataset: Path, tmp_path: Path) -> None:
+    arguments = command(dataset, tmp_path, "--steps", "100000", "--jobs", "1", "--patience", "100000")
+    with begun(arguments) as process:
+        process.kill()
+        # The member holds the pipe open for as long as it lives.
+        process.communicate(timeout=60)
+
+
+@pytest.mark.parametrize("network", ["ladeda", "npr"])
+def test_baselines_are_trained_by_the_same_command(dataset: Path, tmp_path: Path, network: str) -> None:
+    run(command(dataset, tmp_path, "--steps", "2", "--network", network))
+    data = (tmp_path / "weights" / network / f"{network}.onnx").read_bytes()
+    members = Members(session_of(data, 1))
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 65, 70, 3), dtype=np.uint8)
+    assert members.maps(0, pixels).mean() == pytest.approx(members.logits(0, pixels)[0], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--front", "grey"], "choose one of rgb, residual, both"),
+        (["--network", "vit"], "choose one of residual, ladeda, npr"),
+        (["--stages", "8"], "choose 1 to 7"),
+        (["--side", "16"], "at least 32"),
+        (["--extra", "nowhere.csv"], "There is no nowhere.csv"),
+        (["--members", "9"], "at least 9 sources"),
+    ],
+)
+def test_what_cannot_be_trained_is_told(dataset: Path, tmp_path: Path, more: list[str], told: str) -> None:
+    done = CliRunner().invoke(app, command(dataset, tmp_path, *more))
+    assert done.exit_code == 2
+    assert told in done.output.replace("\n", " ")
+
+
+def test_a_baseline_needs_a_place_to_lie(dataset: Path) -> None:
+    done = CliRunner().invoke(app, ["residual", "--dataset", str(dataset), "--network", "npr"])
+    assert done.exit_code == 2
+    assert "--out" in done.output
+
+
+def test_a_fold_learns_from_no_image_of_what_it_holds_out() -> None:
+    rows = [row(f"{s}{label}{k}", label, f"s{s}") for s in range(6) for label in (0, 1) for k in range(3)]
+    rows.append(row("t", 1, "t", "test"))
+    extra = [row(f"extra{s}", 1, f"s{s}") for s in range(6)] + [row("extra", 1, "unknown"), row("extra_t", 1, "t")]
+    folds = folds_of(rows, extra, 3, 0)
+    for member, fold in enumerate(folds):
+        division, _ = with_extra(fold, 0.15)
+        learned = {one.source for one in division.learned}
+        watched = {one.source for one in division.watched}
+        assert not learned & watched
+        assert learned | watched == {f"s{s}" for s in range(6)}
+        assert {one.source for one in fold.extra} == learned
+        assert {source_mark(source) for source in watched} == {m for m, k in held_out(folds).items() if k == member}
+
+
+def test_extra_images_take_their_share_of_those_by_ai() -> None:
+    rows = [row(f"{s}{label}{k}", label, f"s{s}") for s in range(6) for label in (0, 1) for k in range(3)]
+    extra = [row(f"extra{s}{k}", 1, f"s{s}") for s in range(6) for k in range(10 * (s + 1))]
+    division, weigh = with_extra(folds_of(rows, extra, 3, 0)[0], 0.15)
+    weights = weigh(division.learned)
+    share = weights / weights.sum()
+    is_extra = np.array([str(one.path).startswith("extra") for one in division.learned])
+    ai = np.array([one.label == 1 for one in division.learned])
+    assert share[ai].sum() == pytest.approx(0.5)
+    assert share[is_extra].sum() == pytest.approx(0.075)
+
+
+def test_extra_images_are_by_ai(tmp_path: Path) -> None:
+    listed = tmp_path / "extra.csv"
+    listed.write_text("filepath,label,split\na.png,0,train\n", encoding="utf-8")
+    with pytest.raises(DatasetError, match="label 1 alone"):
+        read_extra(listed)
