@@ -35,7 +35,7 @@ class ResidualNetwork(PositionLogits):
     """
 
     def __init__(
-        self, front: Front = "both", stages: int = STAGES, published: Mapping[str, Tensor] | None = None
+        self, front: Front = "rgb", stages: int = STAGES, published: Mapping[str, Tensor] | None = None
     ) -> None:
         trunk: Any = timm.create_model(BACKBONE, pretrained=False, num_classes=0)
         if published is not None:

@@ -23,7 +23,7 @@ class Design:
     """Which network is trained on crops of `side` pixels; `front`, `start` and `stages` are those of `residual`."""
 
     name: Name
-    front: Front = "both"
+    front: Front = "rgb"
     start: Start = "imagenet"
     stages: int = STAGES
     side: int = 128

@@ -46,7 +46,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def whole(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
-    run(command(dataset, folder, "--steps", "6", "--jobs", "2"))
+    run(command(dataset, folder, "--steps", "6", "--jobs", "2", "--front", "both"))
     return folder
 
 
