@@ -90,7 +90,8 @@ resamples images."""
 def _counts(counts: dict[str, tuple[int, int]]) -> str:
     rows = "\n".join(f"| {name} | {views} | {sources} |" for name, (views, sources) in counts.items() if views)
     return (
-        "The splits are those of the dataset. Training images are not part of this artifact.\n\n"
+        "The splits are those of the dataset. Training images are not part of this artifact; [SOURCES.md](SOURCES.md) "
+        "lists every source.\n\n"
         f"| split and kind | views | sources |\n|---|---|---|\n{rows}"
     )
 

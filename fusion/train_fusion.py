@@ -18,6 +18,7 @@ from fusion.extract import extract
 from fusion.fit import Fitted, Plan, fit
 from fusion.heads import told_kinds
 from fusion.report import Report, measure, metrics
+from fusion.sources import SOURCES_FILE, read_licences, sources_page
 from fusion.table import FeatureTable
 from fusion.weighers.weigher import Kind
 from img_ml.command import data_console, told_errors
@@ -54,6 +55,10 @@ def train(
             help="Another kind of head than the detector's own: svm, svm_linear, linear (logistic) or mlp. Repeatable.",
         ),
     ] = None,
+    sources: Annotated[
+        Path | None,
+        typer.Option(help="CSV with the columns repo,licence: what SOURCES.md says of the dataset's sources."),
+    ] = None,
     false_positives: Annotated[
         float, typer.Option(min=0, max=1, help="Share of held-out views of label 0 that may be called AI.")
     ] = 0.01,
@@ -74,7 +79,7 @@ def train(
         plan = Plan(model, views, seed, false_positives, false_negatives, skip, kinds)
         folder = _fresh(Path("trained"), f"{chosen.name}-{model}") if out is None else _usable(out)
         engine = Engine(chosen, settings.weights_dir, settings.device, settings.device_use)
-        rows = read_datasets(dataset)
+        rows, licences = read_datasets(dataset), read_licences(sources) if sources is not None else {}
         _warn(rows, talk)
         table = extract(rows, engine, FeatureCache(cache), training_views(views, seed), talk)
         talk.print(f"Cross-validating on {len(table)} views, folds grouped by source ...")
@@ -82,6 +87,7 @@ def train(
         report = measure(fitted)
         _warn_of_formats(table.where(table.split == "test"), talk)
         documents = _documents(chosen.name, fitted, report, plan)
+        documents[SOURCES_FILE] = sources_page(table, licences)
         write_artifact(folder, chosen.name, fitted.model, fitted.heads, documents)
         fingerprint = load_artifact(folder).fingerprint
     console = data_console()

@@ -43,6 +43,7 @@ def train_light(
     views: Annotated[int, typer.Option(min=1, max=20, help="Random views of each image for the fusion.")] = 2,
     seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 0,
     jobs: Annotated[int, typer.Option(min=1, help="Members trained at once, a core each.")] = 2,
+    sources: Annotated[Path | None, typer.Option(help="CSV with repo,licence, for the list of sources.")] = None,
     install: Annotated[bool, typer.Option(help="Put the result in place of what the package ships.")] = False,
 ) -> None:
     """Train the network, then the fusion over it; the last word is what it reaches on the test split.
@@ -53,24 +54,27 @@ def train_light(
     with told_errors(talk):
         if out.exists() and not out.is_dir():
             raise DatasetError(f"{out} is a file: name a folder for --out.")
-        for step in road(dataset, out, steps, views, seed, jobs):
+        for step in road(dataset, sources, out, steps, views, seed, jobs):
             _take(step)
         if install:
             _install(out)
 
 
-def road(datasets: Sequence[Path], out: Path, steps: int, views: int, seed: int, jobs: int) -> tuple[Step, ...]:
+def road(
+    datasets: Sequence[Path], sources: Path | None, out: Path, steps: int, views: int, seed: int, jobs: int
+) -> tuple[Step, ...]:
     """The commands, in order."""
     named = tuple(part for path in datasets for part in ("--dataset", str(path)))
     seeded = ("--seed", str(seed))
     weights, artifact = out / "weights", out / "artifact"
     trained = ("--checkpoint", str(out / "state"), "--out", str(weights), "--steps", str(steps), "--jobs", str(jobs))
     fused = ("--profile", "light", "--views", str(views), "--cache", str(out / "features"), "--out", str(artifact))
+    told = () if sources is None else ("--sources", str(sources))
     return (
         Step("img_ml.train", (NETWORK, *named, *seeded, *trained), weights / NETWORK),
         Step(
             "fusion.train_fusion",
-            (*named, *seeded, *fused),
+            (*named, *seeded, *fused, *told),
             artifact / "manifest.json",
             {"IMG_ML_WEIGHTS_DIR": str(weights)},
         ),

@@ -1,0 +1,46 @@
+"""The one command from datasets to what ships: the road it takes, and that it goes on where it was."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from scripts import train_light
+from scripts.train_light import app, road
+
+runner = CliRunner()
+
+
+def test_the_fusion_is_trained_over_the_network_of_the_same_road(tmp_path: Path) -> None:
+    network, fusion = road([Path("a.csv"), Path("b.csv")], None, tmp_path, steps=7, views=1, seed=3, jobs=2)
+    assert (network.module, fusion.module) == ("img_ml.train", "fusion.train_fusion")
+    for step in (network, fusion):
+        assert step.arguments.count("--dataset") == 2
+        assert step.arguments[step.arguments.index("--seed") + 1] == "3"
+    assert network.result == Path(fusion.setting["IMG_ML_WEIGHTS_DIR"]) / "residual"
+
+
+def test_what_is_there_is_not_made_again_and_is_installed_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, shipped = tmp_path / "made", tmp_path / "shipped"
+    (made / "weights" / "residual").mkdir(parents=True)
+    (made / "weights" / "residual" / "residual.onnx").write_bytes(b"new")
+    (made / "weights" / ".lock").touch()
+    (made / "artifact").mkdir()
+    (made / "artifact" / "manifest.json").write_text("{}", encoding="utf-8")
+    (shipped / "light").mkdir(parents=True)
+    (shipped / "light" / "old.txt").touch()
+    monkeypatch.setattr(train_light, "PACKAGED", shipped / "weights")
+    monkeypatch.setattr(train_light, "PACKAGED_MODELS", shipped)
+    done = runner.invoke(app, ["--dataset", "none.csv", "--out", str(made), "--install"])
+    assert done.exit_code == 0, done.output
+    assert done.output.count("is there already") == 2
+    found = sorted(str(path.relative_to(shipped)) for path in shipped.rglob("*") if path.is_file())
+    assert found == ["light/manifest.json", "weights/residual/residual.onnx"]
+
+
+def test_a_step_that_fails_ends_the_road_with_its_code(tmp_path: Path) -> None:
+    done = runner.invoke(app, ["--dataset", str(tmp_path / "none.csv"), "--out", str(tmp_path / "made")])
+    assert done.exit_code == 2
+    assert not (tmp_path / "made" / "artifact").exists()
