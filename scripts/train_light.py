@@ -40,7 +40,7 @@ def train_light(
         "trained/light"
     ),
     steps: Annotated[int, typer.Option(min=1, help="Steps of training of each member of the network.")] = 1500,
-    views: Annotated[int, typer.Option(min=1, max=20, help="Random views of each image for the fusion.")] = 2,
+    views: Annotated[int, typer.Option(min=1, max=20, help="Random views of each image for the fusion.")] = 1,
     seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 0,
     jobs: Annotated[int, typer.Option(min=1, help="Members trained at once, a core each.")] = 2,
     sources: Annotated[Path | None, typer.Option(help="CSV with repo,licence, for the list of sources.")] = None,
