@@ -65,10 +65,7 @@ class MembersDetector:
             return Skipped(self._name, too_small_reason())
         places = spread_places(sample.height, sample.width, MOST_WINDOWS, WINDOW // 2)
         windows = np.stack(_cut(sample.pixels, places))
-        found = [
-            self._members.logits(member, windows[list(seen)])
-            for member, seen in enumerate(shared_out(len(windows), self._members.count))
-        ]
+        found = self._members.logits([windows[list(seen)] for seen in shared_out(len(windows), self._members.count)])
         logits = np.array([one.mean() for one in found])
         return self._told(Answer(logits, len(windows), float(np.concatenate(found).std())))
 
@@ -103,7 +100,7 @@ def located(members: Members, pixels: Pixels) -> Heatmap:
     total = np.zeros((math.ceil(height / CELL), math.ceil(width / CELL)))
     seen = np.zeros_like(total)
     for (top, left), window in _placed(pixels):
-        logits = np.mean([members.maps(member, window[None])[0] for member in range(members.count)], axis=0)
+        logits = np.mean([one[0] for one in members.maps([window[None]] * members.count)], axis=0)
         cells = _in_cells(logits, window)
         # Corners lie on multiples of half a place; which of two it counts for does not show.
         part = np.s_[top // CELL : top // CELL + cells.shape[0], left // CELL : left // CELL + cells.shape[1]]

@@ -1,5 +1,6 @@
 """Members of one ONNX graph run on the CPU by ONNX Runtime; torch is not needed."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,30 +39,29 @@ def session_of(data: bytes, threads: int) -> "InferenceSession":
 
 
 class Members:
-    """The members of a graph that `img_ml.train.onnx_export` wrote: of each, logits and maps of images."""
+    """The members of a graph that `img_ml.train.onnx_export` wrote: of each, logits and maps of its own images.
+
+    All members are asked together: the runtime computes every one of them in any case, also where one alone is asked.
+    """
 
     def __init__(self, session: "InferenceSession") -> None:
         """Raises WeightsError where the graph is of another kind."""
-        import onnxruntime
-
         self._session = session
-        outputs = {output.name for output in session.get_outputs()}
-        self.count = sum(name.startswith("logits") for name in outputs)
+        inputs, outputs = [one.name for one in session.get_inputs()], {one.name for one in session.get_outputs()}
+        self.count = len(inputs)
         wanted = {f"{kind}{k}" for kind in ("logits", "maps") for k in range(self.count)}
-        if not self.count or outputs != wanted or [one.name for one in session.get_inputs()] != ["pixels"]:
+        if outputs != wanted or inputs != [f"pixels{k}" for k in range(self.count)]:
             raise WeightsError("The ONNX graph is not one of members: its inputs or outputs have other names.")
-        # One member is asked at a time; the others need not be computed.
-        self._run = onnxruntime.RunOptions()
-        self._run.only_execute_path_to_fetches = True
 
-    def logits(self, member: int, pixels: Pixels) -> Floats:
-        """A member's logits (n,) of images n x H x W x 3."""
-        return self._outputs([f"logits{member}"], pixels)[0]
+    def logits(self, pixels: Sequence[Pixels]) -> list[Floats]:
+        """Each member's logits (n,) of its images n x H x W x 3."""
+        return self._outputs("logits", pixels)
 
-    def maps(self, member: int, pixels: Pixels) -> Floats:
-        """A member's logits of every place n x h x w of images n x H x W x 3; their mean is the image's logit."""
-        return self._outputs([f"maps{member}"], pixels)[0]
+    def maps(self, pixels: Sequence[Pixels]) -> list[Floats]:
+        """Each member's logits of every place n x h x w of its images n x H x W x 3; their mean is an image's logit."""
+        return self._outputs("maps", pixels)
 
-    def _outputs(self, names: list[str], pixels: Pixels) -> list[Floats]:
-        found = self._session.run(names, {"pixels": np.ascontiguousarray(pixels)}, self._run)
+    def _outputs(self, kind: str, pixels: Sequence[Pixels]) -> list[Floats]:
+        given = {f"pixels{member}": np.ascontiguousarray(one) for member, one in enumerate(pixels)}
+        found = self._session.run([f"{kind}{member}" for member in range(self.count)], given)
         return [np.asarray(one, dtype=np.float64) for one in found]

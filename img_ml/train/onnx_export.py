@@ -24,16 +24,16 @@ MOST_CHANGE = 0.01
 
 
 class _Graph(nn.Module):
-    """Pixels n x H x W x 3 (uint8) in; of each member the logits (n,), then of each the maps n x h x w."""
+    """Pixels n x H x W x 3 (uint8) for each member in; of each the logits (n,), then of each the maps n x h x w."""
 
     def __init__(self, members: Sequence[PositionLogits]) -> None:
         super().__init__()
         self._members = members
         self.kept = nn.ModuleList(members)
 
-    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        images = pixels.permute(0, 3, 1, 2).float()
-        maps = [member.maps(images) for member in self._members]
+    def forward(self, *pixels: Tensor) -> tuple[Tensor, ...]:
+        images = [one.permute(0, 3, 1, 2).float() for one in pixels]
+        maps = [member.maps(one) for member, one in zip(self._members, images, strict=True)]
         return (*(one.mean(dim=(1, 2)) for one in maps), *maps)
 
 
@@ -57,8 +57,9 @@ def exported(members: Sequence[PositionLogits], largest: int) -> bytes:
 def _traced(members: Sequence[PositionLogits]) -> bytes:
     graph = _Graph([member.cpu() for member in members]).eval()
     outputs = [*(f"logits{k}" for k in range(len(members))), *(f"maps{k}" for k in range(len(members)))]
-    sides = {0: "images", 1: "height", 2: "width"}
-    places = {name: {0: "images"} if name.startswith("logits") else sides for name in outputs}
+    inputs = [f"pixels{k}" for k in range(len(members))]
+    sides = {name: {0: f"images_{name}", 1: f"height_{name}", 2: f"width_{name}"} for name in (*inputs, *outputs)}
+    places = {name: {0: one[0]} if name.startswith("logits") else one for name, one in sides.items()}
     buffer = io.BytesIO()
     # The exporter talks of itself: it is the older of two, which is the one that keeps every side of an image free.
     quiet = io.StringIO()
@@ -67,11 +68,11 @@ def _traced(members: Sequence[PositionLogits]) -> bytes:
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         torch.onnx.export(
             graph,
-            (torch.zeros(2, 64, 80, 3, dtype=torch.uint8),),
+            tuple(torch.zeros(2, 64, 80, 3, dtype=torch.uint8) for _ in members),
             buffer,  # type: ignore[arg-type]  # the older exporter takes it
-            input_names=["pixels"],
+            input_names=inputs,
             output_names=outputs,
-            dynamic_axes={"pixels": sides, **places},
+            dynamic_axes=places,
             opset_version=OPSET,
             dynamo=False,
         )
@@ -104,4 +105,4 @@ def _logits(data: bytes) -> NDArray[np.float64]:
     smooth = np.kron(random.integers(0, 256, (4, 12, 12, 3)), np.ones((1, 8, 8, 1), dtype=np.int64))
     pixels = np.concatenate([rough, smooth, (rough + 7 * smooth) // 8]).astype(np.uint8)
     members = Members(session_of(data, threads=1))
-    return np.stack([members.logits(k, pixels) for k in range(members.count)])
+    return np.stack(members.logits([pixels] * members.count))

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,17 +39,17 @@ class Brightness:
 
     count = 3
 
-    def maps(self, member: int, pixels: np.ndarray) -> np.ndarray:
+    def maps(self, pixels: Sequence[np.ndarray]) -> list[np.ndarray]:
+        return [self._map(one) + member / 10 for member, one in enumerate(pixels)]
+
+    def _map(self, pixels: np.ndarray) -> np.ndarray:
         height, width = (-(-length // 16) for length in pixels.shape[1:3])
         cells = np.zeros((len(pixels), height, width))
         for row in range(height):
             for column in range(width):
                 part = pixels[:, 16 * row : 16 * row + 16, 16 * column : 16 * column + 16]
-                cells[:, row, column] = part.mean(axis=(1, 2, 3)) / 16 - 8 + member / 10
+                cells[:, row, column] = part.mean(axis=(1, 2, 3)) / 16 - 8
         return cells
-
-    def logits(self, member: int, pixels: np.ndarray) -> np.ndarray:
-        return self.maps(member, pixels).mean(axis=(1, 2))
 
 
 @pytest.fixture(scope="module")

@@ -203,10 +203,10 @@ def test_every_record_says_what_a_user_needs() -> None:
     assert len({record.name for record in RECORDS}) == len(RECORDS)
     for record in RECORDS:
         assert record.licence
-        assert ("trained on images of your own" if record.origin == "trained" else "https://") in record.where
+        assert "https://" in record.where or (record.origin == "trained" and "images of your own" in record.where)
         assert record.size > 0
         assert bool(record.repository) == (record.origin == "hub")
-        assert any(file.name.endswith(".safetensors") for file in record.files)
+        assert any(file.name.endswith((".safetensors", ".onnx")) for file in record.files)
 
 
 @pytest.mark.parametrize(
