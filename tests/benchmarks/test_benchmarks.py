@@ -20,6 +20,7 @@ from benchmarks.support.rates import rate
 from benchmarks.support.synthetic_photo import synthetic_photo
 from benchmarks.support.usage import members
 from forensics.examine import analyzers
+from img_ml.weights.lock import read_lock
 from img_ml.weights.table import find
 
 ROOT = Path(__file__).parents[2]
@@ -93,19 +94,17 @@ def test_time_in_which_kernels_overlap_counts_once() -> None:
     [pytest.param(name, marks=pytest.mark.slow) if name == "aekl" else name for name in WRITERS],
 )
 def test_random_weights_of_full_size_have_the_files_of_their_record(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: dict[str, list[str]] = {}
     write = random_weights.write_tensors
     monkeypatch.setattr(random_weights, "random_tensors", lambda network: {"one": torch.zeros(1)})
 
     def noted(weights: Path, record: str, network: torch.nn.Module, texts: dict[str, object]) -> None:
-        seen[record] = [*texts, *(key for key, value in network.state_dict().items() if value.ndim > 1)]
         assert all(value.is_meta or value.numel() < 1 << 22 for value in network.state_dict().values())
         write(weights, record, network, texts)
 
     monkeypatch.setattr(random_weights, "write_tensors", noted)
     with TemporaryDirectory() as folder:
         WRITERS[name](Path(folder))
-        (record,) = seen
+        (record,) = read_lock(Path(folder))
         assert all((Path(folder) / record / file.name).is_file() for file in find(record).files)
 
 
