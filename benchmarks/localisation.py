@@ -1,0 +1,105 @@
+"""`python -m benchmarks.localisation CSV`: whether the map of `residual` finds a generated part among real ones.
+
+Six crops of one real source are laid out as one picture, one of them is replaced by a generated crop, and the whole is
+written as JPEG of quality 90, so that nothing but the content differs. Prints the AUC of the map's places, generated
+against real ones, averaged over the pictures, with a bootstrap interval over the generated crops' sources.
+"""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from PIL import Image
+from rich.console import Console
+from rich.progress import track
+from sklearn.metrics import roc_auc_score
+
+from forensics.decode import decode
+from forensics.registry import Setup, get
+from img_ml.command import told_errors
+from img_ml.dataset import DatasetError, Row, read_rows
+from img_ml.profiles import load_profile
+from img_ml.settings import ImgMlSettings
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+COLUMNS, LINES, SIDE = 3, 2, 224
+PARTS = COLUMNS * LINES
+
+
+@app.command()
+def main(
+    dataset: Annotated[
+        Path, typer.Argument(help="CSV with kinds and sources; images of 224 px or more.")
+    ],
+    split: Annotated[str, typer.Option(help="train, val or test; the packaged network knows train and val.")] = "test",
+    pictures: Annotated[int, typer.Option(min=2, help="Most pictures to make.")] = 100,
+    seed: Annotated[int, typer.Option(help="Seed of what is put together.")] = 0,
+) -> None:
+    """Measure the map of the detector `residual` on pictures with one generated part."""
+    with told_errors(talk):
+        rows = [row for row in read_rows(dataset) if row.split == split]
+        random = np.random.default_rng(seed)
+        chosen = _generated(rows, pictures, random)
+        load_profile("light", ImgMlSettings().model_dir)
+        detector = get("residual").load(Setup(ImgMlSettings().weights_dir))  # type: ignore[misc]
+        found = []
+        for row in track(chosen, "Measuring", console=talk, transient=True, disable=not talk.is_terminal):
+            picture, place = _picture(row, _neighbours(rows, random), int(random.integers(PARTS)))
+            heatmap = detector.locate(decode(picture))  # type: ignore[attr-defined]
+            found.append(_auc(heatmap, place))
+    low, high = _interval(np.array(found), [row.source for row in chosen], random)
+    typer.echo(f"{len(found)} pictures: AUC {np.mean(found):.3f} [{low:.3f}, {high:.3f}] over sources")
+
+
+def _generated(rows: Sequence[Row], count: int, random: np.random.Generator) -> list[Row]:
+    ai = [row for row in rows if row.kind == "ai"]
+    if not ai or not any(row.kind == "real" for row in rows):
+        raise DatasetError("The split needs images of the kinds ai and real.")
+    return [ai[place] for place in random.permutation(len(ai))[:count].tolist()]
+
+
+def _neighbours(rows: Sequence[Row], random: np.random.Generator) -> list[Row]:
+    """Real crops of one source."""
+    real = [row for row in rows if row.kind == "real"]
+    source = real[int(random.integers(len(real)))].source
+    pool = [row for row in real if row.source == source]
+    return [pool[place] for place in random.choice(len(pool), PARTS, replace=len(pool) < PARTS).tolist()]
+
+
+def _picture(generated: Row, neighbours: Sequence[Row], place: int) -> tuple[bytes, int]:
+    canvas = Image.new("RGB", (COLUMNS * SIDE, LINES * SIDE))
+    for index, neighbour in enumerate(neighbours):
+        pixels = decode((generated if index == place else neighbour).path.read_bytes()).pixels[:SIDE, :SIDE]
+        canvas.paste(Image.fromarray(pixels), (index % COLUMNS * SIDE, index // COLUMNS * SIDE))
+    buffer = io.BytesIO()
+    canvas.save(buffer, "JPEG", quality=90, subsampling=0)
+    return buffer.getvalue(), place
+
+
+def _auc(heatmap: NDArray[np.float32], place: int) -> float:
+    mask = np.zeros((LINES, COLUMNS), dtype=np.uint8)
+    mask[place // COLUMNS, place % COLUMNS] = 1
+    size = (heatmap.shape[1], heatmap.shape[0])
+    inside = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
+    return float(roc_auc_score(inside.ravel(), heatmap.ravel()))
+
+
+def _interval(values: NDArray[np.float64], sources: Sequence[str], random: np.random.Generator) -> tuple[float, float]:
+    """95 % of the means when whole sources are drawn again."""
+    names, place = np.unique(np.array(sources), return_inverse=True)
+    parts = [values[place == index] for index in range(len(names))]
+    means = [
+        np.concatenate([parts[index] for index in random.integers(len(parts), size=len(parts)).tolist()]).mean()
+        for _ in range(1000)
+    ]
+    low, high = np.quantile(means, (0.025, 0.975)).tolist()
+    return low, high
+
+
+if __name__ == "__main__":
+    app()
