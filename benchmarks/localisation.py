@@ -33,9 +33,7 @@ PARTS = COLUMNS * LINES
 
 @app.command()
 def main(
-    dataset: Annotated[
-        Path, typer.Argument(help="CSV with kinds and sources; images of 224 px or more.")
-    ],
+    dataset: Annotated[Path, typer.Argument(help="CSV with kinds and sources; images of 224 px or more.")],
     split: Annotated[str, typer.Option(help="train, val or test; the packaged network knows train and val.")] = "test",
     pictures: Annotated[int, typer.Option(min=2, help="Most pictures to make.")] = 100,
     seed: Annotated[int, typer.Option(help="Seed of what is put together.")] = 0,

@@ -99,10 +99,11 @@ def _counts(counts: dict[str, tuple[int, int]]) -> str:
 def _command(profile: str, plan: Plan) -> str:
     """The command that gives this artifact again from the same dataset."""
     heads = "".join(f" --head {detector}={kind}" for detector, kind in plan.heads.items())
+    weighed = "".join(f" --weigh {detector}" for detector in plan.weighed)
     return f"""```console
 $ python -m fusion.train_fusion --dataset dataset.csv --profile {profile} --model {plan.model} \\
     --views {plan.views} --seed {plan.seed} --skip {plan.skip:g} \\
-    --false-positives {plan.false_positive_rate:g} --false-negatives {plan.false_negative_rate:g}{heads}
+    --false-positives {plan.false_positive_rate:g} --false-negatives {plan.false_negative_rate:g}{heads}{weighed}
 ```
 
 The same dataset (`metrics.json` has the SHA-256 over its images, labels and splits), seed and \

@@ -31,7 +31,8 @@ _REFERENCE_ROWS = 2000
 class Plan:
     """What a training run is asked for.
 
-    `skip` is the share of detectors struck out of each training row, `heads` are kinds of head chosen by detector.
+    `skip` is the share of detectors struck out of each training row, `heads` are kinds of head chosen by detector,
+    `weighed` the detectors that the fusion is to weigh, all where it is empty.
     """
 
     model: Kind = "xgboost"
@@ -41,6 +42,7 @@ class Plan:
     false_negative_rate: float = 0.05
     skip: float = 0.1
     heads: Mapping[str, HeadKind] = field(default_factory=dict)
+    weighed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,13 @@ def train(
             help="Another kind of head than the detector's own: svm, svm_linear, linear (logistic) or mlp. Repeatable.",
         ),
     ] = None,
+    weigh: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="DETECTOR",
+            help="Weigh this detector; the others are measured and shown, not weighed. Repeatable; unset: all.",
+        ),
+    ] = None,
     sources: Annotated[
         Path | None,
         typer.Option(help="CSV with the columns repo,licence: what SOURCES.md says of the dataset's sources."),
@@ -76,12 +83,14 @@ def train(
         settings = ImgMlSettings()
         chosen = load_profile(profile, settings.model_dir)
         kinds = told_kinds(head or (), chosen.detectors)
-        plan = Plan(model, views, seed, false_positives, false_negatives, skip, kinds)
+        weighed = _weighed(weigh or (), chosen.detectors)
+        plan = Plan(model, views, seed, false_positives, false_negatives, skip, kinds, weighed)
         folder = _fresh(Path("trained"), f"{chosen.name}-{model}") if out is None else _usable(out)
         engine = Engine(chosen, settings.weights_dir, settings.device, settings.device_use)
         rows, licences = read_datasets(dataset), read_licences(sources) if sources is not None else {}
         _warn(rows, talk)
         table = extract(rows, engine, FeatureCache(cache), training_views(views, seed), talk)
+        table = table.of_detectors(weighed) if weighed else table
         talk.print(f"Cross-validating on {len(table)} views, folds grouped by source ...")
         fitted = fit(table, plan)
         report = measure(fitted)
@@ -95,6 +104,13 @@ def train(
     if report.test:
         console.print(measures_table(f"Test split, artifact {fingerprint}", report.test))
     talk.print(f"Wrote {folder}", soft_wrap=True, markup=False, highlight=False)
+
+
+def _weighed(names: Sequence[str], detectors: Sequence[str]) -> tuple[str, ...]:
+    unknown = sorted(set(names) - set(detectors))
+    if unknown:
+        raise DatasetError(f"The profile has no {unknown[0]}: --weigh names one of {', '.join(detectors)}.")
+    return tuple(sorted(set(names)))
 
 
 def _warn(rows: Sequence[Row], talk: Console) -> None:

@@ -69,12 +69,14 @@ def road(
     weights, artifact = out / "weights", out / "artifact"
     trained = ("--checkpoint", str(out / "state"), "--out", str(weights), "--steps", str(steps), "--jobs", str(jobs))
     fused = ("--profile", "light", "--views", str(views), "--cache", str(out / "features"), "--out", str(artifact))
+    # The analyzers are measured and shown: weighing them as well made held-out sources worse.
+    weighed = ("--weigh", NETWORK)
     told = () if sources is None else ("--sources", str(sources))
     return (
         Step("img_ml.train", (NETWORK, *named, *seeded, *trained), weights / NETWORK),
         Step(
             "fusion.train_fusion",
-            (*named, *seeded, *fused, *told),
+            (*named, *seeded, *fused, *weighed, *told),
             artifact / "manifest.json",
             {"IMG_ML_WEIGHTS_DIR": str(weights)},
         ),
