@@ -102,7 +102,9 @@ def _weights(name: str, *, random: bool, tiny: bool) -> Iterator[tuple[Profile, 
     """The learned detectors of a profile, and the folder of their weights."""
     settings = ImgMlSettings()
     found = load_profile(name, settings.model_dir)
-    learned = tuple(detector for detector in found.detectors if get(detector).load is not None)
+    # What runs on the CPU alone has no part in what is measured here.
+    wanted = [get(detector) for detector in found.detectors]
+    learned = tuple(entry.spec.name for entry in wanted if entry.load is not None and not entry.on_cpu)
     chosen = Profile(found.name, learned, found.artifact, found.tier, found.options)
     if not random:
         yield chosen, settings.weights_dir

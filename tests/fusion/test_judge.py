@@ -66,7 +66,7 @@ def test_reasons_do_not_weigh_more_than_the_log_odds_they_explain(judge: Judge, 
 
 def test_examined_elsewhere_is_judged_alike(judge: Judge, smooth: bytes) -> None:
     sample = decode(smooth)
-    here, elsewhere = judge.judge([sample])[0], judge.conclude([Examined(examine(sample, judge.analyzers))])[0]
+    here, elsewhere = judge.judge([sample])[0], judge.conclude([Examined(examine(sample, judge.analyzers), sample)])[0]
     assert here.fusion_prob == elsewhere.fusion_prob
 
 
@@ -90,7 +90,7 @@ def with_claim(sample_evidence: Examined, claim: Claim) -> Examined:
 
     signal = Measured("provenance", {}, "s", claims=(claim,))
     evidence = sample_evidence.evidence
-    return Examined(replace(evidence, signals=(*evidence.signals, signal)))
+    return replace(sample_evidence, evidence=replace(evidence, signals=(*evidence.signals, signal)))
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,8 @@ def with_claim(sample_evidence: Examined, claim: Claim) -> Examined:
 def test_only_a_decisive_claim_of_ai_sets_the_label_and_never_the_probability(
     judge: Judge, grainy: bytes, says_ai: bool, decisive: bool, label_changes: bool
 ) -> None:
-    examined = Examined(examine(decode(grainy), judge.analyzers))
+    sample = decode(grainy)
+    examined = Examined(examine(sample, judge.analyzers), sample)
     plain = judge.conclude([examined])[0]
     claimed = judge.conclude([with_claim(examined, Claim("test", says_ai, decisive, "It says so."))])[0]
     assert claimed.fusion_prob == plain.fusion_prob

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from forensics.decode import decode
 from forensics.errors import ArtifactError
@@ -31,8 +32,14 @@ def judge(models: Path) -> LiveJudge:
 
 def marks(judge: LiveJudge) -> set[str]:
     """The fingerprints on the verdicts of one batch."""
-    examined = [Examined(examine(decode(png(photo_like(s, smooth=True))), judge.analyzers)) for s in (1, 2)]
+    examined = [seen(judge, photo_like(s, smooth=True)) for s in (1, 2)]
     return {verdict.fingerprint for verdict in judge.conclude(examined)}
+
+
+def seen(judge: LiveJudge, image: Image.Image) -> Examined:
+    """The image after the analyzers."""
+    sample = decode(png(image))
+    return Examined(examine(sample, judge.analyzers), sample)
 
 
 def test_nothing_new_is_nothing_done(judge: LiveJudge, models: Path) -> None:
@@ -61,7 +68,7 @@ def test_an_artifact_replaced_in_its_place_is_taken(judge: LiveJudge, models: Pa
 def test_the_one_threshold_of_the_settings_outlives_the_change(judge: LiveJudge, models: Path) -> None:
     point(models / "light", models / "logistic")
     judge.refresh()
-    examined = [Examined(examine(decode(png(photo_like(s, smooth=s % 2 == 0))), judge.analyzers)) for s in range(6)]
+    examined = [seen(judge, photo_like(s, smooth=s % 2 == 0)) for s in range(6)]
     assert {verdict.label for verdict in judge.conclude(examined)} == {"AI", "NON-AI"}
 
 
