@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from benchmarks import onnx_or_torch
 from benchmarks.support import random_weights
 from benchmarks.support.device_clock import covered
 from benchmarks.support.machine import machine_name
@@ -124,3 +126,9 @@ def test_results_that_do_not_come_are_an_error(monkeypatch: pytest.MonkeyPatch) 
 @LINUX
 def test_processes_of_a_group_are_counted() -> None:
     assert members(os.getpgid(0)) >= 1
+
+
+def test_both_ways_of_running_the_light_network_are_timed() -> None:
+    told = CliRunner().invoke(onnx_or_torch.app, ["--repeat", "1"])
+    assert told.exit_code == 0, told.output
+    assert {line.split()[1] for line in told.stdout.splitlines() if line.startswith("│")} == {"ONNX", "torch"}
