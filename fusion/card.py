@@ -62,11 +62,15 @@ def _shared(report: Report) -> str:
 def _what(fitted: Fitted) -> str:
     thresholds, kind = fitted.model.thresholds, KINDS[fitted.model.kind]
     heads = ", ".join(f"`{head.number}` ({head.detector})" for head in fitted.heads)
+    count = len(fitted.model.schema.features)
+    weighed = {feature.detector for feature in fitted.model.schema.features}
+    weights = ", ".join(f"`{name}` {mark}" for name, mark in sorted(fitted.table.marks.items()) if name in weighed)
     return (
-        f"{kind.title} over {len(fitted.model.schema.features)} numbers of the profile's detectors "
+        f"{kind.title} over {count} {'number' if count == 1 else 'numbers'} of the profile's detectors "
         f"(feature schema {fitted.model.schema.version}), with Platt calibration. It answers with the probability that "
         f"an image was made by a machine: AI from {thresholds.ai:.3f} up, NON-AI up to {thresholds.non_ai:.3f}, "
-        f"UNCERTAIN between. Trained heads: {heads or 'none'}."
+        f"UNCERTAIN between. Trained heads: {heads or 'none'}. Weights of networks, by the beginning of their SHA-256: "
+        f"{weights or 'none'}."
     )
 
 
