@@ -19,9 +19,12 @@ from rich.progress import track
 from sklearn.metrics import roc_auc_score
 
 from forensics.decode import decode
-from forensics.registry import Setup, get
+from forensics.errors import WeightsError
+from fusion.metrics import estimate
 from img_ml.command import told_errors
 from img_ml.dataset import DatasetError, Row, read_rows
+from img_ml.engine import Engine
+from img_ml.learned import Learned
 from img_ml.profiles import load_profile
 from img_ml.settings import ImgMlSettings
 
@@ -43,15 +46,27 @@ def main(
         rows = [row for row in read_rows(dataset) if row.split == split]
         random = np.random.default_rng(seed)
         chosen = _generated(rows, pictures, random)
-        load_profile("light", ImgMlSettings().model_dir)
-        detector = get("residual").load(Setup(ImgMlSettings().weights_dir))  # type: ignore[misc]
+        settings = ImgMlSettings()
+        network = _network(settings)
         found = []
         for row in track(chosen, "Measuring", console=talk, transient=True, disable=not talk.is_terminal):
             picture, place = _picture(row, _neighbours(rows, random), int(random.integers(PARTS)))
-            heatmap = detector.locate(decode(picture))  # type: ignore[attr-defined]
+            heatmap = network.located(decode(picture))
+            assert heatmap is not None
             found.append(_auc(heatmap, place))
-    low, high = _interval(np.array(found), [row.source for row in chosen], random)
-    typer.echo(f"{len(found)} pictures: AUC {np.mean(found):.3f} [{low:.3f}, {high:.3f}] over sources")
+    values = np.array(found)
+    told = estimate(lambda weight: float(np.average(values, weights=weight)), np.array([row.source for row in chosen]))
+    typer.echo(
+        f"{len(found)} pictures: AUC {told.value:.3f} [{told.sources.low:.3f}, {told.sources.high:.3f}] over sources"
+    )
+
+
+def _network(settings: ImgMlSettings) -> Learned:
+    engine = Engine(load_profile("light", settings.model_dir), settings.weights_dir, "cpu")
+    for one in engine.loaded:
+        if one.name == "residual":
+            return one
+    raise WeightsError(f"There is no map to measure: {engine.missing['residual']}")
 
 
 def _generated(rows: Sequence[Row], count: int, random: np.random.Generator) -> list[Row]:
@@ -85,18 +100,6 @@ def _auc(heatmap: NDArray[np.float32], place: int) -> float:
     size = (heatmap.shape[1], heatmap.shape[0])
     inside = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
     return float(roc_auc_score(inside.ravel(), heatmap.ravel()))
-
-
-def _interval(values: NDArray[np.float64], sources: Sequence[str], random: np.random.Generator) -> tuple[float, float]:
-    """95 % of the means when whole sources are drawn again."""
-    names, place = np.unique(np.array(sources), return_inverse=True)
-    parts = [values[place == index] for index in range(len(names))]
-    means = [
-        np.concatenate([parts[index] for index in random.integers(len(parts), size=len(parts)).tolist()]).mean()
-        for _ in range(1000)
-    ]
-    low, high = np.quantile(means, (0.025, 0.975)).tolist()
-    return low, high
 
 
 if __name__ == "__main__":

@@ -124,6 +124,7 @@ def test_members_end_with_the_process_that_began_them(dataset: Path, tmp_path: P
         process.kill()
         # The member holds the pipe open for as long as it lives.
         process.communicate(timeout=60)
+        assert process.returncode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("network", ["ladeda", "npr"])
