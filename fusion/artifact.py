@@ -1,7 +1,7 @@
 """An artifact on disk: the fusion model, its heads, its numbers and its card, all listed by SHA-256 in a manifest.
 
 manifest.json   what is here: SHA-256 and size of every other file, library versions, the schema's digest
-fusion.json     schema, calibration, thresholds, reference ranges, and which heads there are
+fusion.json     schema, calibration, thresholds, reference ranges, which heads there are, the weights it rests on
 fusion.ubj      the weigher (fusion.joblib for the logistic regression and the network)
 heads/*.joblib  trained heads of learned detectors
 metrics.json    what was measured;  MODEL_CARD.md and *.svg  the same for people
@@ -13,7 +13,7 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -43,7 +43,7 @@ class Artifact:
     """A verified artifact. `fingerprint`: 16 hex digits over the SHA-256 of the model, its description and heads.
 
     `learned` are the first LEARNED_DIGITS of the SHA-256 of every image it was trained or calibrated on, `profile`
-    names the one whose detectors it was trained on.
+    names the one whose detectors it was trained on, `weights` marks the weights whose own numbers it weighs.
     """
 
     model: FusionModel
@@ -51,6 +51,7 @@ class Artifact:
     fingerprint: str
     learned: frozenset[str] = frozenset()
     profile: str = ""
+    weights: Mapping[str, str] = field(default_factory=dict)
 
     def check_detectors(self, detectors: Collection[str], profile: str) -> None:
         """Raise ArtifactError where a profile of these detectors lacks most of what the model weighs."""
@@ -72,6 +73,7 @@ def write_artifact(
     profile: str,
     model: FusionModel,
     heads: tuple[TrainedHead, ...],
+    weights: Mapping[str, str],
     documents: Mapping[str, str],
 ) -> None:
     """Write an artifact with these documents beside the model; an older one is replaced once the new is complete."""
@@ -83,7 +85,7 @@ def write_artifact(
             (scratch / "heads").mkdir()
         for head in heads:
             joblib.dump(head, scratch / _head_file(head.detector))
-        description = {**model.description(), "heads": [head.detector for head in heads]}
+        description = {**model.description(), "heads": [head.detector for head in heads], "weights": dict(weights)}
         for name, text in {MODEL_FILE: to_json(description), **documents}.items():
             (scratch / name).write_text(text, encoding="utf-8")
         (scratch / MANIFEST_FILE).write_text(to_json(_manifest(scratch, profile, model)), encoding="utf-8")
@@ -105,7 +107,8 @@ def load_artifact(directory: Path) -> Artifact:
         _check_pickles(names, manifest)
         model = FusionModel.described(description, files[names[0]])
         heads = tuple(unpickled(files[name], TrainedHead) for name in names[1:])
-    except (ValueError, KeyError, TypeError) as error:
+        weights = {str(name): str(mark) for name, mark in description.get("weights", {}).items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(f"The fusion model in {directory} cannot be read: {error}") from error
     model.schema.check_detectors()
     for head in heads:
@@ -113,9 +116,8 @@ def load_artifact(directory: Path) -> Artifact:
             raise ArtifactError(f"The head of {head.detector!r} was trained with another version of it: retrain.")
     digests = "".join(f"{hashlib.sha256(files[name]).hexdigest()} {name}\n" for name in (MODEL_FILE, *names))
     learned = frozenset(files.get(LEARNED_FILE, b"").decode().split())
-    return Artifact(
-        model, heads, hashlib.sha256(digests.encode()).hexdigest()[:16], learned, str(manifest.get("profile", ""))
-    )
+    fingerprint = hashlib.sha256(digests.encode()).hexdigest()[:16]
+    return Artifact(model, heads, fingerprint, learned, str(manifest.get("profile", "")), weights)
 
 
 def to_json(content: object) -> str:

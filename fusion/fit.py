@@ -70,6 +70,12 @@ class Fitted:
     trials: tuple[Trial, ...]
     without: dict[str, float]
 
+    @property
+    def weights(self) -> dict[str, str]:
+        """The marks of the weights whose own numbers are weighed; those under a head stand in the head."""
+        weighed = {feature.detector for feature in self.model.schema.features} - {head.detector for head in self.heads}
+        return {name: mark for name, mark in sorted(self.table.marks.items()) if mark and name in weighed}
+
 
 def fit(table: FeatureTable, plan: Plan) -> Fitted:
     """The candidate of best AUC in cross-validation grouped by source, trained on all of train and val."""

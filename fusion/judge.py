@@ -18,6 +18,7 @@ from fusion.reasons import reasons, strongest_first
 from fusion.result import SCHEMA_VERSION
 from fusion.settings import FusionSettings
 from fusion.verdict import Basis, Label, Reason, Verdict
+from fusion.weights import of_other_weights, without
 from img_ml.engine import Engine
 from img_ml.profiles import load_profile
 from img_ml.settings import ImgMlSettings
@@ -83,7 +84,9 @@ class Judge:
     def _weigh(self, evidence: Sequence[Evidence]) -> list[Verdict]:
         if not evidence:
             return []
-        evidence = apply_heads(self._fusion.artifact.heads, evidence, self._engine.marks)
+        artifact, marks = self._fusion.artifact, self._engine.marks
+        evidence = without(of_other_weights(artifact.weights, marks), evidence)
+        evidence = apply_heads(artifact.heads, evidence, marks)
         vectors = [vector(self._model.schema, one) for one in evidence]
         weighed = self._model.weigh(np.stack([v.values for v in vectors]))
         verdicts = []

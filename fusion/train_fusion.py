@@ -97,7 +97,7 @@ def train(
         _warn_of_formats(table.where(table.split == "test"), talk)
         documents = _documents(chosen.name, fitted, report, plan)
         documents[SOURCES_FILE] = sources_page(table, licences)
-        write_artifact(folder, chosen.name, fitted.model, fitted.heads, documents)
+        write_artifact(folder, chosen.name, fitted.model, fitted.heads, fitted.weights, documents)
         fingerprint = load_artifact(folder).fingerprint
     console = data_console()
     console.print(measures_table("Out of fold on train and val (it chose by these)", report.development))

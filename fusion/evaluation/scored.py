@@ -9,6 +9,7 @@ from scipy.special import expit
 from fusion.artifact import Artifact
 from fusion.calibration import Thresholds
 from fusion.table import FeatureTable
+from fusion.weights import of_other_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ def score(artifact: Artifact, table: FeatureTable) -> Scored:
     """The artifact's probabilities for each row; features the table lacks count as not measured."""
     table = table.aligned(artifact.model.schema)
     values = table.values.copy()
+    others = of_other_weights(artifact.weights, table.marks)
+    values[:, [feature.detector in others for feature in table.schema.features]] = np.nan
     for head in artifact.heads:
         if head.detector in table.embeddings and head.weights == table.marks.get(head.detector, ""):
             values[:, table.schema.names.index(head.number)] = head.probability(table.embeddings[head.detector])

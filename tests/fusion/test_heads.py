@@ -133,7 +133,7 @@ def evidence(embedding: np.ndarray) -> Evidence:
 
 def test_a_trained_head_travels_in_the_artifact_and_fills_in_the_open_number(tmp_path: Path) -> None:
     fitted = fit(table(informative=6.0), Plan(model="logistic", skip=0.0))
-    write_artifact(tmp_path / "a", "test", fitted.model, fitted.heads, {})
+    write_artifact(tmp_path / "a", "test", fitted.model, fitted.heads, {}, {})
     artifact = load_artifact(tmp_path / "a")
     given = table(informative=6.0).embeddings["embedder"][200]
     (filled,) = apply_heads(artifact.heads, [evidence(given)], {})
