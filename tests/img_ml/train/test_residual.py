@@ -18,6 +18,8 @@ from img_ml.held_out import source_mark
 from img_ml.onnx_session import Members, session_of
 from img_ml.train.__main__ import app
 from img_ml.train.crossfit_rows import folds_of, held_out, read_extra, with_extra
+from img_ml.train.onnx_export import MOST_CHANGE, exported
+from img_ml.train.small_networks import design_of, network_of
 from img_ml.weights.store import installed
 from img_ml.weights.table import find
 
@@ -86,7 +88,7 @@ def test_nothing_but_the_tensors_stays_of_a_training_that_is_done(whole: Path) -
 
 @pytest.mark.slow
 def test_an_interrupted_training_goes_on_to_the_same_weights(dataset: Path, whole: Path, tmp_path: Path) -> None:
-    arguments = command(dataset, tmp_path, "--steps", "6", "--jobs", "1")
+    arguments = command(dataset, tmp_path, "--steps", "6", "--jobs", "1", "--front", "both")
     with begun(arguments) as process:
         process.send_signal(signal.SIGINT)
         told = process.communicate(timeout=120)[1]
@@ -191,3 +193,32 @@ def test_extra_images_are_by_ai(tmp_path: Path) -> None:
     listed.write_text("filepath,label,split\na.png,0,train\n", encoding="utf-8")
     with pytest.raises(DatasetError, match="label 1 alone"):
         read_extra(listed)
+
+
+def test_extra_images_are_learned_from_and_told_in_the_weights(dataset: Path, tmp_path: Path) -> None:
+    listed = tmp_path / "extra.csv"
+    rows = [f"{dataset.parent / f'{source}-1-{index}.png'},1,train,s{source}" for source in (1, 2) for index in (0, 1)]
+    listed.write_text("\n".join(["filepath,label,split,source", *rows]) + "\n", encoding="utf-8")
+    told = run(command(dataset, tmp_path, "--steps", "2", "--extra", str(listed)))
+    assert "and 4 of 4 extra ones" in told
+    facts = json.loads((tmp_path / "weights" / "residual" / "config.json").read_text(encoding="utf-8"))
+    # Each source is learned from by the one of two members that does not hold it out.
+    assert sum(one["extra_images"] for one in facts["members"]) == 4
+
+
+def test_a_training_ends_after_its_minutes_with_what_it_has(dataset: Path, tmp_path: Path) -> None:
+    told = run(command(dataset, tmp_path, "--steps", "100000", "--patience", "100000", "--minutes", "0.02"))
+    assert "Installed" in told
+    facts = json.loads((tmp_path / "weights" / "residual" / "config.json").read_text(encoding="utf-8"))
+    assert all(0 < one["step"] < 1000 for one in facts["members"])
+
+
+def test_a_member_that_is_large_is_kept_in_half_precision() -> None:
+    members = [network_of(design_of("npr", "rgb", "scratch", 1, 64), seed) for seed in (0, 1)]
+    for member in members:
+        torch.nn.init.normal_(member.head.weight, std=0.05)
+    whole, halved = exported(members, 10**9), exported(members, 10**5)
+    assert len(halved) < 0.6 * len(whole)
+    pixels = [np.random.default_rng(3).integers(0, 256, (3, 96, 64, 3), dtype=np.uint8)] * 2
+    exact, rounded = (np.stack(Members(session_of(data, 1)).logits(pixels)) for data in (whole, halved))
+    assert 0 < np.abs(exact - rounded).max() < 4 * MOST_CHANGE
