@@ -1,0 +1,128 @@
+"""`python -m benchmarks.small_networks --dataset CSV NAME=GRAPH.onnx ...`: small networks trained alike, in one table.
+
+Each graph is what `python -m img_ml.train residual` installed, its config.json beside it. An image of train or val is
+scored by the member alone that did not learn from its source, one of test by all members. Prints Markdown; every number
+has its bootstrap interval over sources.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from forensics.decode import decode
+from forensics.types import ImageSample, Measured
+from fusion.metrics import Estimate, Ranking, estimates, within_source_auc
+from img_ml.command import told_errors
+from img_ml.dataset import DatasetError, Row, read_datasets
+from img_ml.detectors.residual import signal
+from img_ml.held_out import source_mark
+from img_ml.members_detector import MembersDetector
+from img_ml.onnx_session import Members, session_of
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+HEADER = ("network", "MB", "held-out AUC", "inside sources", "test AUC", "inside sources", "recall at 5 % FP")
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """One trained network: its graph, and which member held out a source, by the source's mark."""
+
+    name: str
+    detector: MembersDetector
+    held_out: Mapping[str, int]
+    megabytes: float
+
+    def score(self, row: Row, sample: ImageSample) -> float:
+        """The logit of an image; NaN where it is too small, or where every member learned from its source."""
+        (found,) = self.detector([sample])
+        if not isinstance(found, Measured) or found.embedding is None:
+            return np.nan
+        if row.split == "test":
+            return float(np.mean(found.embedding))
+        member = self.held_out.get(source_mark(row.source))
+        return np.nan if member is None else float(found.embedding[member])
+
+
+@app.command()
+def main(
+    graphs: Annotated[list[str], typer.Argument(metavar="NAME=GRAPH", help="A name and the graph of a network.")],
+    dataset: Annotated[list[Path], typer.Option(help="CSV with filepath,label,split (source). Repeatable.")],
+    most: Annotated[int, typer.Option(min=100, help="Most images of train and val, drawn by the seed.")] = 6000,
+    seed: Annotated[int, typer.Option(help="Seed of the images that are drawn.")] = 0,
+) -> None:
+    """Compare small networks on the sources that they held out, and on the test split."""
+    with told_errors(talk):
+        networks = [_network(one) for one in graphs]
+        rows = _drawn(read_datasets(dataset), most, seed)
+        scores = np.array([[one.score(row, sample) for one in networks] for row, sample in _samples(rows)])
+        typer.echo(_line(HEADER))
+        typer.echo(_line(["---"] * len(HEADER)))
+        for network, values in zip(networks, scores.T, strict=True):
+            typer.echo(_line(_told(network, rows, values)))
+
+
+def _network(told: str) -> Network:
+    name, _, path = told.partition("=")
+    graph = Path(path)
+    try:
+        data, facts = graph.read_bytes(), json.loads(graph.with_name("config.json").read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DatasetError(f"{told}: write NAME=GRAPH; {error.strerror}: {error.filename}") from error
+    held_out = facts["held_out"]
+    detector = MembersDetector(name, Members(session_of(data, threads=1)), held_out, "", signal)
+    return Network(name, detector, held_out, len(data) / 1e6)
+
+
+def _drawn(rows: Sequence[Row], most: int, seed: int) -> list[Row]:
+    known = [row for row in rows if row.split != "test"]
+    places = np.sort(np.random.default_rng(seed).permutation(len(known))[:most])
+    return [*(known[place] for place in places.tolist()), *(row for row in rows if row.split == "test")]
+
+
+def _samples(rows: Sequence[Row]) -> Iterator[tuple[Row, ImageSample]]:
+    for row in track(rows, "Scoring", console=talk, transient=True, disable=not talk.is_terminal):
+        yield row, decode(row.path.read_bytes())
+
+
+def _told(network: Network, rows: Sequence[Row], scores: np.ndarray) -> list[str]:
+    test = np.array([row.split == "test" for row in rows])
+    known, asked = (_measured(rows, scores, side & ~np.isnan(scores)) for side in (~test, test))
+    return [
+        network.name,
+        f"{network.megabytes:.1f}",
+        *(_interval(known[name]) for name in ("auc", "within")),
+        *(_interval(asked[name]) for name in ("auc", "within", "recall")),
+    ]
+
+
+def _measured(rows: Sequence[Row], scores: np.ndarray, chosen: np.ndarray) -> dict[str, Estimate]:
+    some = [rows[place] for place in np.flatnonzero(chosen).tolist()]
+    label, source = np.array([row.label for row in some]), np.array([row.source for row in some])
+    image = np.array([row.record.get("source_image") or str(row.path) for row in some])
+    ranking = Ranking(scores[chosen], label)
+    measures = {
+        "auc": ranking.auc,
+        "within": within_source_auc(scores[chosen], label, source, image),
+        "recall": lambda weight: ranking.recall_at(weight, 0.05),
+    }
+    return estimates(measures, source, image)
+
+
+def _interval(one: Estimate) -> str:
+    return f"{one.value:.3f} [{one.sources.low:.3f}, {one.sources.high:.3f}]".replace("0.", ".")
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,57 @@
+"""The table of small networks: held-out sources by the member that did not learn from them, test by all."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from benchmarks import small_networks
+from benchmarks.small_networks import app
+from img_ml.held_out import source_mark
+from tests.img_ml.tiny import write_residual
+
+
+@pytest.fixture
+def graph(tmp_path: Path) -> Path:
+    write_residual(tmp_path, {source_mark(f"s{k}"): k % 2 for k in range(4)})
+    return tmp_path / "residual" / "residual.onnx"
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    random, lines = np.random.default_rng(0), ["filepath,label,split,source"]
+    for number in range(24):
+        source, label = number // 2 % 6, number % 2
+        pixels = random.integers(0, 256 if label else 40, (70, 90, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+        lines.append(f"{number}.png,{label},{'test' if source > 3 else 'train'},s{source}")
+    (tmp_path / "dataset.csv").write_text("\n".join(lines), encoding="utf-8")
+    return tmp_path / "dataset.csv"
+
+
+def test_each_network_has_a_row_with_intervals(graph: Path, dataset: Path) -> None:
+    done = CliRunner().invoke(app, ["--dataset", str(dataset), f"one={graph}", f"two={graph}"])
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| one", "| two"]
+    assert lines[2].removeprefix("| one") == lines[3].removeprefix("| two")
+    assert lines[2].count("[") == 5
+
+
+def test_a_held_out_source_is_scored_by_its_own_member(graph: Path, dataset: Path) -> None:
+    network = small_networks._network(f"one={graph}")
+    rows = small_networks._drawn(small_networks.read_datasets([dataset]), 100, 0)
+    for row, sample in small_networks._samples(rows):
+        (found,) = network.detector([sample])
+        logits = found.embedding  # type: ignore[union-attr]
+        assert logits is not None
+        expected = logits.mean() if row.split == "test" else logits[int(row.source[1:]) % 2]
+        assert network.score(row, sample) == pytest.approx(expected)
+
+
+def test_a_graph_that_is_not_there_is_told(dataset: Path) -> None:
+    done = CliRunner().invoke(app, ["--dataset", str(dataset), "one=nowhere.onnx"])
+    assert done.exit_code == 2
+    assert "nowhere.onnx" in done.output
