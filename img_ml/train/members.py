@@ -18,6 +18,7 @@ from rich.console import Console
 from img_ml.processes import end_with_parent
 from img_ml.train.augment import augmented
 from img_ml.train.crossfit_rows import Fold, with_extra
+from img_ml.train.kept_memory import keep_memory
 from img_ml.train.loop import Loop, Trained, asked_to_stop
 from img_ml.train.pixel_store import PixelStore
 from img_ml.train.plan import Plan
@@ -129,6 +130,7 @@ def _begin(stop: Event) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _stop = stop
     torch.set_num_threads(1)
+    keep_memory()
     end_with_parent()
 
 
