@@ -15,19 +15,22 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from img_ml.command import data_console, told_errors
 from img_ml.members_detector import WINDOW
 from img_ml.networks.residual import ResidualNetwork
 from img_ml.onnx_session import Members, session_of
 from img_ml.weights.store import PACKAGED
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
 
 
 @app.command()
 def main(repeat: Annotated[int, typer.Option(min=1, help="Rounds; both run in each.")] = 50) -> None:
     """Milliseconds of one thread for a crop and a member."""
     torch.set_num_threads(1)
-    members = Members(session_of((PACKAGED / "residual" / "residual.onnx").read_bytes(), threads=1))
+    with told_errors(talk):
+        members = Members(session_of((PACKAGED / "residual" / "residual.onnx").read_bytes(), threads=1))
     network = ResidualNetwork().eval().to(memory_format=torch.channels_last)
     crop = np.random.default_rng(0).integers(0, 256, (1, WINDOW, WINDOW, 3), dtype=np.uint8)
 
@@ -51,7 +54,7 @@ def main(repeat: Annotated[int, typer.Option(min=1, help="Rounds; both run in ea
     for name, found in took.items():
         ratio = median(found) / median(took["ONNX Runtime"])
         table.add_row(name, f"{min(found):.2f}", f"{median(found):.2f}", f"{ratio:.2f}")
-    Console().print(table)
+    data_console().print(table)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ class Network:
     megabytes: float
 
     def score(self, row: Row, sample: ImageSample) -> float:
-        """The logit of an image; NaN where it is too small, or where every member learned from its source."""
+        """The logit of an image; NaN where it is too small, or where no member is known to have held its source out."""
         (found,) = self.detector([sample])
         if not isinstance(found, Measured) or found.embedding is None:
             return np.nan
@@ -73,10 +73,12 @@ def _network(told: str) -> Network:
     name, _, path = told.partition("=")
     graph = Path(path)
     try:
-        data, facts = graph.read_bytes(), json.loads(graph.with_name("config.json").read_text(encoding="utf-8"))
+        data = graph.read_bytes()
+        held_out = dict(json.loads(graph.with_name("config.json").read_text(encoding="utf-8"))["held_out"])
     except OSError as error:
         raise DatasetError(f"{told}: write NAME=GRAPH; {error.strerror}: {error.filename}") from error
-    held_out = facts["held_out"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f"The config.json beside {graph} says not what was held out: {error!r}") from error
     detector = MembersDetector(name, Members(session_of(data, threads=1)), held_out, "", signal)
     return Network(name, detector, held_out, len(data) / 1e6)
 

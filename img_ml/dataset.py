@@ -51,13 +51,16 @@ def read_dataset(csv_path: Path) -> list[Row]:
 def read_datasets(csv_paths: Sequence[Path]) -> list[Row]:
     """The rows of several CSVs, each fit for training as read_dataset says.
 
-    Of an image that several of them hold (by `source` and `source_image`), the rows of the first are taken. Raises
-    DatasetError where one is not fit.
+    Of an image that several of them hold (by `source` and `source_image`), the rows of the first are taken; of one that
+    any of them has in test, only rows of test. Raises DatasetError where one is not fit.
     """
+    found = [read_dataset(path) for path in csv_paths]
+    judged = {_original(row) for rows in found for row in rows if row.split == "test"} - {None}
     rows: list[Row] = []
     known: set[tuple[str, str]] = set()
-    for path in csv_paths:
-        fresh = [row for row in read_dataset(path) if _original(row) not in known]
+    for dataset in found:
+        usable = [row for row in dataset if row.split == "test" or _original(row) not in judged]
+        fresh = [row for row in usable if _original(row) not in known]
         known |= {original for row in fresh if (original := _original(row)) is not None}
         rows += fresh
     return rows

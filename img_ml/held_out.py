@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-# Hex digits of a source's SHA-256 that stand for it beside the weights, for its name may be private.
+# Hex digits of a source's SHA-256 that stand for it beside the weights, for its name may be private. Who guesses the
+# name can still tell whether it was there.
 MARK = 16
 
 

@@ -91,16 +91,26 @@ def _take(step: Step) -> None:
     talk.print(f"$ {told}", style="bold")
     # One thread each: members and processes share the cores already, and sums come out alike on every machine.
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **step.setting}
-    code = subprocess.run([sys.executable, "-m", step.module, *step.arguments], env=environment).returncode
+    with subprocess.Popen([sys.executable, "-m", step.module, *step.arguments], env=environment) as process:
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:
+            # Ctrl-C reaches the step as well: it takes its time to write down what it has.
+            process.wait()
+            raise
     if code:
         raise typer.Exit(code if code > 0 else 3)
 
 
 def _install(out: Path) -> None:
-    """Copy weights and artifact to where the package looks for them, the old ones away first."""
+    """Put copies of weights and artifact where the package looks for them; the old ones go once the new are whole."""
     for made, shipped in ((out / "weights", PACKAGED), (out / "artifact", PACKAGED_MODELS / "light")):
-        shutil.rmtree(shipped, ignore_errors=True)
-        shutil.copytree(made, shipped, ignore=shutil.ignore_patterns(".*"))
+        fresh = shipped.with_name(f".{shipped.name}-new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.copytree(made, fresh, ignore=shutil.ignore_patterns(".*"))
+        if shipped.exists():
+            shutil.rmtree(shipped)
+        fresh.rename(shipped)
         talk.print(f"Installed {shipped}")
 
 

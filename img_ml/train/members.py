@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence, Sized
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.synchronize import Event
@@ -15,6 +16,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from img_ml.dataset import DatasetError
 from img_ml.processes import end_with_parent
 from img_ml.train.augment import augmented
 from img_ml.train.crossfit_rows import Fold, with_extra
@@ -86,6 +88,11 @@ def train_members(
             running = [pool.submit(_train, task) for task in tasks]
         try:
             return _finished(running, asked, stop)
+        except BrokenProcessPool:
+            raise DatasetError(
+                "A member's process died, of too little memory perhaps. The same command goes on from what was kept; "
+                "--jobs 1 needs the least."
+            ) from None
         finally:
             # What still runs ends at its next step; a member that is done notices nothing.
             stop.set()

@@ -55,3 +55,11 @@ def test_a_graph_that_is_not_there_is_told(dataset: Path) -> None:
     done = CliRunner().invoke(app, ["--dataset", str(dataset), "one=nowhere.onnx"])
     assert done.exit_code == 2
     assert "nowhere.onnx" in done.output
+
+
+@pytest.mark.parametrize("content", ["x", "{}", "[]"])
+def test_a_graph_without_what_was_held_out_is_told(graph: Path, dataset: Path, content: str) -> None:
+    graph.with_name("config.json").write_text(content, encoding="utf-8")
+    done = CliRunner().invoke(app, ["--dataset", str(dataset), f"one={graph}"])
+    assert done.exit_code == 2
+    assert "says not what was held out" in done.output.replace("\n", " ")

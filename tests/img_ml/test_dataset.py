@@ -55,3 +55,19 @@ def test_images_of_an_earlier_dataset_are_taken_once(tmp_path: Path) -> None:
         ("t", "1"),
         ("s", ""),
     ]
+
+
+def test_what_one_dataset_judges_by_is_not_learned_from_another(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    head = "filepath,label,split,source,source_image"
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    first.write_text(f"{head}\na.png,1,train,s,1\na.png,1,train,s,2\na.png,0,train,s,3\n", encoding="utf-8")
+    second.write_text(f"{head}\na.png,1,test,s,1\na.png,1,train,t,1\na.png,0,train,t,2\n", encoding="utf-8")
+    found = [(one.source, one.record["source_image"], one.split) for one in read_datasets([first, second])]
+    assert found == [
+        ("s", "2", "train"),
+        ("s", "3", "train"),
+        ("s", "1", "test"),
+        ("t", "1", "train"),
+        ("t", "2", "train"),
+    ]

@@ -1,5 +1,9 @@
 """The one command from datasets to what ships: the road it takes, and that it goes on where it was."""
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,3 +48,38 @@ def test_a_step_that_fails_ends_the_road_with_its_code(tmp_path: Path) -> None:
     done = runner.invoke(app, ["--dataset", str(tmp_path / "none.csv"), "--out", str(tmp_path / "made")])
     assert done.exit_code == 2
     assert not (tmp_path / "made" / "artifact").exists()
+
+
+SLOW_STEP = """
+import signal, sys, time
+from pathlib import Path
+
+def keep(*_):
+    time.sleep(1)
+    Path(sys.argv[1]).write_text("kept")
+    sys.exit(3)
+
+signal.signal(signal.SIGINT, keep)
+print("begun", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_step_has_the_time_to_keep_what_it_has_after_ctrl_c(tmp_path: Path) -> None:
+    (tmp_path / "slow_step.py").write_text(SLOW_STEP, encoding="utf-8")
+    kept = tmp_path / "kept.txt"
+    code = (
+        "from pathlib import Path; from scripts.train_light import Step, _take;"
+        f"_take(Step('slow_step', ({str(kept)!r},), Path('nowhere')))"
+    )
+    paths = os.pathsep.join([str(tmp_path), str(Path(train_light.__file__).parents[1])])
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths}, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, text=True, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode != 0
+    assert kept.read_text(encoding="utf-8") == "kept"

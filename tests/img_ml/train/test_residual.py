@@ -1,6 +1,7 @@
 """The training of the detector `residual`: from several datasets to members in one graph, which hold out sources."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -16,9 +17,12 @@ from typer.testing import CliRunner
 from img_ml.dataset import DatasetError, Row
 from img_ml.held_out import source_mark
 from img_ml.onnx_session import Members, session_of
+from img_ml.train import members as side_by_side
 from img_ml.train.__main__ import app
-from img_ml.train.crossfit_rows import folds_of, held_out, read_extra, with_extra
+from img_ml.train.crossfit_rows import Fold, folds_of, held_out, read_extra, with_extra
+from img_ml.train.examples import Division
 from img_ml.train.onnx_export import MOST_CHANGE, exported
+from img_ml.train.plan import Plan
 from img_ml.train.small_networks import design_of, network_of
 from img_ml.weights.store import installed
 from img_ml.weights.table import find
@@ -127,6 +131,14 @@ def test_members_end_with_the_process_that_began_them(dataset: Path, tmp_path: P
         # The member holds the pipe open for as long as it lives.
         process.communicate(timeout=60)
         assert process.returncode == -signal.SIGKILL
+
+
+def test_a_member_whose_process_dies_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(side_by_side, "_train", os._exit)
+    monkeypatch.setattr(side_by_side, "Task", lambda *_: 1)
+    design, place = design_of("npr", "rgb", "scratch", 1, 32), side_by_side.Workplace(tmp_path, "cpu", 1, 1)
+    with pytest.raises(DatasetError, match="process died"):
+        side_by_side.train_members(design, Plan(), [Fold(Division((), ()), ())], 0.0, tmp_path, place)
 
 
 @pytest.mark.parametrize("network", ["ladeda", "npr"])
