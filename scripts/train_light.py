@@ -1,5 +1,6 @@
 """The light profile as it ships, from datasets to a measured artifact: `python -m scripts.train_light`."""
 
+import json
 import os
 import shlex
 import shutil
@@ -13,6 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from forensics.files import write_atomically
 from img_ml.command import told_errors
 from img_ml.dataset import DatasetError
 from img_ml.settings import PACKAGED_MODELS
@@ -21,6 +23,8 @@ from img_ml.weights.store import PACKAGED
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
 NETWORK = "residual"
+# Which arguments each step that is done was called with.
+MADE_BY = "made_by.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,12 @@ class Step:
     arguments: tuple[str, ...]
     result: Path
     setting: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def decisive(self) -> list[str]:
+        """The arguments that the result follows from: how many processes make it is none of them."""
+        place = self.arguments.index("--jobs") if "--jobs" in self.arguments else len(self.arguments)
+        return [*self.arguments[:place], *self.arguments[place + 2 :]]
 
 
 @app.command()
@@ -48,14 +58,14 @@ def train_light(
 ) -> None:
     """Train the network, then the fusion over it; the last word is what it reaches on the test split.
 
-    A step whose result is there is not done again. Exit codes: 0 done, 2 something is wrong with the input,
-    3 interrupted.
+    A step whose result is there is not done again; what was made with other options is refused. Exit codes: 0 done,
+    2 something is wrong with the input, 3 interrupted.
     """
     with told_errors(talk):
         if out.exists() and not out.is_dir():
             raise DatasetError(f"{out} is a file: name a folder for --out.")
         for step in road(dataset, sources, out, steps, views, seed, jobs):
-            _take(step)
+            _take(step, out / MADE_BY)
         if install:
             _install(out)
 
@@ -83,9 +93,12 @@ def road(
     )
 
 
-def _take(step: Step) -> None:
+def _take(step: Step, made_by: Path) -> None:
     told = shlex.join(["python", "-m", step.module, *step.arguments])
+    made = json.loads(made_by.read_text(encoding="utf-8")) if made_by.is_file() else {}
     if step.result.exists():
+        if made.get(step.module) != step.decisive:
+            raise DatasetError(f"{step.result} was made with other options: name another folder for --out.")
         talk.print(f"{step.result} is there already: {told} is not run again.")
         return
     talk.print(f"$ {told}", style="bold")
@@ -100,6 +113,7 @@ def _take(step: Step) -> None:
             raise
     if code:
         raise typer.Exit(code if code > 0 else 3)
+    write_atomically(made_by, json.dumps({**made, step.module: step.decisive}, indent=1) + "\n")
 
 
 def _install(out: Path) -> None:

@@ -10,7 +10,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from forensics.files import write_atomically
-from img_ml.dataset import Row
+from img_ml.dataset import DatasetError, Row
 from img_ml.networks.position_logits import PositionLogits
 from img_ml.train.crossfit_rows import Fold, folds_of, held_out
 from img_ml.train.loop import Trained
@@ -47,6 +47,8 @@ def crossfit(
     folds = folds_of(rows, extra[0], members, plan.seed)
     usable = [row for row in rows if row.split != "test"]
     added = {row.path for fold in folds for row in fold.extra}
+    if extra[0] and not added:
+        raise DatasetError("None of the extra images is of a source of train or val: --extra would change nothing.")
     talk.print(
         f"{len(usable)} images of {len({row.source for row in usable})} sources for {members} members"
         + (f", and {len(added)} of {len(extra[0])} extra ones." if extra[0] else ".")

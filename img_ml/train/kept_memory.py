@@ -11,8 +11,7 @@ _KEPT, _TAKEN = 2**31 - 1, 64 * 2**20
 def keep_memory() -> None:
     """Have the C library keep what is freed; nothing happens where it is not glibc.
 
-    Otherwise every step gives its large blocks back to the system and faults them in again, page by page: a quarter to
-    a half of the time of a small network's step on a CPU.
+    Otherwise every step gives its large blocks back to the system and faults them in again, page by page.
     """
     with suppress(OSError, AttributeError):
         library = ctypes.CDLL(None)

@@ -37,18 +37,24 @@ class Design:
 
 
 def design_of(name: str, front: str, start: str, stages: int, side: int) -> Design:
-    """The design of these names; DatasetError where there is none of such a name or size."""
+    """The design of these names; DatasetError where there is none of such a name or size.
+
+    A baseline is what its paper says: `front`, `start` and `stages` are not chosen there.
+    """
     if not 1 <= stages <= ALL_STAGES:
         raise DatasetError(f"--stages is {stages}: choose 1 to {ALL_STAGES}.")
     if side < SMALLEST_SIDE:
         raise DatasetError(f"--side is {side}: choose at least {SMALLEST_SIDE} pixels.")
-    return Design(
+    design = Design(
         _one_of("--network", name, NAMES),
         _one_of("--front", front, FRONTS),
         _one_of("--start", start, STARTS),
         stages,
         side,
     )
+    if design.name != "residual" and design != Design(design.name, side=side):
+        raise DatasetError(f"--front, --start and --stages are those of residual: leave them out for {design.name}.")
+    return design
 
 
 def network_of(design: Design, seed: int) -> PositionLogits:

@@ -1,5 +1,6 @@
 """The one command from datasets to what ships: the road it takes, and that it goes on where it was."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from scripts import train_light
-from scripts.train_light import app, road
+from scripts.train_light import MADE_BY, app, road
 
 runner = CliRunner()
 
@@ -33,6 +34,8 @@ def test_what_is_there_is_not_made_again_and_is_installed_whole(
     (made / "weights" / ".lock").touch()
     (made / "artifact").mkdir()
     (made / "artifact" / "manifest.json").write_text("{}", encoding="utf-8")
+    steps = road([Path("none.csv")], None, made, steps=1500, views=1, seed=0, jobs=5)
+    (made / MADE_BY).write_text(json.dumps({step.module: step.decisive for step in steps}), encoding="utf-8")
     (shipped / "light").mkdir(parents=True)
     (shipped / "light" / "old.txt").touch()
     monkeypatch.setattr(train_light, "PACKAGED", shipped / "weights")
@@ -42,6 +45,9 @@ def test_what_is_there_is_not_made_again_and_is_installed_whole(
     assert done.output.count("is there already") == 2
     found = sorted(str(path.relative_to(shipped)) for path in shipped.rglob("*") if path.is_file())
     assert found == ["light/manifest.json", "weights/residual/residual.onnx"]
+    other = runner.invoke(app, ["--dataset", "none.csv", "--out", str(made), "--install", "--seed", "1"])
+    assert other.exit_code == 2
+    assert "made with other options" in other.output
 
 
 def test_a_step_that_fails_ends_the_road_with_its_code(tmp_path: Path) -> None:
@@ -70,7 +76,7 @@ def test_a_step_has_the_time_to_keep_what_it_has_after_ctrl_c(tmp_path: Path) ->
     kept = tmp_path / "kept.txt"
     code = (
         "from pathlib import Path; from scripts.train_light import Step, _take;"
-        f"_take(Step('slow_step', ({str(kept)!r},), Path('nowhere')))"
+        f"_take(Step('slow_step', ({str(kept)!r},), Path('nowhere')), Path('nowhere'))"
     )
     paths = os.pathsep.join([str(tmp_path), str(Path(train_light.__file__).parents[1])])
     process = subprocess.Popen(

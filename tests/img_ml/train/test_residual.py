@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,20 +23,21 @@ from img_ml.train.crossfit_rows import Fold, folds_of, held_out, read_extra, wit
 from img_ml.train.examples import Division
 from img_ml.train.onnx_export import MOST_CHANGE, exported
 from img_ml.train.plan import Plan
-from img_ml.train.small_networks import design_of, network_of
+from img_ml.train.small_networks import Design, network_of
 from img_ml.weights.store import installed
 from img_ml.weights.table import find
 
-SMALL = ["--start", "scratch", "--stages", "1", "--side", "32", "--batch", "4", "--check-every", "2", "--members", "2"]
+TINY = ["--side", "32", "--batch", "4", "--check-every", "2", "--members", "2"]
+SMALL = ["--start", "scratch", "--stages", "1", *TINY]
 
 
 def row(name: str, label: int, source: str, split: str = "train", **record: str) -> Row:
     return Row(Path(name), label, split, source, "ai" if label else "real", record=record)
 
 
-def command(dataset: Path, folder: Path, *more: str) -> list[str]:
+def command(dataset: Path, folder: Path, *more: str, size: Sequence[str] = SMALL) -> list[str]:
     places = ["--checkpoint", str(folder / "state"), "--out", str(folder / "weights")]
-    return ["residual", "--dataset", str(dataset), *SMALL, *places, *more]
+    return ["residual", "--dataset", str(dataset), *size, *places, *more]
 
 
 def run(arguments: list[str]) -> str:
@@ -136,14 +137,14 @@ def test_members_end_with_the_process_that_began_them(dataset: Path, tmp_path: P
 def test_a_member_whose_process_dies_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(side_by_side, "_train", os._exit)
     monkeypatch.setattr(side_by_side, "Task", lambda *_: 1)
-    design, place = design_of("npr", "rgb", "scratch", 1, 32), side_by_side.Workplace(tmp_path, "cpu", 1, 1)
+    design, place = Design("npr", side=32), side_by_side.Workplace(tmp_path, "cpu", 1, 1)
     with pytest.raises(DatasetError, match="process died"):
         side_by_side.train_members(design, Plan(), [Fold(Division((), ()), ())], 0.0, tmp_path, place)
 
 
 @pytest.mark.parametrize("network", ["ladeda", "npr"])
 def test_baselines_are_trained_by_the_same_command(dataset: Path, tmp_path: Path, network: str) -> None:
-    run(command(dataset, tmp_path, "--steps", "2", "--network", network))
+    run(command(dataset, tmp_path, "--steps", "2", "--network", network, size=TINY))
     data = (tmp_path / "weights" / network / f"{network}.onnx").read_bytes()
     members = Members(session_of(data, 1))
     pixels = np.random.default_rng(0).integers(0, 256, (1, 65, 70, 3), dtype=np.uint8)
@@ -159,6 +160,7 @@ def test_baselines_are_trained_by_the_same_command(dataset: Path, tmp_path: Path
         (["--side", "16"], "at least 32"),
         (["--extra", "nowhere.csv"], "There is no nowhere.csv"),
         (["--members", "9"], "at least 9 sources"),
+        (["--network", "npr"], "leave them out for npr"),
     ],
 )
 def test_what_cannot_be_trained_is_told(dataset: Path, tmp_path: Path, more: list[str], told: str) -> None:
@@ -218,6 +220,14 @@ def test_extra_images_are_learned_from_and_told_in_the_weights(dataset: Path, tm
     assert sum(one["extra_images"] for one in facts["members"]) == 4
 
 
+def test_extra_images_of_unknown_sources_are_refused(dataset: Path, tmp_path: Path) -> None:
+    listed = tmp_path / "extra.csv"
+    listed.write_text(f"filepath,label,split,source\n{dataset.parent / '1-1-0.png'},1,train,other\n", encoding="utf-8")
+    done = CliRunner().invoke(app, command(dataset, tmp_path, "--extra", str(listed)))
+    assert done.exit_code == 2
+    assert "would change nothing" in done.output.replace("\n", " ")
+
+
 def test_a_training_ends_after_its_minutes_with_what_it_has(dataset: Path, tmp_path: Path) -> None:
     told = run(command(dataset, tmp_path, "--steps", "100000", "--patience", "100000", "--minutes", "0.02"))
     assert "Installed" in told
@@ -226,7 +236,7 @@ def test_a_training_ends_after_its_minutes_with_what_it_has(dataset: Path, tmp_p
 
 
 def test_a_member_that_is_large_is_kept_in_half_precision() -> None:
-    members = [network_of(design_of("npr", "rgb", "scratch", 1, 64), seed) for seed in (0, 1)]
+    members = [network_of(Design("npr", side=64), seed) for seed in (0, 1)]
     for member in members:
         torch.nn.init.normal_(member.head.weight, std=0.05)
     whole, halved = exported(members, 10**9), exported(members, 10**5)
