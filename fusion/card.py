@@ -19,7 +19,7 @@ def model_card(profile: str, fitted: Fitted, report: Report, plan: Plan) -> str:
                 f"# Model card: fusion of the `{profile}` profile",
                 _what(fitted),
                 "## Data\n\n" + _counts(report.counts),
-                "## Protocol\n\n" + _protocol(plan),
+                "## Protocol\n\n" + _protocol(fitted, plan),
                 "## Command\n\n" + _command(profile, plan),
                 "## Measured on the test split\n\n" + _measured(report.test) + _rests_on(report, "test") + _PLOTS
                 if report.test
@@ -69,12 +69,14 @@ def _what(fitted: Fitted) -> str:
         f"{kind.title} over {count} {'number' if count == 1 else 'numbers'} of the profile's detectors "
         f"(feature schema {fitted.model.schema.version}), with Platt calibration. It answers with the probability that "
         f"an image was made by a machine: AI from {thresholds.ai:.3f} up, NON-AI up to {thresholds.non_ai:.3f}, "
-        f"UNCERTAIN between. Trained heads: {heads or 'none'}. Weights of networks, by the beginning of their SHA-256: "
-        f"{weights or 'none'}."
+        f"UNCERTAIN between. Trained heads: {heads or 'none'}. Weights of networks: {weights or 'none'} (the first "
+        "digits of the SHA-256 over the lines `SHA-256 NAME` of their files, which stand in the lock file beside them)."
     )
 
 
-def _protocol(plan: Plan) -> str:
+def _protocol(fitted: Fitted, plan: Plan) -> str:
+    several = len({feature.detector for feature in fitted.model.schema.features}) > 1
+    struck = f"- In training, each detector is struck out of {plan.skip:.0%} of the rows.\n" if several else ""
     return f"""- Every training image is seen through random views, drawn from its bytes and the seed {plan.seed}, \
 never from its label: a crop of at most 224 px at native resolution, in 3 of 10 views scaled down to 60 to 100 %, in 1 \
 of 10 blurred by 0.3 to 1.2 px, in 1 of 10 grey, then written as JPEG (7 of 10) or WebP (2 of 10) of quality 70 to 95, \
@@ -84,9 +86,8 @@ Test images are seen as their files are.
 - The candidate is the one of best AUC in {FOLDS}-fold cross-validation over train and val, folds grouped by source. \
 It trains for the rounds that are best on the val images, by the mean of their AUC over the folds. Heads are trained \
 in the same folds, so that the fusion learns from scores of heads that never saw the image or its source.
-- In training, each detector is struck out of {plan.skip:.0%} of the rows.
-- Calibration and thresholds come from the same out-of-fold scores: at most {plan.false_positive_rate:.0%} of the \
-images of label 0 are called AI there, at most {plan.false_negative_rate:.0%} of the AI images NON-AI.
+{struck}- Calibration and thresholds come from the same out-of-fold scores: at most {plan.false_positive_rate:.0%} \
+of the images of label 0 are called AI there, at most {plan.false_negative_rate:.0%} of the AI images NON-AI.
 - Test is only reported. Intervals are 95 % bootstrap intervals, one that resamples whole sources and one that \
 resamples images."""
 
@@ -110,8 +111,8 @@ $ python -m fusion.train_fusion --dataset dataset.csv --profile {profile} --mode
     --false-positives {plan.false_positive_rate:g} --false-negatives {plan.false_negative_rate:g}{heads}{weighed}
 ```
 
-The same dataset (`metrics.json` has the SHA-256 over its images, labels and splits), seed and \
-library versions (in `manifest.json`) give the same model file."""
+The same dataset (`metrics.json` has the SHA-256 over its images, labels and splits; where it came as several, each \
+has a `--dataset` of its own), weights, seed and library versions (in `manifest.json`) give the same model file."""
 
 
 def _measured(measures: dict[str, Estimate]) -> str:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,8 @@ from forensics.crops import MIN_SIDE, too_small_reason
 from forensics.types import Heatmap, ImageSample, Measured, Pixels, Signal, Skipped
 from img_ml.onnx_session import Floats, Members
 
-# Pixels a side of a window; an image with a shorter side is seen whole along it.
-WINDOW = 224
+# Pixels a side of a window; a side of an image that is shorter, or longer by at most LEFT_OUT, is seen whole.
+WINDOW, LEFT_OUT = 224, 112
 # The most windows that are looked at for the logits, and the most pairs of a window and a member: what an image costs.
 MOST_WINDOWS, MOST_PAIRS = 6, 6
 # The most windows for a map, which is drawn only when somebody asks for it.
@@ -36,6 +37,8 @@ class Answer:
 
 
 Told = Callable[[Answer], Measured]
+# Rows and columns of an image.
+Window = tuple[slice, slice]
 
 
 class MembersDetector:
@@ -63,8 +66,8 @@ class MembersDetector:
     def _signal(self, sample: ImageSample) -> Signal:
         if min(sample.width, sample.height) < MIN_SIDE:
             return Skipped(self._name, too_small_reason())
-        places = spread_places(sample.height, sample.width, MOST_WINDOWS, WINDOW // 2)
-        windows = np.stack(_cut(sample.pixels, places))
+        places = spread_windows(sample.height, sample.width, MOST_WINDOWS, LEFT_OUT)
+        windows = np.stack([sample.pixels[place] for place in places])
         found = self._members.logits([windows[list(seen)] for seen in shared_out(len(windows), self._members.count)])
         logits = np.array([one.mean() for one in found])
         return self._told(Answer(logits, len(windows), float(np.concatenate(found).std())))
@@ -79,10 +82,11 @@ def shared_out(windows: int, members: int) -> list[tuple[int, ...]]:
     return [tuple((member * each + place) % windows for place in range(each)) for member in range(members)]
 
 
-def spread_places(height: int, width: int, most: int, left_out: int) -> list[tuple[int, int]]:
-    """Upper left corners of at most `most` windows, spread evenly over the image.
+def spread_windows(height: int, width: int, most: int, left_out: int) -> list[Window]:
+    """At most `most` windows of one size, spread evenly over the image.
 
-    Where fewer would leave out no more than `left_out` pixels along an axis, there are fewer.
+    Where fewer would leave out no more than `left_out` pixels along an axis, there are fewer; where one would, it is
+    as long as the image.
     """
     rows, columns = (max(1, math.ceil((length - left_out) / WINDOW)) for length in (height, width))
     while rows * columns > most:
@@ -91,7 +95,7 @@ def spread_places(height: int, width: int, most: int, left_out: int) -> list[tup
             rows -= 1
         else:
             columns -= 1
-    return [(top, left) for top in _starts(height, rows) for left in _starts(width, columns)]
+    return list(product(_spans(height, rows, left_out), _spans(width, columns, left_out)))
 
 
 def located(members: Members, pixels: Pixels) -> Heatmap:
@@ -99,11 +103,13 @@ def located(members: Members, pixels: Pixels) -> Heatmap:
     height, width = pixels.shape[:2]
     total = np.zeros((math.ceil(height / CELL), math.ceil(width / CELL)))
     seen = np.zeros_like(total)
-    for (top, left), window in _placed(pixels):
+    for rows, columns in spread_windows(height, width, MOST_MAPPED, _BLOCK):
+        window = pixels[rows, columns]
         logits = np.mean([one[0] for one in members.maps([window[None]] * members.count)], axis=0)
         cells = _in_cells(logits, window)
         # Corners lie on multiples of half a place; which of two it counts for does not show.
-        part = np.s_[top // CELL : top // CELL + cells.shape[0], left // CELL : left // CELL + cells.shape[1]]
+        top, left = rows.start // CELL, columns.start // CELL
+        part = np.s_[top : top + cells.shape[0], left : left + cells.shape[1]]
         total[part] += cells[: total[part].shape[0], : total[part].shape[1]]
         seen[part] += 1
     logits = total / np.maximum(seen, 1)
@@ -114,21 +120,14 @@ def located(members: Members, pixels: Pixels) -> Heatmap:
     return expit(uniform_filter(logits, SMOOTHED, mode="nearest")).astype(np.float32)
 
 
-def _placed(pixels: Pixels) -> list[tuple[tuple[int, int], Pixels]]:
-    height, width = pixels.shape[:2]
-    places = spread_places(height, width, MOST_MAPPED, _BLOCK)
-    return list(zip(places, _cut(pixels, places), strict=True))
-
-
-def _cut(pixels: Pixels, places: Sequence[tuple[int, int]]) -> list[Pixels]:
-    return [pixels[top : top + WINDOW, left : left + WINDOW] for top, left in places]
-
-
-def _starts(length: int, count: int) -> list[int]:
-    last = max(length - WINDOW, 0)
-    if count == 1:
-        return [last // 2 // _BLOCK * _BLOCK]
-    return sorted({round(last * place / (count - 1)) // _BLOCK * _BLOCK for place in range(count)})
+def _spans(length: int, count: int, left_out: int) -> list[slice]:
+    """Where `count` windows lie along an axis of that length."""
+    if count == 1 and length <= WINDOW + left_out:
+        return [slice(0, length)]
+    last = length - WINDOW
+    places = [last / 2] if count == 1 else [last * place / (count - 1) for place in range(count)]
+    starts = sorted({round(place) // _BLOCK * _BLOCK for place in places})
+    return [slice(start, start + WINDOW) for start in starts]
 
 
 def _in_cells(logits: Floats, window: Pixels) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ import numpy as np
 import xgboost
 from numpy.typing import NDArray
 
+from forensics.registry import entries
 from fusion.weighers.weigher import Candidate, Rows, Weigher, WeigherKind
 
 FIXED = {
@@ -52,7 +53,7 @@ class Trees:
 
 def train(rows: Rows, names: tuple[str, ...], candidate: Candidate, seed: int, rounds: int | None = None) -> Weigher:
     """See Train; a round is a tree."""
-    settings = {**FIXED, **candidate, "seed": seed}
+    settings = {**FIXED, **candidate, **_directions(names), "seed": seed}
     return Trees(xgboost.train(settings, _labelled(rows, names), rounds or MOST_ROUNDS), names)
 
 
@@ -60,7 +61,7 @@ def curve(rows: Rows, names: tuple[str, ...], candidate: Candidate, seed: int, w
     """See Curve."""
     found: dict[str, dict[str, list[float]]] = {}
     xgboost.train(
-        {**FIXED, **candidate, "seed": seed},
+        {**FIXED, **candidate, **_directions(names), "seed": seed},
         _labelled(rows, names),
         MOST_ROUNDS,
         evals=[(_labelled(watch, names), "watch")],
@@ -68,6 +69,13 @@ def curve(rows: Rows, names: tuple[str, ...], candidate: Candidate, seed: int, w
         verbose_eval=False,
     )
     return np.array(found["watch"]["auc"])
+
+
+def _directions(names: tuple[str, ...]) -> dict[str, str]:
+    """A detector that finds AI more likely never makes the verdict less so; all other numbers may weigh either way."""
+    probabilities = {entry.spec.probability.name for entry in entries() if entry.spec.probability is not None}
+    signs = ",".join(str(int(name in probabilities)) for name in names)
+    return {"monotone_constraints": f"({signs})"}
 
 
 def load(data: bytes) -> Weigher:

@@ -17,7 +17,7 @@ from img_ml.weights.store import Installed, installed_for
 SPEC = DetectorSpec(
     name="residual",
     title="Residual network",
-    version=1,
+    version=2,
     numbers=(
         Number("residual_prob", 0, 1, "probability of AI by a small network on native crops", "network", headline=True),
         Number("residual_spread", 0, 1000, "how far its members differ over the crops (logits)", feature=False),

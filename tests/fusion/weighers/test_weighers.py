@@ -8,6 +8,7 @@ import pytest
 from fusion.metrics import auc
 from fusion.weighers.kinds import KINDS
 from fusion.weighers.weigher import Rows, Weigher, WeigherKind
+from img_ml import profiles as _profiles  # noqa: F401 - importing it registers every detector
 
 NAMES = ("signal", "noise", "rare")
 
@@ -90,3 +91,18 @@ def test_the_curve_tells_what_the_watched_rows_gain_and_lose(name: str) -> None:
 
 def test_a_convex_loss_has_no_rounds_to_count() -> None:
     assert KINDS["logistic"].curve is None
+
+
+def test_trees_never_turn_a_probability_of_ai_against_ai() -> None:
+    random = np.random.default_rng(0)
+    given = random.random((2000, 1))
+    # The middle third looks most like AI: free trees follow that.
+    label = (np.abs(given[:, 0] - 0.5) < 1 / 6).astype(np.int64)
+    steps = np.linspace(0, 1, 200)[:, None]
+    learned = Rows(given, label, np.ones(len(given)))
+    trees = KINDS["xgboost"]
+    bound = trees.train(learned, ("residual_prob",), trees.candidates[0], 0, 50).margin(steps)
+    free = trees.train(learned, ("noise",), trees.candidates[0], 0, 50).margin(steps)
+    assert np.diff(bound).min() >= 0
+    assert bound[-1] > bound[0]
+    assert np.diff(free).min() < 0

@@ -16,6 +16,7 @@ from img_ml import members_detector
 from img_ml import profiles as _profiles  # noqa: F401 - importing it registers every detector
 from img_ml.engine import Engine
 from img_ml.members_detector import (
+    LEFT_OUT,
     MOST_MAPPED,
     MOST_PAIRS,
     MOST_WINDOWS,
@@ -23,7 +24,7 @@ from img_ml.members_detector import (
     MembersDetector,
     located,
     shared_out,
-    spread_places,
+    spread_windows,
 )
 from img_ml.profiles import Profile
 from img_ml.weights import store
@@ -85,13 +86,23 @@ def test_few_windows_are_seen_by_all_members_and_many_by_one() -> None:
 
 @pytest.mark.parametrize("size", [(64, 64), (224, 224), (225, 300), (64, 8000), (1100, 1500), (3000, 4000)], ids=str)
 def test_windows_lie_inside_the_image_on_the_grid_of_a_jpeg(size: tuple[int, int]) -> None:
-    for most, left_out in ((MOST_WINDOWS, WINDOW // 2), (MOST_MAPPED, 8)):
-        places = spread_places(*size, most, left_out)
-        assert 1 <= len(places) <= most
-        assert len(set(places)) == len(places)
-        for place in places:
-            assert all(start % 8 == 0 for start in place)
-            assert all(start + min(WINDOW, side) <= side for start, side in zip(place, size, strict=True))
+    for most, left_out in ((MOST_WINDOWS, LEFT_OUT), (MOST_MAPPED, 8)):
+        windows = spread_windows(*size, most, left_out)
+        assert 1 <= len(windows) <= most
+        assert len({str(window) for window in windows}) == len(windows)
+        assert len({tuple(span.stop - span.start for span in window) for window in windows}) == 1
+        for window in windows:
+            assert all(span.start % 8 == 0 for span in window)
+            assert all(span.stop - span.start >= min(WINDOW, side) for span, side in zip(window, size, strict=True))
+            assert all(span.stop <= side for span, side in zip(window, size, strict=True))
+
+
+@pytest.mark.parametrize("side", [64, 224, 256, WINDOW + LEFT_OUT])
+def test_an_image_a_little_larger_than_a_window_is_seen_whole(side: int) -> None:
+    assert spread_windows(side, side, MOST_WINDOWS, LEFT_OUT) == [(slice(0, side), slice(0, side))]
+    (window,) = spread_windows(3000, side, 1, LEFT_OUT)
+    assert window == (slice(1384, 1384 + WINDOW), slice(0, side))
+    assert len(spread_windows(WINDOW + LEFT_OUT + 1, side, MOST_WINDOWS, LEFT_OUT)) == 2
 
 
 def test_the_probability_is_that_of_the_mean_logit(weights: Path) -> None:
