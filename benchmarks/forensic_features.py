@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.support.forensic.families import FAMILIES
+from benchmarks.support.forensic.sight import Kept, Sight
 from forensics.decode import decode
 from forensics.errors import ImgMlError, WeightsError
 from forensics.examine import examine
@@ -45,6 +46,8 @@ NETWORK, ANALYZERS = "residual", "analyzers"
 HEADER = ("weighed", "numbers", "ms", "AUC alone", "beside the network", "difference", "inside sources, beside")
 # Trees of a model, and how often the folds are cut anew: one way of cutting alone is a matter of luck.
 ROUNDS, CUTS = 200, 3
+# Raise it when a family measures otherwise: what was kept before is then refused.
+FORMAT = 1
 Floats = NDArray[np.float64]
 Result = TypeVar("Result")
 
@@ -57,7 +60,7 @@ class Instruments:
     analyzers: tuple[str, ...]
     schema: FeatureSchema
 
-    def measured(self, row: Row, shown: ImageSample) -> "Sight | None":
+    def measured(self, row: Row, shown: ImageSample) -> Sight | None:
         """What is found in one view; None where the network says nothing that can be trusted."""
         (signal,), spent = _timed(lambda: self.network.signals([shown]))
         member = self.network.held_out[source_mark(row.source)]
@@ -71,15 +74,6 @@ class Instruments:
             numbers, took[name] = _timed(lambda measure=measure: measure(shown.pixels))  # type: ignore[misc]
             found[name] = np.array(list(numbers.values()))
         return Sight(row, found, took)
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """One measured view: the numbers of each group, and the seconds of one core that each group took."""
-
-    row: Row
-    found: Mapping[str, Floats]
-    took: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +96,14 @@ def main(
     dataset: Annotated[list[Path], typer.Option(help="CSV with filepath,label,split (source). Repeatable.")],
     most: Annotated[int, typer.Option(min=50, help="Most images of train and val, drawn by the seed.")] = 4000,
     seed: Annotated[int, typer.Option(help="Seed of images, views, folds and trees.")] = 0,
+    keep: Annotated[Path | None, typer.Option(help="File that keeps what was measured; a later run goes on.")] = None,
 ) -> None:
     """Measure what each family of forensic features gives alone and beside the network `residual`."""
     with told_errors(talk):
         instruments = _instruments()
         rows = _drawn(read_datasets(dataset), instruments.network.held_out, most, seed)
-        measurements = _together(list(_sights(rows, instruments, seed)))
+        kept = Kept(keep, f"families {FORMAT}, seed {seed}, network {instruments.network.mark}")
+        measurements = _together(list(_sights(rows, instruments, kept, seed)))
         _tell(measurements, seed)
 
 
@@ -134,23 +130,30 @@ def _drawn(rows: Sequence[Row], held_out: Mapping[str, int], most: int, seed: in
     return [known[place] for place in np.sort(places).tolist()]
 
 
-def _sights(rows: Sequence[Row], instruments: Instruments, seed: int) -> Iterator[Sight]:
+def _sights(rows: Sequence[Row], instruments: Instruments, kept: Kept, seed: int) -> Iterator[Sight]:
     """What is found in one training view of each image; an image that cannot be read or is too small is left out."""
-    views = training_views(1, seed)
     left_out = 0
     for row in track(rows, "Measuring", console=talk, transient=True, disable=not talk.is_terminal):
-        try:
-            sample = decode(row.path.read_bytes())
-            (view,) = views(Row(row.path, row.label, "train", row.source, row.kind), sample.sha256)
-            sight = instruments.measured(row, decode(render_view(sample, view)))
-        except ImgMlError:
-            sight = None
+        if row in kept:
+            sight = kept.sight(row)
+        else:
+            sight = _sight(row, instruments, seed)
+            kept.add(row, sight)
         if sight is None:
             left_out += 1
         else:
             yield sight
     if left_out:
         talk.print(f"{left_out} images could not be decoded or are too small, and are left out.")
+
+
+def _sight(row: Row, instruments: Instruments, seed: int) -> Sight | None:
+    try:
+        sample = decode(row.path.read_bytes())
+        (view,) = training_views(1, seed)(row, sample.sha256)
+        return instruments.measured(row, decode(render_view(sample, view)))
+    except ImgMlError:
+        return None
 
 
 def _timed(work: Callable[[], Result]) -> tuple[Result, float]:
