@@ -119,15 +119,16 @@ def _instruments() -> Instruments:
 def _drawn(rows: Sequence[Row], held_out: Mapping[str, int], most: int, seed: int) -> list[Row]:
     """At most so many rows outside test whose source a member held out: an equal part of either class is likely.
 
-    Inside a class a source is drawn by the root of its size, as the training weighs it.
+    Inside a class a source is drawn by the root of its size, as the training weighs it. They come in the order of the
+    draw, so that fewer are the first of more.
     """
     known = [row for row in rows if row.split != "test" and source_mark(row.source) in held_out]
     if not known:
         raise DatasetError("The network learned from none of these sources in folds: there is no honest number of it.")
     chance = balanced_weights(np.array([row.label for row in known]), np.array([row.source for row in known]))
-    count = min(most, len(known))
-    places = np.random.default_rng(seed).choice(len(known), count, replace=False, p=chance / chance.sum())
-    return [known[place] for place in np.sort(places).tolist()]
+    # Who comes first by exponential waiting times is drawn by weight without replacement (Efraimidis and Spirakis).
+    waiting = np.random.default_rng(seed).exponential(size=len(known)) / chance
+    return [known[place] for place in np.argsort(waiting)[:most].tolist()]
 
 
 def _sights(rows: Sequence[Row], instruments: Instruments, kept: Kept, seed: int) -> Iterator[Sight]:

@@ -31,7 +31,7 @@ def few_trees(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def dataset(tmp_path: Path) -> Path:
     """Sources of either class, of which the last is none that the network learned from; AI has the stronger noise."""
     random, lines = np.random.default_rng(0), ["filepath,label,split,source"]
-    for number in range(6 * SOURCES):
+    for number in range(12 * SOURCES):
         source, label = number % SOURCES, number % 2
         pixels = 120 + random.normal(0, 25 if label else 5, (110, 120, 3))
         Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / f"{number}.png")
@@ -41,50 +41,38 @@ def dataset(tmp_path: Path) -> Path:
     return tmp_path / "dataset.csv"
 
 
-def test_every_family_has_a_row_and_what_it_finds_is_told(dataset: Path, tmp_path: Path) -> None:
-    given = ["--dataset", str(dataset), "--keep", str(tmp_path / "kept.jsonl")]
-    done = CliRunner().invoke(app, given)
-    assert done.exit_code == 0, done.output
-    title, _, header, _, network, *rows = done.stdout.splitlines()
-    assert title.startswith("66 images, 30 of them AI, of 11 sources")
-    assert [row.split(" | ")[0].removeprefix("| ") for row in rows] == [
-        *FAMILIES,
-        "all of these",
-        "the profile's analyzers",
-    ]
-    assert all(row.count("|") == header.count("|") for row in (network, *rows))
-    assert (network.count("["), {row.count("[") for row in rows}) == (3, {4})
-    wavelets = next(row for row in rows if row.startswith("| wavelets"))
-    assert float(wavelets.split(" | ")[3].split()[0]) > 0.9
-
-    again = CliRunner().invoke(app, given)
-    assert again.stdout == done.stdout
-
-
-def test_a_run_that_was_killed_goes_on_where_it_was(
+def test_every_family_has_a_row_and_a_run_that_was_killed_goes_on_where_it_was(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "kept.jsonl"
     given = ["--dataset", str(dataset), "--keep", str(file)]
     done = CliRunner().invoke(app, given)
+    assert done.exit_code == 0, done.output
+    title, _, _, _, network, *rows = done.stdout.splitlines()
+    assert title.startswith("132 images, 60 of them AI, of 11 sources")
+    assert [_cells(row)[0] for row in rows] == [*FAMILIES, "all of these", "the profile's analyzers"]
+    assert (network.count("["), {row.count("[") for row in rows}) == (3, {4})
+    wavelets = next(row for row in rows if _cells(row)[0] == "wavelets")
+    assert float(_cells(wavelets)[3].split()[0]) > 0.9
+
     lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
     file.write_text("".join(lines[:-2]) + lines[-2][:50], encoding="utf-8")
-    measured = []
-    one = forensic_features._sight
-    monkeypatch.setattr(forensic_features, "_sight", lambda row, *rest: measured.append(row) or one(row, *rest))
+    measured, really = [], forensic_features._sight
+    monkeypatch.setattr(forensic_features, "_sight", lambda row, *rest: measured.append(row) or really(row, *rest))
     again = CliRunner().invoke(app, given)
     assert (again.exit_code, len(measured)) == (0, 2)
-    without_times = [[cells for place, cells in enumerate(row.split(" | ")) if place != 2] for row in _rows(again)]
-    assert without_times == [
-        [cells for place, cells in enumerate(row.split(" | ")) if place != 2] for row in _rows(done)
-    ]
+    assert [_untimed(row) for row in again.stdout.splitlines()] == [_untimed(row) for row in done.stdout.splitlines()]
     other = CliRunner().invoke(app, [*given, "--seed", "1"])
     assert other.exit_code == 2
     assert "kept.jsonl holds other measurements" in other.output
 
 
-def _rows(result: object) -> list[str]:
-    return str(result.stdout).splitlines()  # type: ignore[attr-defined]
+def _cells(row: str) -> list[str]:
+    return row.removeprefix("| ").removesuffix(" |").split(" | ")
+
+
+def _untimed(row: str) -> list[str]:
+    return [cell for place, cell in enumerate(_cells(row)) if place != 2]
 
 
 def test_images_are_drawn_by_the_root_of_their_sources_size(dataset: Path) -> None:
@@ -95,6 +83,7 @@ def test_images_are_drawn_by_the_root_of_their_sources_size(dataset: Path) -> No
     marks = {source_mark(name): 0 for name in ("large", "small", "ai")}
     drawn = [one.source for one in forensic_features._drawn(rows, marks, 100, 0)]
     assert drawn == [one.source for one in forensic_features._drawn(rows, marks, 100, 0)]
+    assert drawn[:60] == [one.source for one in forensic_features._drawn(rows, marks, 60, 0)]
     assert 35 <= drawn.count("ai") <= 65
     assert 1.5 < drawn.count("large") / drawn.count("small") < 7
 
