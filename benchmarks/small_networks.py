@@ -1,8 +1,8 @@
 """`python -m benchmarks.small_networks --dataset CSV NAME=GRAPH.onnx ...`: small networks trained alike, in one table.
 
 Each graph is what `python -m img_ml.train residual` installed, its config.json beside it. An image of train or val is
-scored by the member alone that did not learn from its source, one of test by all members. Prints Markdown; every number
-has its bootstrap interval over sources.
+scored by the member alone that did not learn from its source, or by all where none did; one of test by all. Prints
+Markdown; every number has its bootstrap interval over sources.
 """
 
 import json
@@ -41,14 +41,12 @@ class Network:
     megabytes: float
 
     def score(self, row: Row, sample: ImageSample) -> float:
-        """The logit of an image; NaN where it is too small, or where no member is known to have held its source out."""
+        """The logit of an image by the members that did not learn from its source; NaN where it is too small."""
         (found,) = self.detector([sample])
         if not isinstance(found, Measured) or found.embedding is None:
             return np.nan
-        if row.split == "test":
-            return float(np.mean(found.embedding))
-        member = self.held_out.get(source_mark(row.source))
-        return np.nan if member is None else float(found.embedding[member])
+        member = None if row.split == "test" else self.held_out.get(source_mark(row.source))
+        return float(np.mean(found.embedding) if member is None else found.embedding[member])
 
 
 @app.command()
@@ -100,12 +98,15 @@ def _told(network: Network, rows: Sequence[Row], scores: np.ndarray) -> list[str
     return [
         network.name,
         f"{network.megabytes:.1f}",
-        *(_interval(known[name]) for name in ("auc", "within")),
-        *(_interval(asked[name]) for name in ("auc", "within", "recall")),
+        *(_interval(known.get(name)) for name in ("auc", "within")),
+        *(_interval(asked.get(name)) for name in ("auc", "within", "recall")),
     ]
 
 
 def _measured(rows: Sequence[Row], scores: np.ndarray, chosen: np.ndarray) -> dict[str, Estimate]:
+    """The measures of the chosen rows; none where no row is chosen."""
+    if not chosen.any():
+        return {}
     some = [rows[place] for place in np.flatnonzero(chosen).tolist()]
     label, source = np.array([row.label for row in some]), np.array([row.source for row in some])
     image = np.array([row.record.get("source_image") or str(row.path) for row in some])
@@ -118,7 +119,9 @@ def _measured(rows: Sequence[Row], scores: np.ndarray, chosen: np.ndarray) -> di
     return estimates(measures, source, image)
 
 
-def _interval(one: Estimate) -> str:
+def _interval(one: Estimate | None) -> str:
+    if one is None or np.isnan(one.value):
+        return "not measured"
     return f"{one.value:.3f} [{one.sources.low:.3f}, {one.sources.high:.3f}]".replace("0.", ".")
 
 
