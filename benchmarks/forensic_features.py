@@ -2,8 +2,9 @@
 
 One training view of each drawn image of train and val is measured by every family, by the profile's analyzers, and by
 the member of the network `residual` that did not learn from the image's source. Gradient-boosted trees are then
-cross-validated over each of these alone and beside the network's logit, folds grouped by source. Prints Markdown; every
-AUC has its bootstrap interval over sources.
+cross-validated over each of these alone and beside the network's logit, folds grouped by source. They are free to turn
+a number either way, the logit too, which a fusion's are not. Prints Markdown; every AUC has its bootstrap interval over
+sources.
 """
 
 import time

@@ -80,8 +80,8 @@ def _protocol(fitted: Fitted, plan: Plan) -> str:
     return f"""- Every training image is seen through random views, drawn from its bytes and the seed {plan.seed}, \
 never from its label: a crop of at most 224 px at native resolution, in 3 of 10 views scaled down to 60 to 100 %, in 1 \
 of 10 blurred by 0.3 to 1.2 px, in 1 of 10 grey, then written as JPEG (7 of 10) or WebP (2 of 10) of quality 70 to 95, \
-or PNG (1 of 10). Half keep their EXIF, all other metadata is gone. Train and val give {plan.views} views an image. \
-Test images are seen as their files are.
+or PNG (1 of 10). Half keep their EXIF, all other metadata is gone. Views of each image of train and val: \
+{plan.views}. Test images are seen as their files are.
 - Both classes weigh alike, and a source weighs as the square root of its size.
 - The candidate is the one of best AUC in {FOLDS}-fold cross-validation over train and val, folds grouped by source. \
 It trains for the rounds that are best on the val images, by the mean of their AUC over the folds. Heads are trained \
@@ -147,7 +147,7 @@ def _weighs(fitted: Fitted) -> str:
         settings["rounds"] = fitted.chosen.rounds
     told = ", ".join(f"{name} {value}" for name, value in settings.items())
     return (
-        f"The {MOST_FEATURES} features that move the log-odds most (mean size over training views):\n\n"
+        f"What moves the log-odds most (mean size over training views), at most {MOST_FEATURES} features:\n\n"
         f"| feature | meaning | share |\n|---|---|---|\n{rows}\n\n"
         f"Settings: {told}."
     )

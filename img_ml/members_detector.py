@@ -15,7 +15,7 @@ from forensics.crops import MIN_SIDE, too_small_reason
 from forensics.types import Heatmap, ImageSample, Measured, Pixels, Signal, Skipped
 from img_ml.onnx_session import Floats, Members
 
-# Pixels a side of a window; a side of an image that is shorter, or longer by at most LEFT_OUT, is seen whole.
+# Pixels a side of a window; an image of which neither side is longer by more than LEFT_OUT is one window.
 WINDOW, LEFT_OUT = 224, 112
 # The most windows that are looked at for the logits, and the most pairs of a window and a member: what an image costs.
 MOST_WINDOWS, MOST_PAIRS = 6, 6
@@ -85,9 +85,11 @@ def shared_out(windows: int, members: int) -> list[tuple[int, ...]]:
 def spread_windows(height: int, width: int, most: int, left_out: int) -> list[Window]:
     """At most `most` windows of one size, spread evenly over the image.
 
-    Where fewer would leave out no more than `left_out` pixels along an axis, there are fewer; where one would, it is
-    as long as the image.
+    Where fewer would leave out no more than `left_out` pixels along an axis, there are fewer; where one window would,
+    it is the whole image.
     """
+    if max(height, width) <= WINDOW + left_out:
+        return [(slice(0, height), slice(0, width))]
     rows, columns = (max(1, math.ceil((length - left_out) / WINDOW)) for length in (height, width))
     while rows * columns > most:
         # The axis along which windows are closer to each other loses one.
@@ -95,7 +97,7 @@ def spread_windows(height: int, width: int, most: int, left_out: int) -> list[Wi
             rows -= 1
         else:
             columns -= 1
-    return list(product(_spans(height, rows, left_out), _spans(width, columns, left_out)))
+    return list(product(_spans(height, rows), _spans(width, columns)))
 
 
 def located(members: Members, pixels: Pixels) -> Heatmap:
@@ -120,9 +122,9 @@ def located(members: Members, pixels: Pixels) -> Heatmap:
     return expit(uniform_filter(logits, SMOOTHED, mode="nearest")).astype(np.float32)
 
 
-def _spans(length: int, count: int, left_out: int) -> list[slice]:
+def _spans(length: int, count: int) -> list[slice]:
     """Where `count` windows lie along an axis of that length."""
-    if count == 1 and length <= WINDOW + left_out:
+    if length <= WINDOW:
         return [slice(0, length)]
     last = length - WINDOW
     places = [last / 2] if count == 1 else [last * place / (count - 1) for place in range(count)]

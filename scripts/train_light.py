@@ -95,10 +95,11 @@ def road(
 
 def _take(step: Step, made_by: Path) -> None:
     told = shlex.join(["python", "-m", step.module, *step.arguments])
-    made = json.loads(made_by.read_text(encoding="utf-8")) if made_by.is_file() else {}
+    made = _made(made_by)
     if step.result.exists():
         if made.get(step.module) != step.decisive:
-            raise DatasetError(f"{step.result} was made with other options: name another folder for --out.")
+            how = "with other options" if step.module in made else f"nobody knows how, for {made_by} does not tell"
+            raise DatasetError(f"{step.result} was made {how}: name another folder for --out, or remove it.")
         talk.print(f"{step.result} is there already: {told} is not run again.")
         return
     talk.print(f"$ {told}", style="bold")
@@ -114,6 +115,13 @@ def _take(step: Step, made_by: Path) -> None:
     if code:
         raise typer.Exit(code if code > 0 else 3)
     write_atomically(made_by, json.dumps({**made, step.module: step.decisive}, indent=1) + "\n")
+
+
+def _made(made_by: Path) -> dict[str, list[str]]:
+    try:
+        return dict(json.loads(made_by.read_text(encoding="utf-8"))) if made_by.is_file() else {}
+    except ValueError as error:
+        raise DatasetError(f"{made_by} cannot be read: {error}. Name another folder for --out.") from error
 
 
 def _install(out: Path) -> None:

@@ -14,6 +14,7 @@ from fusion.evaluation.measures import measures
 from fusion.evaluation.scored import Scored, format_gap, score
 from fusion.metrics import Estimate, Ranking, balanced_accuracy, estimate, estimates, mixed_sources, share
 from fusion.table import FeatureTable
+from fusion.weights import of_other_weights
 
 # An interval that resamples fewer sources than this says next to nothing.
 FEW_SOURCES = 5
@@ -133,6 +134,12 @@ def _warnings(plain: Scored, artifact: Artifact) -> list[str]:
     """What a reader has to know before believing a number."""
     table = plain.table
     found = []
+    others = of_other_weights(artifact.weights, table.marks)
+    if others:
+        found.append(
+            f"The artifact was trained over other weights of {', '.join(sorted(others))}: what they measure is left "
+            "out. Train it again, or measure with its own weights (IMG_ML_WEIGHTS_DIR)."
+        )
     learned = sum(image[:LEARNED_DIGITS] in artifact.learned for image in table.image.tolist())
     if learned:
         found.append(

@@ -10,6 +10,7 @@ import pytest
 from forensics.decode import decode
 from forensics.types import Measured, Skipped
 from fusion.artifact import load_artifact
+from fusion.evaluation.evaluation import _warnings
 from fusion.evaluation.scored import score
 from fusion.in_force import fusion_in_force
 from fusion.judge import Judge
@@ -56,13 +57,15 @@ def test_numbers_of_other_weights_are_skipped_and_not_weighed(artifact: Path, en
 
 def test_a_table_of_other_weights_is_scored_without_their_numbers(artifact: Path) -> None:
     loaded = load_artifact(artifact)
-    schema, text = loaded.model.schema, np.array([""])
-    values = np.ones((1, len(schema.features)))
+    schema, text = loaded.model.schema, np.array(["", ""])
+    values = np.ones((2, len(schema.features)))
     of_residual = np.array([feature.detector == "residual" for feature in schema.features])
     lacking = np.where(of_residual, np.nan, values)
-    given = FeatureTable(schema, values, np.array([1]), text, text, text, text, text, text, text, text)
+    given = FeatureTable(schema, values, np.array([0, 1]), text, text, text, text, text, text, text, text)
     same, other = (score(loaded, replace(given, marks={"residual": mark})) for mark in (loaded.weights["residual"], ""))
     unseen = score(loaded, replace(given, values=lacking, marks=loaded.weights))
     np.testing.assert_array_equal(other.probability, unseen.probability)
     assert np.isnan(other.probability).all()
     assert np.isfinite(same.probability).all()
+    assert any("other weights of residual" in warning for warning in _warnings(other, loaded))
+    assert not any("other weights" in warning for warning in _warnings(same, loaded))

@@ -48,6 +48,12 @@ def test_what_is_there_is_not_made_again_and_is_installed_whole(
     other = runner.invoke(app, ["--dataset", "none.csv", "--out", str(made), "--install", "--seed", "1"])
     assert other.exit_code == 2
     assert "made with other options" in other.output
+    (made / MADE_BY).write_text("{", encoding="utf-8")
+    broken = runner.invoke(app, ["--dataset", "none.csv", "--out", str(made)])
+    assert (broken.exit_code, "cannot be read" in broken.output) == (2, True)
+    (made / MADE_BY).unlink()
+    unknown = runner.invoke(app, ["--dataset", "none.csv", "--out", str(made)])
+    assert (unknown.exit_code, "does not tell" in unknown.output.replace("\n", " ")) == (2, True)
 
 
 def test_a_step_that_fails_ends_the_road_with_its_code(tmp_path: Path) -> None:

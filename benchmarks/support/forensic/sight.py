@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from forensics.files import write_atomically
 from img_ml.dataset import DatasetError, Row
 
 
@@ -39,7 +40,7 @@ class Kept:
         # A line that a killed run left unfinished is measured again.
         self._lines = dict(json.loads(line) for line in rest if line.endswith("\n"))
         whole = [first, *(line for line in rest if line.endswith("\n"))]
-        path.write_text("".join(whole), encoding="utf-8")
+        write_atomically(path, "".join(whole))
 
     def __contains__(self, row: Row) -> bool:
         return str(row.path) in self._lines

@@ -100,9 +100,10 @@ def test_windows_lie_inside_the_image_on_the_grid_of_a_jpeg(size: tuple[int, int
 @pytest.mark.parametrize("side", [64, 224, 256, WINDOW + LEFT_OUT])
 def test_an_image_a_little_larger_than_a_window_is_seen_whole(side: int) -> None:
     assert spread_windows(side, side, MOST_WINDOWS, LEFT_OUT) == [(slice(0, side), slice(0, side))]
-    (window,) = spread_windows(3000, side, 1, LEFT_OUT)
-    assert window == (slice(1384, 1384 + WINDOW), slice(0, side))
-    assert len(spread_windows(WINDOW + LEFT_OUT + 1, side, MOST_WINDOWS, LEFT_OUT)) == 2
+    windows = spread_windows(WINDOW + LEFT_OUT + 1, side, MOST_WINDOWS, LEFT_OUT)
+    assert len(windows) == 2
+    # No wider than any other window: what an image costs is bounded by their count.
+    assert {columns.stop - columns.start for _, columns in windows} == {min(side, WINDOW)}
 
 
 def test_the_probability_is_that_of_the_mean_logit(weights: Path) -> None:

@@ -14,10 +14,9 @@ from img_ml.train import imagenet
 from img_ml.train.imagenet import PACKAGE, imagenet_weights
 from tests.img_ml.train.conftest import picture
 
-pytest.importorskip(PACKAGE, reason="the published weights are not installed")
-
 
 def test_the_tensors_are_those_of_a_trained_network() -> None:
+    pytest.importorskip(PACKAGE, reason="the published weights are not installed")
     found = imagenet_weights()
     trunk = timm.create_model(BACKBONE, pretrained=False, num_classes=0)
     trunk.load_state_dict(found)
