@@ -22,8 +22,10 @@ from rich.progress import track
 
 from benchmarks.support.forensic.families import FAMILIES
 from benchmarks.support.forensic.sight import Kept, Sight
+from benchmarks.support.markdown import table_line, with_interval
+from benchmarks.support.residual_network import NETWORK, light_engine, residual_network
 from forensics.decode import decode
-from forensics.errors import ImgMlError, WeightsError
+from forensics.errors import ImgMlError
 from forensics.examine import examine
 from forensics.types import ImageSample, Measured
 from fusion.features import FeatureSchema, schema_of, vector
@@ -32,18 +34,15 @@ from fusion.weighers.kinds import KINDS
 from fusion.weighers.weigher import Rows
 from img_ml.command import told_errors
 from img_ml.dataset import DatasetError, Row, read_datasets
-from img_ml.engine import Engine
 from img_ml.folds import balanced_weights, grouped_folds
 from img_ml.held_out import source_mark
 from img_ml.learned import Learned
-from img_ml.profiles import load_profile
-from img_ml.settings import ImgMlSettings
 from img_ml.views import render_view, training_views
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
 
-NETWORK, ANALYZERS = "residual", "analyzers"
+ANALYZERS = "analyzers"
 HEADER = ("weighed", "numbers", "ms", "AUC alone", "beside the network", "difference", "inside sources, beside")
 # Trees of a model, and how often the folds are cut anew: one way of cutting alone is a matter of luck.
 ROUNDS, CUTS = 200, 3
@@ -109,12 +108,8 @@ def main(
 
 
 def _instruments() -> Instruments:
-    settings = ImgMlSettings()
-    engine = Engine(load_profile("light", settings.model_dir), settings.weights_dir, "cpu")
-    for one in engine.loaded:
-        if one.name == NETWORK:
-            return Instruments(one, engine.analyzers, schema_of(engine.analyzers))
-    raise WeightsError(f"There is no network to stand beside: {engine.missing[NETWORK]}")
+    engine = light_engine()
+    return Instruments(residual_network(engine), engine.analyzers, schema_of(engine.analyzers))
 
 
 def _drawn(rows: Sequence[Row], held_out: Mapping[str, int], most: int, seed: int) -> list[Row]:
@@ -189,16 +184,16 @@ def _tell(measurements: Measurements, seed: int) -> None:
     told = _estimates(measurements, scores)
     ai, sources = int(measurements.label.sum()), len(np.unique(measurements.source))
     typer.echo(f"{len(measurements.label)} images, {ai} of them AI, of {sources} sources; seed {seed}\n")
-    typer.echo(_line(HEADER))
-    typer.echo(_line(["---"] * len(HEADER)))
+    typer.echo(table_line(HEADER))
+    typer.echo(table_line(["---"] * len(HEADER)))
     for name, groups in asked.items():
         counted = groups or (NETWORK,)
         numbers = sum(measurements.found[group].shape[1] for group in counted)
         cost = sum(measurements.cost[group] for group in counted)
-        shown = [_interval(told[name, column]) for column in ("alone", "beside", "difference", "within")]
+        shown = [with_interval(told[name, column]) for column in ("alone", "beside", "difference", "within")]
         if not groups:
             shown[2] = ""
-        typer.echo(_line([name, str(numbers), f"{cost:.1f}", *shown]))
+        typer.echo(table_line([name, str(numbers), f"{cost:.1f}", *shown]))
 
 
 def _margins(measurements: Measurements, groups: Sequence[str], seed: int) -> Floats:
@@ -234,14 +229,6 @@ def _estimates(
 
 def _difference(one: Ranking, other: Ranking) -> Measure:
     return lambda weight: one.auc(weight) - other.auc(weight)
-
-
-def _interval(one: Estimate) -> str:
-    return f"{one.value:.3f} [{one.sources.low:.3f}, {one.sources.high:.3f}]".replace("0.", ".")
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

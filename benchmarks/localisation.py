@@ -18,15 +18,11 @@ from rich.console import Console
 from rich.progress import track
 from sklearn.metrics import roc_auc_score
 
+from benchmarks.support.residual_network import light_engine, residual_network
 from forensics.decode import decode
-from forensics.errors import WeightsError
 from fusion.metrics import estimate
 from img_ml.command import told_errors
 from img_ml.dataset import DatasetError, Row, read_rows
-from img_ml.engine import Engine
-from img_ml.learned import Learned
-from img_ml.profiles import load_profile
-from img_ml.settings import ImgMlSettings
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
@@ -46,8 +42,7 @@ def main(
         rows = [row for row in read_rows(dataset) if row.split == split]
         random = np.random.default_rng(seed)
         chosen = _generated(rows, pictures, random)
-        settings = ImgMlSettings()
-        network = _network(settings)
+        network = residual_network(light_engine())
         found = []
         for row in track(chosen, "Measuring", console=talk, transient=True, disable=not talk.is_terminal):
             # Anywhere: the map's own windows lie side by side, and a part that fills one of them is the easiest.
@@ -61,14 +56,6 @@ def main(
     typer.echo(
         f"{len(found)} pictures: AUC {told.value:.3f} [{told.sources.low:.3f}, {told.sources.high:.3f}] over sources"
     )
-
-
-def _network(settings: ImgMlSettings) -> Learned:
-    engine = Engine(load_profile("light", settings.model_dir), settings.weights_dir, "cpu")
-    for one in engine.loaded:
-        if one.name == "residual":
-            return one
-    raise WeightsError(f"There is no map to measure: {engine.missing['residual']}")
 
 
 def _generated(rows: Sequence[Row], count: int, random: np.random.Generator) -> list[Row]:

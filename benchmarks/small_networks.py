@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from benchmarks.support.markdown import table_line, with_interval
 from forensics.decode import decode
 from forensics.types import ImageSample, Measured
 from fusion.metrics import Estimate, Ranking, estimates, within_source_auc
@@ -61,10 +62,10 @@ def main(
         networks = [_network(one) for one in graphs]
         rows = _drawn(read_datasets(dataset), most, seed)
         scores = np.array([[one.score(row, sample) for one in networks] for row, sample in _samples(rows)])
-        typer.echo(_line(HEADER))
-        typer.echo(_line(["---"] * len(HEADER)))
+        typer.echo(table_line(HEADER))
+        typer.echo(table_line(["---"] * len(HEADER)))
         for network, values in zip(networks, scores.T, strict=True):
-            typer.echo(_line(_told(network, rows, values)))
+            typer.echo(table_line(_told(network, rows, values)))
 
 
 def _network(told: str) -> Network:
@@ -97,9 +98,9 @@ def _told(network: Network, rows: Sequence[Row], scores: np.ndarray) -> list[str
     known, asked = (_measured(rows, scores, side & ~np.isnan(scores)) for side in (~test, test))
     return [
         network.name,
-        f"{network.megabytes:.1f}",
-        *(_interval(known.get(name)) for name in ("auc", "within")),
-        *(_interval(asked.get(name)) for name in ("auc", "within", "recall")),
+        f"{network.megabytes:.2f}",
+        *(with_interval(known.get(name)) for name in ("auc", "within")),
+        *(with_interval(asked.get(name)) for name in ("auc", "within", "recall")),
     ]
 
 
@@ -117,16 +118,6 @@ def _measured(rows: Sequence[Row], scores: np.ndarray, chosen: np.ndarray) -> di
         "recall": lambda weight: ranking.recall_at(weight, 0.05),
     }
     return estimates(measures, source, image)
-
-
-def _interval(one: Estimate | None) -> str:
-    if one is None or np.isnan(one.value):
-        return "not measured"
-    return f"{one.value:.3f} [{one.sources.low:.3f}, {one.sources.high:.3f}]".replace("0.", ".")
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

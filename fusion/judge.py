@@ -37,6 +37,7 @@ class Judge:
         self._model = fusion.artifact.model
         self._threshold = threshold
         self._thresholds = fusion.thresholds
+        self._others = of_other_weights(fusion.artifact.weights, engine.marks)
         if threshold is not None:
             self._thresholds = Thresholds(threshold, float(np.nextafter(threshold, 0)))
         self.profile = profile
@@ -84,9 +85,7 @@ class Judge:
     def _weigh(self, evidence: Sequence[Evidence]) -> list[Verdict]:
         if not evidence:
             return []
-        artifact, marks = self._fusion.artifact, self._engine.marks
-        evidence = without(of_other_weights(artifact.weights, marks), evidence)
-        evidence = apply_heads(artifact.heads, evidence, marks)
+        evidence = apply_heads(self._fusion.artifact.heads, without(self._others, evidence), self._engine.marks)
         vectors = [vector(self._model.schema, one) for one in evidence]
         weighed = self._model.weigh(np.stack([v.values for v in vectors]))
         verdicts = []

@@ -1,0 +1,23 @@
+"""The network `residual` of the light profile, for benchmarks that look at it by itself."""
+
+from forensics.errors import WeightsError
+from img_ml.engine import Engine
+from img_ml.learned import Learned
+from img_ml.profiles import load_profile
+from img_ml.settings import ImgMlSettings
+
+NETWORK = "residual"
+
+
+def light_engine() -> Engine:
+    """The light profile as the settings describe it, on the CPU."""
+    settings = ImgMlSettings()
+    return Engine(load_profile("light", settings.model_dir), settings.weights_dir, "cpu")
+
+
+def residual_network(engine: Engine) -> Learned:
+    """The engine's network; WeightsError where it could not be loaded."""
+    for one in engine.loaded:
+        if one.name == NETWORK:
+            return one
+    raise WeightsError(f"The network {NETWORK} cannot be measured: {engine.missing[NETWORK]}")
