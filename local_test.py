@@ -14,19 +14,19 @@ from rich.console import Console
 from rich.progress import track
 from rich.prompt import Prompt
 
-from forensics.decode import DecodeLimits, decode
 from forensics.errors import ImgMlError, JobError
 from forensics.provenance.trust import install_trust_anchors, read_trust_anchors
+from forensics.reading.decode import DecodeLimits, decode
 from forensics.types import ImageSample, Signal
 from fusion.judge import Judge, load_judge
-from fusion.result import result_document
+from fusion.output.result import result_document
+from fusion.output.terminal import show
 from fusion.settings import FusionSettings
-from fusion.terminal import show
 from fusion.verdict import Verdict
-from img_ml.heatmaps import save_heatmaps, save_pictures
+from img_ml.pictures.heatmaps import save_heatmaps, save_pictures
 from img_ml.settings import ImgMlSettings
 from worker.errors import FetchFailedError, TooLargeError
-from worker.fetch import Fetcher, FetchLimits
+from worker.fetching.fetch import Fetcher, FetchLimits
 from worker.settings import WorkerSettings, load
 
 app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})

@@ -12,10 +12,10 @@ import typer
 
 from benchmarks.support.command import orderly, talk
 from benchmarks.support.result_file import RESULTS, write_result
-from fusion.cache import FeatureCache
 from fusion.evaluate import measured_alone, rows_of
 from fusion.evaluation.alone import Alone
 from fusion.evaluation.tables import alone_table, finite
+from fusion.training.cache import FeatureCache
 from img_ml.command import data_console
 from img_ml.profiles import load_profile
 from img_ml.settings import ImgMlSettings

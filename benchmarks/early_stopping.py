@@ -13,19 +13,19 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from fusion.cache import FeatureCache
-from fusion.extract import extract
-from fusion.metrics import auc
-from fusion.table import FeatureTable
+from fusion.evaluation.metrics import auc
+from fusion.training.cache import FeatureCache
+from fusion.training.extract import extract
+from fusion.training.table import FeatureTable
 from fusion.weighers.trees import KIND, MOST_ROUNDS
 from fusion.weighers.weigher import Candidate, Rows
-from img_ml.dataset import read_dataset
-from img_ml.engine import Engine
-from img_ml.folds import Rows as Fold
-from img_ml.folds import balanced_weights, grouped_folds, watched
+from img_ml.data.dataset import read_dataset
+from img_ml.data.folds import Rows as Fold
+from img_ml.data.folds import balanced_weights, grouped_folds, watched
+from img_ml.data.views import training_views
+from img_ml.engine.engine import Engine
 from img_ml.profiles import load_profile
 from img_ml.settings import ImgMlSettings
-from img_ml.views import training_views
 
 
 def main(

@@ -19,16 +19,16 @@ from rich.table import Table
 
 from benchmarks.support import photos
 from benchmarks.support.command import orderly, talk
-from benchmarks.support.engine_runs import Runs, Workload, measured, plain_seconds
+from benchmarks.support.engine.engine_runs import Runs, Workload, measured, plain_seconds
 from benchmarks.support.processes import BenchmarkError
-from benchmarks.support.rates import ratios
 from benchmarks.support.result_file import RESULTS, write_result
-from forensics.decode import decode
+from benchmarks.support.streams.rates import ratios
+from forensics.reading.decode import decode
 from forensics.registry import get
 from img_ml.command import data_console
-from img_ml.device import Compile, DeviceUse, choose_device
-from img_ml.engine import Engine
-from img_ml.plan import described
+from img_ml.engine.device import Compile, DeviceUse, choose_device
+from img_ml.engine.engine import Engine
+from img_ml.engine.memory_plan import described
 from img_ml.profiles import Profile, load_profile
 from img_ml.settings import ImgMlSettings
 
@@ -109,7 +109,7 @@ def _weights(name: str, *, random: bool, tiny: bool) -> Iterator[tuple[Profile, 
     if not random:
         yield chosen, settings.weights_dir
         return
-    from benchmarks.support.random_weights import missing_word, write
+    from benchmarks.support.engine.random_weights import missing_word, write
 
     with TemporaryDirectory() as folder:
         left_out = write(learned, Path(folder), tiny=tiny)

@@ -24,20 +24,20 @@ from benchmarks.support.forensic.families import FAMILIES
 from benchmarks.support.forensic.sight import Kept, Sight
 from benchmarks.support.markdown import table_line, with_interval
 from benchmarks.support.residual_network import NETWORK, light_engine, residual_network
-from forensics.decode import decode
 from forensics.errors import ImgMlError
 from forensics.examine import examine
+from forensics.reading.decode import decode
 from forensics.types import ImageSample, Measured
+from fusion.evaluation.metrics import Estimate, Measure, Ranking, estimates, within_source_auc
 from fusion.features import FeatureSchema, schema_of, vector
-from fusion.metrics import Estimate, Measure, Ranking, estimates, within_source_auc
 from fusion.weighers.kinds import KINDS
 from fusion.weighers.weigher import Rows
 from img_ml.command import told_errors
-from img_ml.dataset import DatasetError, Row, read_datasets
-from img_ml.folds import balanced_weights, grouped_folds
-from img_ml.held_out import source_mark
-from img_ml.learned import Learned
-from img_ml.views import render_view, training_views
+from img_ml.data.dataset import DatasetError, Row, read_datasets
+from img_ml.data.folds import balanced_weights, grouped_folds
+from img_ml.data.views import render_view, training_views
+from img_ml.engine.held_out import source_mark
+from img_ml.engine.loaded import Learned
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)

@@ -19,15 +19,15 @@ from rich.table import Table
 
 from benchmarks.support import photos
 from benchmarks.support.command import orderly, talk
-from benchmarks.support.constant import RESULTS as RESULT_STREAM
-from benchmarks.support.image_server import image_server
-from benchmarks.support.jobs import push
 from benchmarks.support.processes import BenchmarkError
-from benchmarks.support.redis_server import PrivateRedis, private_redis
 from benchmarks.support.result_file import RESULTS, write_result
-from benchmarks.support.workers import jobs_for, make_group, workers
-from forensics.decode import decode
+from benchmarks.support.streams.constant import RESULTS as RESULT_STREAM
+from benchmarks.support.streams.image_server import image_server
+from benchmarks.support.streams.jobs import push
+from benchmarks.support.streams.redis_server import PrivateRedis, private_redis
+from benchmarks.support.streams.workers import jobs_for, make_group, workers
 from forensics.examine import Examined, examine
+from forensics.reading.decode import decode
 from fusion.judge import Judge, load_judge
 from fusion.settings import FusionSettings
 from img_ml.command import data_console

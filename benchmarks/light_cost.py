@@ -25,14 +25,14 @@ from benchmarks.support.command import orderly, talk
 from benchmarks.support.machine import described
 from benchmarks.support.result_file import RESULTS, write_result
 from benchmarks.support.synthetic_photo import synthetic_photo
-from forensics.decode import decode
 from forensics.errors import ArtifactError
 from forensics.examine import Examined, examine, run_analyzer
+from forensics.reading.decode import decode
 from forensics.registry import get
-from fusion.in_force import fusion_in_force
+from fusion.artifacts.in_force import fusion_in_force
 from fusion.judge import Judge
 from img_ml.command import data_console
-from img_ml.engine import Engine
+from img_ml.engine.engine import Engine
 from img_ml.profiles import load_profile
 from img_ml.settings import ImgMlSettings
 

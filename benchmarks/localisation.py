@@ -19,10 +19,10 @@ from rich.progress import track
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.support.residual_network import light_engine, residual_network
-from forensics.decode import decode
-from fusion.metrics import estimate
+from forensics.reading.decode import decode
+from fusion.evaluation.metrics import estimate
 from img_ml.command import told_errors
-from img_ml.dataset import DatasetError, Row, read_rows
+from img_ml.data.dataset import DatasetError, Row, read_rows
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)

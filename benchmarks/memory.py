@@ -21,15 +21,15 @@ from rich.table import Table
 
 from benchmarks.support import photos
 from benchmarks.support.command import orderly, talk
-from benchmarks.support.constant import JOBS
-from benchmarks.support.image_server import image_server
-from benchmarks.support.jobs import push
 from benchmarks.support.machine import MIB
 from benchmarks.support.processes import Running
-from benchmarks.support.redis_server import PrivateRedis, private_redis
 from benchmarks.support.result_file import RESULTS, write_result
+from benchmarks.support.streams.constant import JOBS
+from benchmarks.support.streams.image_server import image_server
+from benchmarks.support.streams.jobs import push
+from benchmarks.support.streams.redis_server import PrivateRedis, private_redis
+from benchmarks.support.streams.workers import MODULE, jobs_for, make_group, workers
 from benchmarks.support.usage import members, resident_bytes
-from benchmarks.support.workers import MODULE, jobs_for, make_group, workers
 from img_ml.command import data_console
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -49,7 +49,7 @@ class Judge(StrEnum):
     FEW = "few"
 
 
-_MODULES = {Judge.LIGHT: MODULE, Judge.FEW: "benchmarks.support.few_detectors"}
+_MODULES = {Judge.LIGHT: MODULE, Judge.FEW: "benchmarks.support.streams.few_detectors"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ from rich.console import Console
 from rich.table import Table
 
 from img_ml.command import data_console, told_errors
-from img_ml.members_detector import WINDOW
+from img_ml.detectors._members import WINDOW
+from img_ml.engine.onnx_session import Members, session_of
 from img_ml.networks.residual import ResidualNetwork
-from img_ml.onnx_session import Members, session_of
 from img_ml.weights.store import PACKAGED
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

@@ -14,11 +14,11 @@ from rich.table import Table
 
 from benchmarks.support import photos
 from benchmarks.support.command import orderly, talk
-from benchmarks.support.light import Light
 from benchmarks.support.machine import cores
 from benchmarks.support.measured import Measured, compared, summary
-from benchmarks.support.redis_server import private_redis
 from benchmarks.support.result_file import RESULTS, write_result
+from benchmarks.support.streams.light import Light
+from benchmarks.support.streams.redis_server import private_redis
 from img_ml.command import data_console
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

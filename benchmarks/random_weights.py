@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.support.command import orderly, talk
-from benchmarks.support.random_weights import missing_word, write
+from benchmarks.support.engine.random_weights import missing_word, write
 from forensics.registry import get
 from img_ml.profiles import load_profile
 from img_ml.settings import ImgMlSettings

@@ -16,14 +16,14 @@ from rich.table import Table
 
 from benchmarks.support import photos
 from benchmarks.support.command import orderly, talk
-from benchmarks.support.contestants import constant_worker, fill
-from benchmarks.support.jobs import results
-from benchmarks.support.light import Light
 from benchmarks.support.machine import cores
 from benchmarks.support.processes import running
-from benchmarks.support.rates import rate, ratios
-from benchmarks.support.redis_server import PrivateRedis, private_redis
 from benchmarks.support.result_file import RESULTS, write_result
+from benchmarks.support.streams.contestants import constant_worker, fill
+from benchmarks.support.streams.jobs import results
+from benchmarks.support.streams.light import Light
+from benchmarks.support.streams.rates import rate, ratios
+from benchmarks.support.streams.redis_server import PrivateRedis, private_redis
 from img_ml.command import data_console
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

@@ -17,15 +17,15 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.support.markdown import table_line, with_interval
-from forensics.decode import decode
+from forensics.reading.decode import decode
 from forensics.types import ImageSample, Measured
-from fusion.metrics import Estimate, Ranking, estimates, within_source_auc
+from fusion.evaluation.metrics import Estimate, Ranking, estimates, within_source_auc
 from img_ml.command import told_errors
-from img_ml.dataset import DatasetError, Row, read_datasets
+from img_ml.data.dataset import DatasetError, Row, read_datasets
+from img_ml.detectors._members import MembersDetector
 from img_ml.detectors.residual import signal
-from img_ml.held_out import source_mark
-from img_ml.members_detector import MembersDetector
-from img_ml.onnx_session import Members, session_of
+from img_ml.engine.held_out import source_mark
+from img_ml.engine.onnx_session import Members, session_of
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)

@@ -14,12 +14,19 @@ import typer
 from rich.table import Table
 
 from benchmarks.support.command import orderly, talk
-from benchmarks.support.constant import JOB_BYTES, RESULT_BYTES
-from benchmarks.support.contestants import PEER_PROCESSES, Contestant, jobs_per_second, peers, pipeline, plain_loop
-from benchmarks.support.peers_python import peers_python, versions
-from benchmarks.support.rates import ratios
-from benchmarks.support.redis_server import PrivateRedis, private_redis
 from benchmarks.support.result_file import RESULTS, write_result
+from benchmarks.support.streams.constant import JOB_BYTES, RESULT_BYTES
+from benchmarks.support.streams.contestants import (
+    PEER_PROCESSES,
+    Contestant,
+    jobs_per_second,
+    peers,
+    pipeline,
+    plain_loop,
+)
+from benchmarks.support.streams.peers_python import peers_python, versions
+from benchmarks.support.streams.rates import ratios
+from benchmarks.support.streams.redis_server import PrivateRedis, private_redis
 from img_ml.command import data_console
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

@@ -15,15 +15,15 @@ from rich.progress import track
 from rich.table import Table
 from scipy.special import logit
 
-from forensics.decode import decode
 from forensics.errors import ImgMlError, WeightsError
 from forensics.files import write_atomically
+from forensics.reading.decode import decode
 from forensics.types import ImageSample
 from fusion.evaluation.alone import Alone, measured_alone
+from fusion.evaluation.metrics import Estimate, Ranking, estimate
 from fusion.evaluation.tables import alone_table, finite
-from fusion.metrics import Estimate, Ranking, estimate
 from img_ml.command import data_console, told_errors
-from img_ml.dataset import DatasetError, Row, read_dataset
+from img_ml.data.dataset import DatasetError, Row, read_dataset
 from img_ml.ensemble import APPS, ENSEMBLED, Ensemble, load_app, mean_logit
 from img_ml.settings import ImgMlSettings
 

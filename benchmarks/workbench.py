@@ -103,8 +103,8 @@ def main(
 
 
 def _views(dataset: Path) -> int:
-    from img_ml.dataset import read_rows
-    from img_ml.views import training_views
+    from img_ml.data.dataset import read_rows
+    from img_ml.data.views import training_views
 
     wanted = training_views(2, 0)
     return sum(len(wanted(row, "0" * 64)) for row in read_rows(dataset))

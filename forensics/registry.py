@@ -170,8 +170,10 @@ def entries() -> tuple[Registered, ...]:
 
 
 def discover(package: str) -> None:
-    """Import every module of `package`, so that the detectors in it register themselves."""
+    """Import every public module of `package`, so that the detectors in it register themselves."""
     for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+        if module.name.startswith("_"):
+            continue
         importlib.import_module(f"{package}.{module.name}")
 
 

@@ -9,18 +9,18 @@ from rich.console import Console
 
 from forensics.files import write_atomically
 from forensics.registry import TIERS, get
-from fusion.artifact import Artifact, load_artifact, to_json
-from fusion.cache import FeatureCache
+from fusion.artifacts.artifact import Artifact, load_artifact, to_json
 from fusion.evaluation.alone import Alone, alone
 from fusion.evaluation.conditions import AS_IS, CONDITIONS
 from fusion.evaluation.evaluation import evaluate
 from fusion.evaluation.page import page
 from fusion.evaluation.tables import as_json, finite, tables
-from fusion.extract import extract
-from fusion.table import FeatureTable
+from fusion.training.cache import FeatureCache
+from fusion.training.extract import extract
+from fusion.training.table import FeatureTable
 from img_ml.command import data_console, told_errors
-from img_ml.dataset import SPLITS, DatasetError, Row, check_files, read_rows
-from img_ml.engine import Engine
+from img_ml.data.dataset import SPLITS, DatasetError, Row, check_files, read_rows
+from img_ml.engine.engine import Engine
 from img_ml.profiles import Profile, load_profile
 from img_ml.settings import ImgMlSettings
 

@@ -9,17 +9,17 @@ from scipy.special import expit
 from forensics.examine import Examined
 from forensics.registry import get
 from forensics.types import Claim, Evidence, ImageSample, Signal
+from fusion.artifacts.in_force import Fusion, fusion_in_force
+from fusion.artifacts.weights_binding import of_other_weights, without
 from fusion.calibration import Thresholds
 from fusion.features import vector
-from fusion.heads import apply_heads
-from fusion.in_force import Fusion, fusion_in_force
+from fusion.output.result import SCHEMA_VERSION
 from fusion.prior import prior_reasons
 from fusion.reasons import reasons, strongest_first
-from fusion.result import SCHEMA_VERSION
 from fusion.settings import FusionSettings
+from fusion.training.heads import apply_heads
 from fusion.verdict import Basis, Label, Reason, Verdict
-from fusion.weights import of_other_weights, without
-from img_ml.engine import Engine
+from img_ml.engine.engine import Engine
 from img_ml.profiles import load_profile
 from img_ml.settings import ImgMlSettings
 

@@ -14,7 +14,7 @@ from scipy.special import logit
 
 from forensics.registry import MOST_PRIOR_ACCURACY, DetectorSpec, Prior, get
 from forensics.types import Evidence, Measured
-from fusion.artifact import Artifact
+from fusion.artifacts.artifact import Artifact
 from fusion.calibration import Thresholds
 from fusion.verdict import Reason
 

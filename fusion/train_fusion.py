@@ -8,25 +8,32 @@ import numpy as np
 import typer
 from rich.console import Console
 
-from fusion.artifact import LEARNED_DIGITS, LEARNED_FILE, MANIFEST_FILE, load_artifact, to_json, write_artifact
-from fusion.cache import FeatureCache
-from fusion.card import model_card
+from fusion.artifacts.artifact import (
+    LEARNED_DIGITS,
+    LEARNED_FILE,
+    MANIFEST_FILE,
+    load_artifact,
+    to_json,
+    write_artifact,
+)
 from fusion.evaluation.evaluation import FORMAT_GAP
 from fusion.evaluation.scored import format_gap
 from fusion.evaluation.tables import measures_table
-from fusion.extract import extract
-from fusion.fit import Fitted, Plan, fit
-from fusion.heads import told_kinds
-from fusion.report import Report, measure, metrics
-from fusion.sources import SOURCES_FILE, read_licences, sources_page
-from fusion.table import FeatureTable
+from fusion.training.cache import FeatureCache
+from fusion.training.card import model_card
+from fusion.training.extract import extract
+from fusion.training.fit import Fitted, Plan, fit
+from fusion.training.heads import told_kinds
+from fusion.training.report import Report, measure, metrics
+from fusion.training.sources import SOURCES_FILE, read_licences, sources_page
+from fusion.training.table import FeatureTable
 from fusion.weighers.weigher import Kind
 from img_ml.command import data_console, told_errors
-from img_ml.dataset import DatasetError, Row, read_datasets, sources_of_test_elsewhere
-from img_ml.engine import Engine
+from img_ml.data.dataset import DatasetError, Row, read_datasets, sources_of_test_elsewhere
+from img_ml.data.views import training_views
+from img_ml.engine.engine import Engine
 from img_ml.profiles import load_profile
 from img_ml.settings import ImgMlSettings
-from img_ml.views import training_views
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

@@ -11,8 +11,8 @@ from scipy.special import expit, logit
 from forensics.errors import RegistryError, WeightsError
 from forensics.registry import Registered, entries
 from forensics.types import ImageSample, Measured
-from img_ml.device import choose_device
-from img_ml.engine import Engine
+from img_ml.engine.device import choose_device
+from img_ml.engine.engine import Engine
 from img_ml.profiles import Profile
 
 ENSEMBLED = "ensembled"

@@ -8,7 +8,7 @@ from pathlib import Path
 from forensics import examine as _analyzers  # noqa: F401 - importing it registers the analyzers
 from forensics.errors import ArtifactError
 from forensics.registry import TIERS, Tier, discover, entries, get
-from img_ml.own_classifiers import add_classifiers
+from img_ml.detectors._own_classifiers import add_classifiers
 from img_ml.settings import PACKAGED_MODELS
 
 discover("img_ml.detectors")
@@ -38,7 +38,7 @@ def load_profile(name: str, model_dir: Path) -> Profile:
 
     A file holds `detectors = ["ela", ...]`, optionally `name`, `artifact` (a folder, relative to the file), `tier`
     (full when not given), a table `[options.DETECTOR]` of texts for a detector, and `[classifiers.NAME]`: a published
-    classifier that becomes a detector (img_ml/own_classifiers.py).
+    classifier that becomes a detector (img_ml/detectors/_own_classifiers.py).
     Raises ArtifactError where there is no such profile, RegistryError where it names an unknown detector.
     """
     light = model_dir / TIERS[0]

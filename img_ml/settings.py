@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from img_ml.device import Compile, DeviceUse
+from img_ml.engine.device import Compile, DeviceUse
 
 PACKAGED_MODELS = Path(__file__).parent / "saved_models"
 

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from forensics.files import write_atomically
 from img_ml.command import data_console, told_errors
-from img_ml.dataset import DatasetError, Row, read_rows
+from img_ml.data.dataset import DatasetError, Row, read_rows
 from scripts.dataset.inventory import ImageFacts, Unreadable, take_inventory
 from scripts.dataset.shortcuts import FOLDS, LIMIT, TOGETHER, Auc, Finding, audit
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from forensics.crops import MIN_SIDE
 from img_ml.command import data_console, told_errors
-from img_ml.dataset import SPLITS, DatasetError, Row, read_rows
+from img_ml.data.dataset import SPLITS, DatasetError, Row, read_rows
 from scripts.dataset.cleaning import ACROSS_SPLITS, REASONS, LeftOut, find_left_out
 from scripts.dataset.deletion import delete_files
 from scripts.dataset.inventory import take_inventory

@@ -21,8 +21,8 @@ import typer
 from PIL import Image
 from rich.console import Console
 
-from worker.embedded import redis_at
 from worker.settings import WorkerSettings
+from worker.streams.embedded import redis_at
 
 ANSWER_TIMEOUT_S = 120
 MISSING = "missing.jpg"

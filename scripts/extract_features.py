@@ -8,15 +8,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from fusion.cache import FeatureCache
-from fusion.extract import extract
-from fusion.table import FeatureTable
+from fusion.training.cache import FeatureCache
+from fusion.training.extract import extract
+from fusion.training.table import FeatureTable
 from img_ml.command import data_console, told_errors
-from img_ml.dataset import read_datasets
-from img_ml.engine import Engine
+from img_ml.data.dataset import read_datasets
+from img_ml.data.views import training_views
+from img_ml.engine.engine import Engine
 from img_ml.profiles import load_profile
 from img_ml.settings import ImgMlSettings
-from img_ml.views import training_views
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

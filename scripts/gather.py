@@ -12,16 +12,16 @@ from rich.console import Console
 from rich.progress import track
 
 from forensics.files import write_atomically
-from fusion.processes import process_pool
+from fusion.training.process_pool import process_pool
 from img_ml.command import told_errors
-from img_ml.dataset import DatasetError, read_rows
-from scripts.dataset.assembling import COLUMNS, assemble, record_of
-from scripts.dataset.cropping import Cropping
-from scripts.dataset.gather_report import as_json, as_table, source_reports
-from scripts.dataset.gathered_records import keep, kept, key_of
-from scripts.dataset.gathering import Gathered, gather
-from scripts.dataset.snapshots import find_clone, head_of
-from scripts.dataset.sources import SourceRow, read_sources
+from img_ml.data.dataset import DatasetError, read_rows
+from scripts.dataset.gather.assembling import COLUMNS, assemble, record_of
+from scripts.dataset.gather.cropping import Cropping
+from scripts.dataset.gather.gathering import Gathered, gather
+from scripts.dataset.gather.records import keep, kept, key_of
+from scripts.dataset.gather.report import as_json, as_table, source_reports
+from scripts.dataset.gather.snapshots import find_clone, head_of
+from scripts.dataset.gather.sources import SourceRow, read_sources
 from scripts.dataset.tables import filepath_from, write_table
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

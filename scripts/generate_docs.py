@@ -13,8 +13,8 @@ from pydantic_settings import BaseSettings
 
 from forensics.registry import DetectorSpec, Number, Prior, entries
 from fusion.evaluation.measures import WITHIN
+from fusion.output.result import result_model
 from fusion.prior import share
-from fusion.result import result_model
 from fusion.settings import FusionSettings
 from img_ml import profiles as _profiles  # noqa: F401 - importing it registers every detector
 from img_ml.settings import PACKAGED_MODELS, ImgMlSettings
@@ -22,8 +22,8 @@ from img_ml.weights.__main__ import told_size
 from img_ml.weights.record import Preprocessing
 from img_ml.weights.store import pull_command
 from img_ml.weights.table import RECORDS
-from scripts.benchmark_table import rows as benchmark_rows
-from scripts.results_table import rows as result_rows
+from scripts.documents.benchmark_table import rows as benchmark_rows
+from scripts.documents.results_table import rows as result_rows
 from worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parent.parent

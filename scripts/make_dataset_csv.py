@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from img_ml.command import data_console, told_errors
-from img_ml.dataset import SPLITS
+from img_ml.data.dataset import SPLITS
 from scripts.dataset.building import COLUMNS, Built, Labelled, build
 from scripts.dataset.tables import filepath_from, write_table
 

@@ -13,13 +13,13 @@ from rich.table import Table
 
 from forensics.files import write_atomically
 from img_ml.command import data_console, told_errors
-from img_ml.dataset import DatasetError, read_rows
+from img_ml.data.dataset import DatasetError, read_rows
 from img_ml.settings import ImgMlSettings
-from scripts.dataset.reconstruction_draws import Chosen, choose, one_of
+from scripts.dataset.reconstruct.draws import Chosen, choose, one_of
 from scripts.dataset.tables import filepath_from, write_table
 
 if TYPE_CHECKING:
-    from scripts.dataset.reconstructing import Autoencoder, Mixing
+    from scripts.dataset.reconstruct.reconstructing import Autoencoder, Mixing
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 COLUMNS = (
@@ -69,7 +69,7 @@ def make_reconstructions(
             raise DatasetError(f"--least-ratio is {least_ratio} and --most-ratio {most_ratio}: swap them.")
         rows = [row for path in dataset for row in read_rows(path)]
         loaded = _loaded(autoencoder or [], with_weights or [])
-        from scripts.dataset.reconstructing import Mixing
+        from scripts.dataset.reconstruct.reconstructing import Mixing
 
         chosen = choose(rows, ("train", "val") if val else ("train",), art=human_art, count=count, seed=seed)
         made = _make(chosen, loaded, Mixing(least_ratio, most_ratio, seed), out, every, talk)
@@ -85,10 +85,10 @@ def make_reconstructions(
 
 def _loaded(folders: Sequence[Path], records: Sequence[str]) -> "list[Autoencoder]":
     """The autoencoders, on the device of the settings; each has a name of its own."""
-    from img_ml.device import choose_device
+    from img_ml.engine.device import choose_device
     from img_ml.weights.store import installed
     from img_ml.weights.table import find
-    from scripts.dataset.reconstructing import load_any
+    from scripts.dataset.reconstruct.reconstructing import load_any
 
     settings = ImgMlSettings()
     device = choose_device(settings.device)
@@ -115,7 +115,7 @@ def _make(
     talk: Console,
 ) -> Made:
     """Make the fakes that are not there yet; the records of all."""
-    from scripts.dataset.reconstructing import UnfitError, key_of, make_fake, ratio_of, read_original
+    from scripts.dataset.reconstruct.reconstructing import UnfitError, key_of, make_fake, ratio_of, read_original
 
     made, work = Made(), list(_work(chosen, loaded, mixing.seed, every))
     for image, by in track(work, "Reconstructing", console=talk, disable=not talk.is_terminal):

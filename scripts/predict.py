@@ -10,12 +10,12 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from forensics.decode import decode
 from forensics.errors import JobError, WeightsError
 from forensics.files import write_atomically
+from forensics.reading.decode import decode
 from forensics.types import ImageSample
 from img_ml.command import told_errors
-from img_ml.dataset import IMAGE_ENDINGS, DatasetError
+from img_ml.data.dataset import IMAGE_ENDINGS, DatasetError
 from img_ml.ensemble import APPS, Ensemble, load_app, mean_logit
 from img_ml.settings import ImgMlSettings
 from img_ml.weights.store import pull_command

@@ -15,12 +15,12 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from worker.connections import connect_sync
-from worker.embedded import redis_at
 from worker.errors import StartError
-from worker.patience import REDIS_IS_AWAY
-from worker.queues import queues_of
 from worker.settings import WorkerSettings, load
+from worker.streams.connections import connect_sync
+from worker.streams.embedded import redis_at
+from worker.streams.queues import queues_of
+from worker.streams.retry import REDIS_IS_AWAY
 
 _AT_ONCE = 500
 _BLOCK_MS = 1000

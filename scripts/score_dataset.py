@@ -12,10 +12,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from forensics.decode import DecodeLimits
 from forensics.provenance.trust import read_trust_anchors
+from forensics.reading.decode import DecodeLimits
 from forensics.registry import get
-from fusion.in_force import fusion_in_force
+from fusion.artifacts.in_force import fusion_in_force
 from fusion.settings import FusionSettings
 from img_ml.command import data_console, told_errors
 from img_ml.profiles import load_profile
@@ -25,8 +25,8 @@ from scripts.scoring.errors import ScoringError, ScoringStoppedError
 from scripts.scoring.folder import Folder, Settings, opened
 from scripts.scoring.inputs import Listing, read_listing
 from scripts.scoring.scorer import Scoring, shard_record
-from worker.decode_pool import DecodeRules
-from worker.fetch import FetchLimits
+from worker.fetching.fetch import FetchLimits
+from worker.pipeline.decode_pool import DecodeRules
 from worker.settings import WorkerSettings, load
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from forensics.files import write_atomically
 from img_ml.command import told_errors
-from img_ml.dataset import DatasetError
+from img_ml.data.dataset import DatasetError
 from img_ml.settings import PACKAGED_MODELS
 from img_ml.weights.store import PACKAGED
 

@@ -13,7 +13,7 @@ from forensics import registry
 from forensics.errors import DecodeFailedError
 from forensics.examine import run_analyzer
 from forensics.types import Measured
-from fusion.result import CONTRACT_NUMBERS, result_document
+from fusion.output.result import CONTRACT_NUMBERS, result_document
 from scripts.generate_docs import app
 from tests.forensics.pictures import photo, sample_of
 

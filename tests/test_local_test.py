@@ -165,8 +165,8 @@ def test_called_bare_without_a_terminal_it_says_how_and_exits_with_2() -> None:
 def test_stripping_all_metadata_hardly_moves_the_probability(shared_data: Path) -> None:
     import numpy as np
 
-    from forensics.decode import decode
-    from forensics.strip import strip_metadata
+    from forensics.reading.decode import decode
+    from forensics.reading.strip import strip_metadata
     from fusion.judge import load_judge
     from fusion.settings import FusionSettings
     from img_ml.settings import ImgMlSettings

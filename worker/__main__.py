@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker import dlq_command
+from worker.commands import dlq as dlq_command
+from worker.commands.status import status
 from worker.settings import WorkerSettings, load
-from worker.status_command import status
 
 if TYPE_CHECKING:
-    from fusion.live import LiveJudge
+    from fusion.artifacts.live import LiveJudge
     from fusion.settings import FusionSettings
     from img_ml.settings import ImgMlSettings
 
@@ -45,7 +45,7 @@ def work(
     from fusion.settings import FusionSettings
     from img_ml.settings import ImgMlSettings
     from worker.launch import run_worker
-    from worker.telemetry import configure_logging
+    from worker.observability.telemetry import configure_logging
 
     detectors, fusion = load(ImgMlSettings), load(FusionSettings)
     configure_logging(verbose=verbose)
@@ -65,7 +65,7 @@ def _judge(detectors: "ImgMlSettings", fusion: "FusionSettings") -> "LiveJudge":
     """The judge that the settings describe; where it answers with a prior, the log says so."""
     import structlog
 
-    from fusion.live import load_live_judge
+    from fusion.artifacts.live import load_live_judge
 
     judge = load_live_judge(detectors, fusion)
     if judge.kind == "prior":

@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from worker.access import check_access
-from worker.consumer import ConsumerName
-from worker.embedded import redis_at
-from worker.queue_service import Surroundings
-from worker.queues import queues_of
+from worker.pipeline.queue_service import Surroundings
 from worker.service import JudgeLike, serve
 from worker.settings import WorkerSettings
+from worker.streams.access import check_access
+from worker.streams.consumer import ConsumerName
+from worker.streams.embedded import redis_at
+from worker.streams.queues import queues_of
 
 _log = structlog.get_logger("worker")
 

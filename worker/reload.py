@@ -6,7 +6,7 @@ from typing import Protocol
 
 import structlog
 
-from fusion.live import Refreshed
+from fusion.artifacts.live import Refreshed
 
 _log = structlog.get_logger("worker")
 

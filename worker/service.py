@@ -8,24 +8,24 @@ from typing import Protocol
 
 import structlog
 
-from forensics.decode import DecodeLimits
 from forensics.examine import Examined
-from fusion.live import Refreshed
+from forensics.reading.decode import DecodeLimits
+from fusion.artifacts.live import Refreshed
 from fusion.verdict import Verdict
-from worker.answer import Answerer, Stations
-from worker.batcher import Batcher
-from worker.decode_pool import DecodePool, DecodeRules
-from worker.fetch import Fetcher, FetchLimits
-from worker.pipeline import Idleness
-from worker.poster import Poster, PostRules
-from worker.queue_service import QueueService, Surroundings
-from worker.queues import queues_of
+from worker.callbacks.client import Poster, PostRules
+from worker.fetching.fetch import Fetcher, FetchLimits
+from worker.observability.watch import Watch, watching
+from worker.pipeline.batcher import Batcher
+from worker.pipeline.decode_pool import DecodePool, DecodeRules
+from worker.pipeline.pipeline import Idleness
+from worker.pipeline.processing import Answerer, Stations
+from worker.pipeline.queue_service import QueueService, Surroundings
 from worker.reload import keep_fresh
 from worker.settings import WorkerSettings
-from worker.stream import StreamNames
+from worker.streams.queues import queues_of
+from worker.streams.stream import StreamNames
+from worker.streams.verdict_cache import Memory, NoMemory, VerdictCache
 from worker.tasks import end
-from worker.verdict_cache import Memory, NoMemory, VerdictCache
-from worker.watch import Watch, watching
 
 _log = structlog.get_logger("worker")
 

@@ -10,8 +10,8 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from redis.crc import key_slot
 
-from worker.connections import SCHEMES, is_cluster, is_usable
-from worker.stream import StreamNames
+from worker.streams.connections import SCHEMES, is_cluster, is_usable
+from worker.streams.stream import StreamNames
 
 _HOST_AND_PORT = re.compile(r"(?:\[[0-9a-f:.]+\]|[^\s:/@\[\]]+):\d{1,5}")
 _MEGABYTE = 1024 * 1024

@@ -5,7 +5,7 @@ import sys
 import redis
 from celery import Celery
 
-from benchmarks.support.constant import RESULTS, job, redis_url, result
+from benchmarks.support.streams.constant import RESULTS, job, redis_url, result
 
 app = Celery("benchmark", broker=redis_url())
 app.conf.update(

@@ -6,7 +6,7 @@ import dramatiq
 import redis
 from dramatiq.brokers.redis import RedisBroker
 
-from benchmarks.support.constant import RESULTS, job, redis_url, result
+from benchmarks.support.streams.constant import RESULTS, job, redis_url, result
 
 broker = RedisBroker(url=redis_url())
 # Middleware that nobody here needs costs time for every message.

@@ -6,7 +6,7 @@ import sys
 import redis.asyncio
 from taskiq_redis import RedisStreamBroker
 
-from benchmarks.support.constant import RESULTS, job, redis_url, result
+from benchmarks.support.streams.constant import RESULTS, job, redis_url, result
 
 # From the first entry on: the jobs are there before the workers.
 broker = RedisStreamBroker(redis_url(), consumer_id="0")

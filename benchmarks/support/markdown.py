@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Sequence
 
-from fusion.metrics import Estimate
+from fusion.evaluation.metrics import Estimate
 
 
 def table_line(cells: Sequence[str]) -> str:

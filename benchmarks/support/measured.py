@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from benchmarks.support.processes import Running
-from benchmarks.support.rates import rate, ratios
+from benchmarks.support.streams.rates import rate, ratios
 from benchmarks.support.usage import cpu_seconds
 
 

@@ -1,8 +1,8 @@
 """The network `residual` of the light profile, for benchmarks that look at it by itself."""
 
 from forensics.errors import WeightsError
-from img_ml.engine import Engine
-from img_ml.learned import Learned
+from img_ml.engine.engine import Engine
+from img_ml.engine.loaded import Learned
 from img_ml.profiles import load_profile
 from img_ml.settings import ImgMlSettings
 

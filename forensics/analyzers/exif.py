@@ -8,8 +8,8 @@ from typing import Any
 
 import piexif
 
-from forensics.exif_tags import load_exif
 from forensics.provenance.text import quoted
+from forensics.reading.exif_tags import load_exif
 from forensics.registry import DetectorSpec, Number, analyzer
 from forensics.types import ImageSample, Measured, Signal
 

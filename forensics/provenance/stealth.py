@@ -4,7 +4,7 @@ import zlib
 
 import numpy as np
 
-from forensics.containers import INFLATE_LIMIT
+from forensics.reading.containers import INFLATE_LIMIT
 from forensics.types import ImageSample
 
 _MAGICS = {b"stealth_pngcomp": True, b"stealth_pnginfo": False}

@@ -7,7 +7,7 @@ from itertools import islice
 
 import piexif
 
-from forensics.exif_tags import load_exif
+from forensics.reading.exif_tags import load_exif
 from forensics.types import Metadata
 
 MOST_QUOTED = 80

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from forensics.registry import get
-from fusion.artifact import Artifact
+from fusion.artifacts.artifact import Artifact
+from fusion.evaluation.metrics import Estimate, Floats, Labels, Ranking, Texts, estimates, share, within_source_auc
 from fusion.evaluation.scored import Scored
-from fusion.metrics import Estimate, Floats, Labels, Ranking, Texts, estimates, share, within_source_auc
-from fusion.table import FeatureTable
+from fusion.training.table import FeatureTable
 
 
 @dataclass(frozen=True, slots=True)

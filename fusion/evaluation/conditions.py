@@ -1,7 +1,7 @@
 """Conditions: what may happen to an image on its way, and must not change what is said of it."""
 
 from forensics.crops import CROP
-from img_ml.views import AS_IT_IS, View
+from img_ml.data.views import AS_IT_IS, View
 
 AS_IS = "as it is"
 STRIPPED = "metadata stripped"

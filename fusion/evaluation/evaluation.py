@@ -6,15 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 
-from fusion.artifact import LEARNED_DIGITS, Artifact
+from fusion.artifacts.artifact import LEARNED_DIGITS, Artifact
+from fusion.artifacts.weights_binding import of_other_weights
 from fusion.evaluation.alone import Alone, alone, fused_alone, heads_alone
 from fusion.evaluation.conditions import AS_IS, CONDITIONS
 from fusion.evaluation.groups import Group, by_format, by_generator, by_source
 from fusion.evaluation.measures import measures
+from fusion.evaluation.metrics import Estimate, Ranking, balanced_accuracy, estimate, estimates, mixed_sources, share
 from fusion.evaluation.scored import Scored, format_gap, score
-from fusion.metrics import Estimate, Ranking, balanced_accuracy, estimate, estimates, mixed_sources, share
-from fusion.table import FeatureTable
-from fusion.weights import of_other_weights
+from fusion.training.table import FeatureTable
 
 # An interval that resamples fewer sources than this says next to nothing.
 FEW_SOURCES = 5

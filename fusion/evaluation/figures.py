@@ -13,8 +13,8 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from fusion.evaluation.evaluation import Evaluation
 from fusion.evaluation.measures import AUC
+from fusion.evaluation.metrics import CALIBRATION_BINS, Estimate, auc
 from fusion.evaluation.scored import Scored
-from fusion.metrics import CALIBRATION_BINS, Estimate, auc
 
 # Okabe and Ito's colours, told apart by the colour-blind too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fusion.evaluation.metrics import WITHIN_SOURCE_MINIMUM, Estimate, Ranking, estimate
 from fusion.evaluation.scored import Scored
-from fusion.metrics import WITHIN_SOURCE_MINIMUM, Estimate, Ranking, estimate
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from fusion.evaluation.scored import Scored
-from fusion.metrics import (
+from fusion.evaluation.metrics import (
     Estimate,
     Measure,
     Ranking,
@@ -13,6 +12,7 @@ from fusion.metrics import (
     share,
     within_source_auc,
 )
+from fusion.evaluation.scored import Scored
 
 AUC, WITHIN, ERROR, UNCERTAIN = "AUC", "within-source AUC", "expected calibration error", "UNCERTAIN"
 RECALL_1, RECALL_5 = "recall at 1 % false positives", "recall at 5 % false positives"

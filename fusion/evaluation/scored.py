@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from fusion.artifact import Artifact
+from fusion.artifacts.artifact import Artifact
+from fusion.artifacts.weights_binding import of_other_weights
 from fusion.calibration import Thresholds
-from fusion.table import FeatureTable
-from fusion.weights import of_other_weights
+from fusion.training.table import FeatureTable
 
 
 @dataclass(frozen=True, slots=True)

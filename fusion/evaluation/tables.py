@@ -10,7 +10,7 @@ from rich.table import Table
 from fusion.evaluation.alone import Alone
 from fusion.evaluation.evaluation import Evaluation
 from fusion.evaluation.groups import Group
-from fusion.metrics import Estimate, Interval
+from fusion.evaluation.metrics import Estimate, Interval
 
 
 def tables(evaluations: Sequence[Evaluation], others: Sequence[Alone] = ()) -> Iterator[Table]:

@@ -13,15 +13,15 @@ from scipy.special import expit
 from forensics.errors import WeightsError
 from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
 from forensics.types import Heatmap, ImageSample, Measured
-from img_ml.options import options
-from img_ml.votes import resized, views, votes_of
+from img_ml.detectors._options import options
+from img_ml.detectors._votes import resized, views, votes_of
 from img_ml.weights.store import Installed, installed, pull_command, state_of
 from img_ml.weights.table import find
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from img_ml.torch_detector import Outputs
+    from img_ml.detectors._torch import Outputs
 
 SPEC = DetectorSpec(
     name="aekl",
@@ -58,9 +58,9 @@ def load(setup: Setup) -> Detector:
     autoencoder = _autoencoder(setup, trained)
     import torch
 
-    from img_ml.networks.aekl import Aekl
-    from img_ml.networks.autoencoder import load_autoencoder
-    from img_ml.torch_detector import Parts, TorchDetector
+    from img_ml.detectors._torch import Parts, TorchDetector
+    from img_ml.networks.autoencoders.aekl import Aekl
+    from img_ml.networks.autoencoders.latent_diffusion import load_autoencoder
 
     classifier = None if trained is None else _classifier(trained)
     side = SIDE if trained is None else _side(trained)
@@ -105,7 +105,7 @@ def _autoencoder(setup: Setup, trained: Installed | None) -> Installed:
 
 def tensors_sha256(autoencoder: Installed) -> str:
     """The SHA-256 of an installed autoencoder's tensors: what a classifier remembers of it."""
-    from img_ml.networks.autoencoder import TENSORS
+    from img_ml.networks.autoencoders.latent_diffusion import TENSORS
     from img_ml.weights.digest import known_sha256
 
     return known_sha256(autoencoder.file(TENSORS))
@@ -132,8 +132,8 @@ def _side(trained: Installed) -> int:
 
 
 def _classifier(trained: Installed) -> "nn.Module":
-    from img_ml.networks.aekl import BACKBONES, classifier
-    from img_ml.networks.loading import fill, tensors_of
+    from img_ml.networks.autoencoders.aekl import BACKBONES, classifier
+    from img_ml.weights.loading import fill, tensors_of
 
     backbone = _config(trained).get("backbone")
     if backbone not in BACKBONES:

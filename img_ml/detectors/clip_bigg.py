@@ -1,7 +1,7 @@
 """CLIP bigG/14: how well prompts of both classes describe the image, and its embedding for a linear head."""
 
 from forensics.registry import Detector, Setup, detector
-from img_ml.clip import clip_spec, load_clip
+from img_ml.detectors._clip import clip_spec, load_clip
 
 SPEC = clip_spec("clip_bigg", "CLIP bigG/14")
 

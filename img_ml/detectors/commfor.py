@@ -11,14 +11,14 @@ from scipy.special import expit
 from forensics.errors import WeightsError
 from forensics.registry import Detector, DetectorSpec, Number, Prior, Setup, detector
 from forensics.types import ImageSample, Measured
-from img_ml.options import options
+from img_ml.detectors._options import options
 from img_ml.weights.record import Preprocessing
 from img_ml.weights.store import Installed, installed_for
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from img_ml.torch_detector import Outputs
+    from img_ml.detectors._torch import Outputs
 
 SPEC = DetectorSpec(
     name="commfor",
@@ -43,8 +43,8 @@ def load(setup: Setup) -> Detector:
     """The network on the setup's device; WeightsError where its weights cannot be used."""
     options(setup, SPEC.name, {})
     (weights,) = installed_for(SPEC.name, setup)
-    from img_ml.preprocess import Preprocessor
-    from img_ml.torch_detector import Parts, TorchDetector
+    from img_ml.detectors._torch import Parts, TorchDetector
+    from img_ml.engine.preprocess import Preprocessor
 
     network, facts = network_of(weights)
     network = network.float().eval().requires_grad_(False)
@@ -63,7 +63,7 @@ def architecture(model_size: str, input_size: int) -> "nn.Module":
 
 def network_of(weights: Installed) -> tuple["nn.Module", Preprocessing]:
     """The network, on the CPU, and its preprocessing."""
-    from img_ml.networks.loading import fill, tensors_of
+    from img_ml.weights.loading import fill, tensors_of
 
     name, path = weights.record.name, weights.file("config.json")
     assert weights.record.preprocessing is not None

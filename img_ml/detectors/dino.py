@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from forensics.errors import WeightsError
 from forensics.registry import Detector, DetectorSpec, Head, Number, Setup, detector
 from forensics.types import ImageSample, Measured
-from img_ml.options import options
+from img_ml.detectors._options import options
 from img_ml.weights.store import Installed, installed_for
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from img_ml.torch_detector import Outputs
+    from img_ml.detectors._torch import Outputs
 
 SPEC = DetectorSpec(
     name="dino",
@@ -37,8 +37,8 @@ def load(setup: Setup) -> Detector:
     """The network of the profile's size on the setup's device; WeightsError where its weights cannot be used."""
     pooling = options(setup, SPEC.name, {"pooling": POOLING})["pooling"]
     (weights,) = installed_for(SPEC.name, setup)
-    from img_ml.preprocess import Preprocessor, published
-    from img_ml.torch_detector import Parts, TorchDetector
+    from img_ml.detectors._torch import Parts, TorchDetector
+    from img_ml.engine.preprocess import Preprocessor, published
 
     model = _model(weights)
     facts = published(weights.file("preprocessor_config.json"))
@@ -63,7 +63,7 @@ def load(setup: Setup) -> Detector:
 def _model(weights: Installed) -> Any:
     from transformers import AutoModel
 
-    from img_ml.networks.pretrained import config_of, pretrained
+    from img_ml.weights.pretrained import config_of, pretrained
 
     config = config_of(weights)
     if config.model_type not in MODEL_TYPES:

@@ -8,12 +8,12 @@ from scipy.special import expit
 from forensics.errors import WeightsError
 from forensics.registry import Detector, DetectorSpec, Number, Prior, Setup, detector
 from forensics.types import ImageSample, Measured
-from img_ml.options import options
+from img_ml.detectors._options import options
 from img_ml.weights.store import Installed, installed_for
 
 if TYPE_CHECKING:
+    from img_ml.detectors._torch import Outputs
     from img_ml.networks.fatformer.network import FatFormer
-    from img_ml.torch_detector import Outputs
 
 SPEC = DetectorSpec(
     name="fatformer",
@@ -35,8 +35,8 @@ def load(setup: Setup) -> Detector:
     """The published network on the setup's device; WeightsError where its weights cannot be used."""
     options(setup, SPEC.name, {})
     (weights,) = installed_for(SPEC.name, setup)
-    from img_ml.preprocess import Preprocessor
-    from img_ml.torch_detector import Parts, TorchDetector
+    from img_ml.detectors._torch import Parts, TorchDetector
+    from img_ml.engine.preprocess import Preprocessor
 
     assert weights.record.preprocessing is not None
     preprocess = Preprocessor(weights.record.preprocessing, setup.device)
@@ -51,7 +51,7 @@ def network_of(weights: Installed, crop: int) -> "FatFormer":
 
     from img_ml.networks.fatformer.network import FatFormer
     from img_ml.networks.fatformer.sizes import sizes_of
-    from img_ml.networks.loading import fill, tensors_of
+    from img_ml.weights.loading import fill, tensors_of
 
     name = weights.record.name
     tensors = {key: tensor.float() for key, tensor in tensors_of(weights.file("model.safetensors"), name).items()}

@@ -10,13 +10,13 @@ from forensics.crops import CROP, native_crops
 from forensics.errors import WeightsError
 from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
 from forensics.types import ImageSample, Measured, Pixels
-from img_ml.options import options
-from img_ml.votes import mirrored_on
+from img_ml.detectors._options import options
+from img_ml.detectors._votes import mirrored_on
 from img_ml.weights.store import Installed, installed_for
 
 if TYPE_CHECKING:
+    from img_ml.detectors._torch import Outputs
     from img_ml.networks.ghostnet import ResidualGhostNet
-    from img_ml.torch_detector import Outputs
 
 SPEC = DetectorSpec(
     name="ghostnet",
@@ -38,7 +38,7 @@ def load(setup: Setup) -> Detector:
     (weights,) = installed_for(SPEC.name, setup)
     import torch
 
-    from img_ml.torch_detector import Parts, TorchDetector
+    from img_ml.detectors._torch import Parts, TorchDetector
 
     network = network_of(weights)
     device = torch.device(setup.device)
@@ -57,7 +57,7 @@ def full_crops(pixels: Pixels) -> list[Pixels]:
 def network_of(weights: Installed) -> "ResidualGhostNet":
     """The trained network, on the CPU."""
     from img_ml.networks.ghostnet import BACKBONES, ResidualGhostNet
-    from img_ml.networks.loading import fill, tensors_of
+    from img_ml.weights.loading import fill, tensors_of
 
     try:
         backbone = json.loads(weights.file("config.json").read_text(encoding="utf-8"))["backbone"]

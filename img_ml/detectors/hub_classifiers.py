@@ -3,7 +3,7 @@
 from functools import partial
 
 from forensics.registry import detector
-from img_ml.hub_classifier import HubClassifier, load_classifier, spec_of
+from img_ml.detectors._hub_classifier import HubClassifier, load_classifier, spec_of
 
 _SPELLINGS = (
     *("ai", "ai art", "ai_art", "ai-art", "aiart", "ai generated", "ai_generated", "ai-generated"),

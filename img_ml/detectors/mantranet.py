@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from forensics.errors import WeightsError
 from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
 from forensics.types import Heatmap, ImageSample, Measured
-from img_ml.options import options
+from img_ml.detectors._options import options
 from img_ml.weights.store import Installed, installed_for
 
 if TYPE_CHECKING:
-    from img_ml.networks.mantranet import MantraNet
+    from img_ml.networks.mantranet.network import MantraNet
 
 SPEC = DetectorSpec(
     name="mantranet",
@@ -43,15 +43,15 @@ def load(setup: Setup) -> Detector:
     """The network on the setup's device; WeightsError where its weights cannot be used."""
     options(setup, SPEC.name, {})
     (weights,) = installed_for(SPEC.name, setup)
-    from img_ml.networks.mantranet_tiled import TiledMantraNet
+    from img_ml.networks.mantranet.tiled import TiledMantraNet
 
     return TiledMantraNet(network_of(weights), setup.device, weights.digest, signal)
 
 
 def network_of(weights: Installed) -> "MantraNet":
     """The network, on the CPU."""
-    from img_ml.networks.loading import fill, tensors_of
-    from img_ml.networks.mantranet import MantraNet, widths_of
+    from img_ml.networks.mantranet.network import MantraNet, widths_of
+    from img_ml.weights.loading import fill, tensors_of
 
     tensors = tensors_of(weights.file("model.safetensors"), weights.record.name)
     try:

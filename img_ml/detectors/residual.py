@@ -9,9 +9,9 @@ from scipy.special import expit
 from forensics.errors import WeightsError
 from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
 from forensics.types import Measured
-from img_ml.members_detector import Answer, MembersDetector
-from img_ml.onnx_session import Members, session_of
-from img_ml.options import options
+from img_ml.detectors._members import Answer, MembersDetector
+from img_ml.detectors._options import options
+from img_ml.engine.onnx_session import Members, session_of
 from img_ml.weights.store import Installed, installed_for
 
 SPEC = DetectorSpec(

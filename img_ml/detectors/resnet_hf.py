@@ -1,7 +1,7 @@
 """ResNet-18 over the high frequencies of small crops at native resolution, trained on images of the user's own."""
 
 from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
-from img_ml.resnet_detector import load_resnet
+from img_ml.detectors._resnet import load_resnet
 
 SPEC = DetectorSpec(
     name="resnet_hf",

@@ -10,14 +10,14 @@ from scipy.special import expit
 from forensics.errors import WeightsError
 from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
 from forensics.types import ImageSample, Measured, Pixels
-from img_ml.contact_sheet import contact_sheet
-from img_ml.options import options
-from img_ml.votes import mirrored_on
+from img_ml.detectors._options import options
+from img_ml.detectors._votes import mirrored_on
+from img_ml.pictures.contact_sheet import contact_sheet
 from img_ml.weights.store import Installed, installed_for
 
 if TYPE_CHECKING:
+    from img_ml.detectors._torch import Outputs
     from img_ml.networks.saturation_cnn import SaturationCNN
-    from img_ml.torch_detector import Outputs
 
 SPEC = DetectorSpec(
     name="saturation_cnn",
@@ -56,7 +56,7 @@ def load(setup: Setup) -> Detector:
     (weights,) = installed_for(SPEC.name, setup)
     import torch
 
-    from img_ml.torch_detector import Parts, TorchDetector
+    from img_ml.detectors._torch import Parts, TorchDetector
 
     network, side = network_of(weights)
     device = torch.device(setup.device)
@@ -87,8 +87,8 @@ def _starts(spare: int, side: int, count: int) -> list[int]:
 
 def network_of(weights: Installed) -> tuple["SaturationCNN", int]:
     """The network, on the CPU, and the side of its crops."""
-    from img_ml.networks.loading import fill, tensors_of
     from img_ml.networks.saturation_cnn import SMALLEST_SIDE, SaturationCNN
+    from img_ml.weights.loading import fill, tensors_of
 
     path, name = weights.file("config.json"), weights.record.name
     try:

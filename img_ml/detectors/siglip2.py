@@ -13,13 +13,13 @@ from scipy.special import expit
 from forensics.errors import WeightsError
 from forensics.registry import Detector, DetectorSpec, Head, Number, Setup, detector
 from forensics.types import ImageSample, Measured
-from img_ml.options import options
+from img_ml.detectors._options import options
 from img_ml.weights.store import Installed, installed, installed_for, state_of
 from img_ml.weights.table import find
 
 if TYPE_CHECKING:
+    from img_ml.detectors._torch import Outputs
     from img_ml.networks.embedding_mlp import EmbeddingMlp
-    from img_ml.torch_detector import Outputs
 
 SPEC = DetectorSpec(
     name="siglip2",
@@ -54,10 +54,10 @@ def load(setup: Setup) -> Detector:
     """
     options(setup, SPEC.name, {})
     (weights,) = installed_for(SPEC.name, setup)
-    from img_ml.preprocess import Preprocessor
-    from img_ml.siglip import load_siglip
-    from img_ml.siglip_embedder import unit
-    from img_ml.torch_detector import Parts, TorchDetector
+    from img_ml.detectors._siglip import load_siglip
+    from img_ml.detectors._siglip_embedder import unit
+    from img_ml.detectors._torch import Parts, TorchDetector
+    from img_ml.engine.preprocess import Preprocessor
 
     siglip = load_siglip(weights.folder, weights.record.name)
     classifier = _classifier(weights, setup)

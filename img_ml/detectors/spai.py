@@ -2,7 +2,7 @@
 
 from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
 from forensics.types import Heatmap, ImageSample, Measured
-from img_ml.options import options
+from img_ml.detectors._options import options
 from img_ml.weights.store import installed_for
 
 SPEC = DetectorSpec(
@@ -25,9 +25,9 @@ def load(setup: Setup) -> Detector:
     """The network on the setup's device; WeightsError where its weights cannot be used."""
     options(setup, SPEC.name, {})
     (weights,) = installed_for(SPEC.name, setup)
-    from img_ml.networks.loading import tensors_of
     from img_ml.networks.spai.detector import SpaiDetector
     from img_ml.networks.spai.network import spai_of
+    from img_ml.weights.loading import tensors_of
 
     network = spai_of(tensors_of(weights.file("model.safetensors"), weights.record.name), weights.record.name)
     return SpaiDetector(network, setup.device, weights.digest, signal)

@@ -6,8 +6,8 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from forensics.errors import WeightsError
-from img_ml.networks.loading import fill, tensors_of
 from img_ml.weights.adopt import tensors_in
+from img_ml.weights.loading import fill, tensors_of
 
 HIDDEN = (512, 128)
 DROPOUT = 0.3

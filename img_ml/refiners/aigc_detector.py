@@ -104,7 +104,7 @@ class ImageAIGCDetectorRefiner(Refiner):
         return [score if np.isfinite(score) else None for score in found.tolist()]
 
     def _loaded(self) -> "EmbeddingMlp":
-        from img_ml.device import choose_device
+        from img_ml.engine.device import choose_device
         from img_ml.networks.embedding_mlp import filled, read_classifier
 
         path = self._file()

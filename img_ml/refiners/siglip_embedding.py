@@ -6,14 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from forensics.decode import decode
 from forensics.errors import JobError
+from forensics.reading.decode import decode
 from forensics.types import ImageSample
 from img_ml.refiners.framework import Record
 from img_ml.refiners.refiner import Refiner
 
 if TYPE_CHECKING:
-    from img_ml.siglip_embedder import SiglipEmbedder
+    from img_ml.detectors._siglip_embedder import SiglipEmbedder
 
 DEFAULT_MODEL = "google/siglip2-so400m-patch14-384"
 _FAMILY = "siglip2_"
@@ -83,10 +83,10 @@ class ImageSigLIPEmbeddingRefiner(Refiner):
             record[self.feature_field_name] = None if embedding is None else embedding.tolist()
 
     def _loaded(self) -> "SiglipEmbedder":
-        from img_ml.device import choose_device
+        from img_ml.detectors._siglip_embedder import SiglipEmbedder
+        from img_ml.detectors._siglip_source import find_siglip
+        from img_ml.engine.device import choose_device
         from img_ml.settings import ImgMlSettings
-        from img_ml.siglip_embedder import SiglipEmbedder
-        from img_ml.siglip_source import find_siglip
 
         weights = Path(self.weights_dir) if self.weights_dir else ImgMlSettings().weights_dir
         return SiglipEmbedder(

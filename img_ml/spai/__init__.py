@@ -1,1 +1,1 @@
-"""Training and use of SPAI: `python -m img_ml.spai train | test | infer | pretrain`."""
+"""`python -m img_ml.spai`, the name that SPAI's users type; the code lives in `img_ml/train/spai/`."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from forensics.types import Pixels
-from img_ml.dataset import Row
+from img_ml.data.dataset import Row
 from img_ml.train.examples import View
 from img_ml.train.pixel_store import PixelStore
 

@@ -11,7 +11,7 @@ from safetensors.torch import save
 from torch import Tensor, nn, optim
 
 from forensics.files import write_atomically
-from img_ml.dataset import DatasetError
+from img_ml.data.dataset import DatasetError
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from img_ml.dataset import Row
+from img_ml.data.dataset import Row
 from img_ml.train.checkpoint import Check, Progress
 from img_ml.train.plan import Plan
 from img_ml.train.recipe import Place, Recipe, install_learned, learn

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forensics.crops import CROP
-from forensics.decode import decode
 from forensics.errors import JobError
+from forensics.reading.decode import decode
 from forensics.types import Pixels
-from img_ml import views as drawn
-from img_ml.dataset import DatasetError, Row
-from img_ml.folds import balanced_weights, watched
-from img_ml.votes import part_of, resized
+from img_ml.data import views as drawn
+from img_ml.data.dataset import DatasetError, Row
+from img_ml.data.folds import balanced_weights, watched
+from img_ml.detectors._votes import part_of, resized
 
 # What a row's image looks like under that index and seed: pixels of one size for all rows.
 View = Callable[[Row, int, int], Pixels]

@@ -22,7 +22,7 @@ from torch import Tensor, nn, optim
 from torch.nn import functional
 
 from forensics.types import Pixels
-from img_ml.dataset import DatasetError, Row
+from img_ml.data.dataset import DatasetError, Row
 from img_ml.train.checkpoint import Check, Progress, read_checkpoint, write_checkpoint
 from img_ml.train.examples import NATIVE_CROPS, Batch, Division, Examples, View, Weigh, by_source
 from img_ml.train.plan import Plan

@@ -10,7 +10,7 @@ from rich.console import Console
 from safetensors.torch import save_file
 from torch import nn
 
-from img_ml.dataset import Row
+from img_ml.data.dataset import Row
 from img_ml.train.checkpoint import Progress
 from img_ml.train.examples import NATIVE_CROPS, View, divide
 from img_ml.train.loop import Loop, Trained

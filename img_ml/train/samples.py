@@ -7,9 +7,9 @@ import numpy as np
 from PIL import Image
 
 from forensics.types import Pixels
-from img_ml.contact_sheet import contact_sheet
-from img_ml.dataset import Row
+from img_ml.data.dataset import Row
 from img_ml.detectors.saturation_cnn import SHOWN_FACTORS, saturated
+from img_ml.pictures.contact_sheet import contact_sheet
 from img_ml.train.examples import native_crops_of
 
 # The least side at which a sample is shown, in pixels.

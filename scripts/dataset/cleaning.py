@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from img_ml.dataset import Row
+from img_ml.data.dataset import Row
 from scripts.dataset.inventory import ImageFacts, Unreadable
 from scripts.dataset.near_duplicates import alike_pairs
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from img_ml.dataset import IMAGE_ENDINGS, DatasetError
+from img_ml.data.dataset import IMAGE_ENDINGS, DatasetError
 
 _SYSTEM_FOLDERS = {"__MACOSX", "@eaDir"}
 

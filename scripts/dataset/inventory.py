@@ -13,10 +13,10 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
-from forensics.decode import decode
 from forensics.errors import ImgMlError
-from fusion.processes import process_pool
-from img_ml.dataset import DatasetError
+from forensics.reading.decode import decode
+from fusion.training.process_pool import process_pool
+from img_ml.data.dataset import DatasetError
 from scripts.dataset.encoding import Encoding, encoding_of
 
 THUMBNAIL = 16

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from img_ml.dataset import SPLITS
+from img_ml.data.dataset import SPLITS
 from scripts.dataset.near_duplicates import clusters
 
 # A label with fewer groups cannot fill three splits in a way that tells anything.

@@ -13,7 +13,7 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from img_ml.dataset import DatasetError
+from img_ml.data.dataset import DatasetError
 from scripts.dataset.discover import find_images
 
 Kind = Literal["images", "parquet", "csv"]

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from forensics.errors import JobError
 from scripts.scoring.inputs import Piece
 from worker.errors import BadJobError, FetchFailedError, TooLargeError
-from worker.fetch import Fetcher
+from worker.fetching.fetch import Fetcher
 
 # Rows of a Parquet file that are decoded at once.
 _ROWS = 16

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from forensics.errors import JobError
-from fusion.result import ResultDocument, result_document, result_model
+from fusion.output.result import ResultDocument, result_document, result_model
 from fusion.verdict import Verdict
 
 _MARK = b"img_ml"

@@ -21,9 +21,9 @@ from img_ml.settings import ImgMlSettings
 from scripts.scoring.inputs import Piece
 from scripts.scoring.reading import Source, bytes_of, sources
 from scripts.scoring.rows import Model, part_of, row_of
-from worker.decode_pool import DecodePool, DecodeRules
 from worker.errors import InternalError
-from worker.fetch import Fetcher, FetchLimits
+from worker.fetching.fetch import Fetcher, FetchLimits
+from worker.pipeline.decode_pool import DecodePool, DecodeRules
 
 Batch = Mapping[str, Any]
 

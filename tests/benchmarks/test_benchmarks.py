@@ -13,12 +13,12 @@ import torch
 from typer.testing import CliRunner
 
 from benchmarks import onnx_or_torch
-from benchmarks.support import random_weights
-from benchmarks.support.device_clock import covered
+from benchmarks.support.engine import random_weights
+from benchmarks.support.engine.device_clock import covered
+from benchmarks.support.engine.random_weights import WRITERS
 from benchmarks.support.machine import machine_name
 from benchmarks.support.processes import BenchmarkError
-from benchmarks.support.random_weights import WRITERS
-from benchmarks.support.rates import rate
+from benchmarks.support.streams.rates import rate
 from benchmarks.support.synthetic_photo import synthetic_photo
 from benchmarks.support.usage import members
 from forensics.examine import analyzers
@@ -112,13 +112,13 @@ def test_random_weights_of_full_size_have_the_files_of_their_record(name: str, m
 
 def test_a_rate_is_that_of_the_middle(monkeypatch: pytest.MonkeyPatch) -> None:
     counts, clock = iter([0, 10, 50, 90, 100]), iter(range(100))
-    monkeypatch.setattr("benchmarks.support.rates.time.perf_counter", lambda: float(next(clock)))
-    monkeypatch.setattr("benchmarks.support.rates.time.sleep", lambda _: None)
+    monkeypatch.setattr("benchmarks.support.streams.rates.time.perf_counter", lambda: float(next(clock)))
+    monkeypatch.setattr("benchmarks.support.streams.rates.time.sleep", lambda _: None)
     assert rate(lambda: next(counts), 100, ()) == pytest.approx(80 / 2)
 
 
 def test_results_that_do_not_come_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.support.rates._STALLED_S", 0.01)
+    monkeypatch.setattr("benchmarks.support.streams.rates._STALLED_S", 0.01)
     with pytest.raises(BenchmarkError, match="0 of 5"):
         rate(lambda: 0, 5, ())
 

@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.engine import app
+from benchmarks.support.engine.random_weights import WRITERS
 from benchmarks.support.machine import machine_name
-from benchmarks.support.random_weights import WRITERS
 
 # The one that runs on the CPU alone is not measured.
 NETWORKS = set(WRITERS) - {"residual"}

@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 from benchmarks import forensic_features
 from benchmarks.forensic_features import app
 from benchmarks.support.forensic.families import FAMILIES
-from fusion import metrics
-from img_ml.dataset import read_datasets
-from img_ml.held_out import source_mark
+from fusion.evaluation import metrics
+from img_ml.data.dataset import read_datasets
+from img_ml.engine.held_out import source_mark
 from tests.img_ml.tiny import write_residual
 
 SOURCES = 12

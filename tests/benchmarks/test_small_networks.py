@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from benchmarks import small_networks
 from benchmarks.small_networks import app
-from img_ml.held_out import source_mark
+from img_ml.engine.held_out import source_mark
 from tests.img_ml.tiny import write_residual
 
 

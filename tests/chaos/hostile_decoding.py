@@ -1,10 +1,10 @@
 """A decoder that images can take over by what stands at their end, in the worker's real decoding processes."""
 
-from forensics.decode import DecodeLimits
 from forensics.examine import Examined
+from forensics.reading.decode import DecodeLimits
 from forensics.types import ImageSample
 from tests.worker import hostile
-from worker import examination
+from worker.pipeline import examination
 
 HANG, CRASH, BLOAT = b"then hang", b"then crash", b"then bloat"
 

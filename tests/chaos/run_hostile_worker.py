@@ -4,10 +4,10 @@ import sys
 
 from tests.chaos import hostile_decoding
 from tests.worker.doubles import PlainJudge
-from worker import examination
 from worker.launch import run_worker
+from worker.observability.telemetry import configure_logging
+from worker.pipeline import examination
 from worker.settings import WorkerSettings, load
-from worker.telemetry import configure_logging
 
 if __name__ == "__main__":
     # Pickled by name, so that the decoding process imports it from there.

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from forensics.crops import MIN_SIDE, too_small_reason
-from forensics.decode import decode
 from forensics.errors import ArtifactError
 from forensics.examine import checked, run_analyzer
+from forensics.reading.decode import decode
 from forensics.registry import Detector, Registered, Setup, entries, get
 from forensics.types import ImageSample, Measured, Signal, Skipped
 from img_ml import profiles as _profiles  # noqa: F401 - importing it registers every detector

@@ -8,8 +8,8 @@ import pytest
 import redis
 from typer.testing import CliRunner
 
-from fusion.artifact import load_artifact
-from fusion.artifacts import app
+from fusion.artifacts.__main__ import app
+from fusion.artifacts.artifact import load_artifact
 from tests.worker import web as pages
 from tests.worker.processes import WorkerProcess, push, results_of
 from tests.worker.redis_server import wait_until

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from tests.worker import web as pages
+from tests.worker.fetching.test_addresses import PRIVATE_NETWORKS
+from tests.worker.fetching.test_denied_network import LYING, OK, SLOW, addresses_of, raw
+from tests.worker.fetching.test_fetch import INTERNAL_HOSTS, PUBLIC
 from tests.worker.processes import JOBS, WorkerProcess, push, results_of
 from tests.worker.receiver import Receiver, running_receiver
 from tests.worker.redis_server import RedisServer, wait_until
-from tests.worker.test_addresses import PRIVATE_NETWORKS
-from tests.worker.test_denied_network import LYING, OK, SLOW, addresses_of, raw
-from tests.worker.test_fetch import INTERNAL_HOSTS, PUBLIC
 from tests.worker.trap import Trap
 
 TIMEOUT_S = 2.0

@@ -10,8 +10,8 @@ import redis
 from typer.testing import CliRunner
 
 from forensics.registry import get
-from fusion.artifact import load_artifact
-from fusion.artifacts import app
+from fusion.artifacts.__main__ import app
+from fusion.artifacts.artifact import load_artifact
 from img_ml.profiles import load_profile
 from tests.worker import web as pages
 from tests.worker.processes import WorkerProcess, push, results_of

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 from skimage import data
 
-from forensics.decode import decode
+from forensics.reading.decode import decode
 from forensics.types import ImageSample, Pixels
 
 

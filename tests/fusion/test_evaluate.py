@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from fusion.artifact import load_artifact
+from fusion.artifacts.artifact import load_artifact
 from fusion.evaluate import app
 from fusion.evaluation.conditions import AS_IS, CONDITIONS
 from tests.img_ml.tiny import TINY

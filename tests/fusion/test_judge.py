@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 from scipy.special import logit
 
-from forensics.decode import decode
 from forensics.errors import ArtifactError
 from forensics.examine import Examined, examine
+from forensics.reading.decode import decode
 from forensics.types import Claim, Measured
 from fusion.judge import Judge, load_judge
 from fusion.settings import FusionSettings

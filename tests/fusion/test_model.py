@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from fusion.artifact import load_artifact
+from fusion.artifacts.artifact import load_artifact
 from fusion.model import FusionModel
 
 

@@ -12,13 +12,13 @@ import pytest
 from PIL import Image
 
 from forensics import registry
-from forensics.decode import decode
 from forensics.errors import ArtifactError
+from forensics.reading.decode import decode
 from forensics.registry import MOST_PRIOR_ACCURACY, Prior
 from forensics.types import Skipped
-from fusion.artifact import load_artifact
+from fusion.artifacts.artifact import load_artifact
+from fusion.artifacts.in_force import fusion_in_force
 from fusion.calibration import Thresholds
-from fusion.in_force import fusion_in_force
 from fusion.judge import Judge, load_judge
 from fusion.prior import share, widened
 from fusion.settings import FusionSettings

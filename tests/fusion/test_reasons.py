@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fusion.artifact import load_artifact
+from fusion.artifacts.artifact import load_artifact
 from fusion.features import FeatureVector
 from fusion.model import FusionModel
 from fusion.reasons import LEAST_WEIGHT, MOST_REASONS, reasons

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from fusion.artifact import load_artifact
+from fusion.artifacts.artifact import load_artifact
 from fusion.train_fusion import app
 from tests.fusion.conftest import IMAGES, Train, write_dataset
 

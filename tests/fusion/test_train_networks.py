@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from forensics.decode import decode
+from forensics.reading.decode import decode
 from forensics.types import Measured
 from fusion.judge import load_judge
 from fusion.settings import FusionSettings

@@ -13,10 +13,10 @@ from types import MappingProxyType
 import torch
 from safetensors.torch import save_file
 
-from benchmarks.support.random_weights import write_aekl, write_saturation_cnn
+from benchmarks.support.engine.random_weights import write_aekl, write_saturation_cnn
 from forensics.registry import Detector
+from img_ml.detectors._torch import Precision, TorchDetector
 from img_ml.detectors.commfor import architecture
-from img_ml.torch_detector import Precision, TorchDetector
 from img_ml.weights.adopt import adopt
 from img_ml.weights.record import WeightsRecord
 from img_ml.weights.store import install
@@ -133,7 +133,7 @@ def write_fatformer(weights: Path) -> None:
 
 def write_mantranet(weights: Path) -> None:
     """ManTra-Net with its 16 first filters and a few channels after them."""
-    from img_ml.networks.mantranet import MantraNet, Widths
+    from img_ml.networks.mantranet.network import MantraNet, Widths
 
     torch.manual_seed(0)
     network = MantraNet(Widths((5, 6, 4, 6, 5, 6, 4, 5, 6, 5, 6, 8), adapted=4, state=2))
@@ -168,7 +168,7 @@ def write_ghostnet(weights: Path) -> None:
 def write_residual(weights: Path, held_out: Mapping[str, int] = MappingProxyType({})) -> None:
     """Three members of one stage each, as `python -m img_ml.train residual` installs them."""
     from img_ml.networks.residual import ResidualNetwork
-    from img_ml.train.onnx_export import exported
+    from img_ml.train.crossfit.onnx_export import exported
 
     torch.manual_seed(0)
     networks = [ResidualNetwork("both", 1) for _ in range(3)]

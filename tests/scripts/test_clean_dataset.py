@@ -10,7 +10,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from img_ml.dataset import read_dataset
+from img_ml.data.dataset import read_dataset
 from scripts.clean_dataset import app
 from tests.scripts.pictures import save, scene
 

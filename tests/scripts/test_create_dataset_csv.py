@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 from typer.testing import CliRunner
 
-from img_ml.spai.rows import divided, read
+from img_ml.train.spai.rows import divided, read
 from scripts.create_dataset_csv import app
 
 GENERATORS = ("imagenet_ai_0419_biggan", "imagenet_ai_0424_sdv5", "imagenet_glide", "imagenet_midjourney")

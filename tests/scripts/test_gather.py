@@ -13,7 +13,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile, get_sampling
 from typer.testing import CliRunner
 
-from img_ml.dataset import read_dataset
+from img_ml.data.dataset import read_dataset
 from scripts.gather import app
 from tests.scripts.pictures import scene
 from tests.scripts.repositories import bare, commit, object_of, repository

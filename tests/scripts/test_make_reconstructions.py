@@ -13,10 +13,10 @@ from PIL import Image
 from PIL.JpegImagePlugin import get_sampling
 from typer.testing import CliRunner
 
-from img_ml.dataset import DatasetError, Row, read_rows
-from img_ml.networks.upsampling_autoencoder import Design, UpsamplingAutoencoder, save_upsampling_autoencoder
-from scripts.dataset.reconstructing import Autoencoder, UnfitError, make_fake, read_original
-from scripts.dataset.reconstruction_draws import choose, one_of
+from img_ml.data.dataset import DatasetError, Row, read_rows
+from img_ml.networks.autoencoders.upsampling import Design, UpsamplingAutoencoder, save_upsampling_autoencoder
+from scripts.dataset.reconstruct.draws import choose, one_of
+from scripts.dataset.reconstruct.reconstructing import Autoencoder, UnfitError, make_fake, read_original
 from scripts.make_reconstructions import app
 from tests.img_ml.tiny import TINY_AUTOENCODER
 from tests.scripts.pictures import save, scene

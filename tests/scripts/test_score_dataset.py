@@ -19,7 +19,7 @@ from filelock import FileLock
 from typer.testing import CliRunner
 
 from forensics.errors import ArtifactError
-from img_ml.dataset import read_rows
+from img_ml.data.dataset import read_rows
 from scripts import score_dataset
 from scripts.scoring import cluster, scorer
 from scripts.scoring.cluster import Answer, Crew

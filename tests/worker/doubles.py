@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 
 from forensics.examine import Examined
-from fusion.live import Refreshed
+from fusion.artifacts.live import Refreshed
 from fusion.verdict import Verdict
 
 

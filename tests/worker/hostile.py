@@ -5,7 +5,7 @@ import os
 import time
 
 from forensics.errors import NotAnImageError
-from worker.examination import memory_limit
+from worker.pipeline.examination import memory_limit
 
 
 def crash() -> None:

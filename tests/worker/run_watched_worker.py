@@ -10,10 +10,11 @@ import sys
 from pathlib import Path
 
 from tests.worker.doubles import PlainJudge
-from worker import network, urls
+from worker.fetching import ssrf_guard as network
+from worker.fetching import urls
 from worker.launch import run_worker
+from worker.observability.telemetry import configure_logging
 from worker.settings import WorkerSettings, load
-from worker.telemetry import configure_logging
 
 
 def watch_connections(log: Path) -> None:

@@ -4,8 +4,8 @@ import sys
 
 from tests.worker.doubles import PlainJudge
 from worker.launch import run_worker
+from worker.observability.telemetry import configure_logging
 from worker.settings import WorkerSettings, load
-from worker.telemetry import configure_logging
 
 if __name__ == "__main__":
     configure_logging()

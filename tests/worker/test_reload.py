@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 import structlog
 
-from fusion.live import Refreshed
+from fusion.artifacts.live import Refreshed
 from worker.reload import keep_fresh, tell
 
 

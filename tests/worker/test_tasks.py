@@ -7,7 +7,7 @@ import random
 import pytest
 
 from worker import tasks
-from worker.connections import connect
+from worker.streams.connections import connect
 from worker.tasks import end
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forensics.files import write_atomically
-from img_ml.dataset import DatasetError, Row
+from img_ml.data.dataset import DatasetError, Row
 
 
 @dataclass(frozen=True, slots=True)

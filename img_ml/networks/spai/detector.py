@@ -12,10 +12,10 @@ from scipy.special import expit
 from torch import Tensor, nn
 
 from forensics.types import Heatmap, ImageSample, Signal
+from img_ml.detectors._torch import Outputs, Parts, Precision, TorchDetector
 from img_ml.networks.spai.context import SpectralContext
 from img_ml.networks.spai.network import Spai
 from img_ml.networks.spai.patches import map_of, padded, place
-from img_ml.torch_detector import Outputs, Parts, Precision, TorchDetector
 
 ToSignal = Callable[[ImageSample, float, int, Heatmap], Signal]
 

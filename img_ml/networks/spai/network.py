@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from forensics.errors import WeightsError
-from img_ml.networks.loading import fill
 from img_ml.networks.spai.backbone import Backbone, spread_of
 from img_ml.networks.spai.context import SpectralContext
 from img_ml.networks.spai.features import PatchFeatures
 from img_ml.networks.spai.sizes import SpaiSizes, VitSizes, sizes_of, vit_sizes_of
+from img_ml.weights.loading import fill
 
 # Parts of the authors' transformer class that its use inside SPAI never calls; their checkpoint holds them.
 UNUSED = tuple(

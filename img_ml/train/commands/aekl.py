@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from img_ml.dataset import DatasetError
+from img_ml.data.dataset import DatasetError
 from img_ml.detectors.aekl import MULTIPLE, SIDE
 from img_ml.settings import ImgMlSettings
-from img_ml.train import command
+from img_ml.train.commands import shared as command
 from img_ml.train.plan import Plan
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ def aekl(
 def _recipe(given: Path | None, backbone: str, side: int, weights: Path) -> "Recipe":
     from forensics.errors import WeightsError
     from img_ml.detectors.aekl import AUTOENCODERS, tensors_sha256
-    from img_ml.networks.aekl import BACKBONES, DifferenceClassifier
-    from img_ml.networks.autoencoder import load_autoencoder
-    from img_ml.train.autoencoder import adopt_autoencoder
+    from img_ml.networks.autoencoders.aekl import BACKBONES, DifferenceClassifier
+    from img_ml.networks.autoencoders.latent_diffusion import load_autoencoder
+    from img_ml.train.autoencoders.latent_diffusion import adopt_autoencoder
     from img_ml.train.examples import native_crops_of
     from img_ml.train.recipe import Facts, Recipe
     from img_ml.weights.store import installed, pull_command, state_of

@@ -6,8 +6,8 @@ import typer
 
 from forensics.crops import CROP
 from img_ml.command import told_errors
-from img_ml.dataset import DatasetError, read_dataset
-from img_ml.train import command
+from img_ml.data.dataset import DatasetError, read_dataset
+from img_ml.train.commands import shared as command
 from img_ml.train.plan import Plan
 
 # Every level halves the side.
@@ -41,7 +41,7 @@ def autoencoder(
         if width % _MULTIPLE or not _MULTIPLE <= width <= 256:
             raise DatasetError(f"--width is {width}: choose a multiple of {_MULTIPLE} from {_MULTIPLE} to 256.")
         rows = read_dataset(dataset)
-        from img_ml.train.autoencoder import Shape, train_autoencoder
+        from img_ml.train.autoencoders.latent_diffusion import Shape, train_autoencoder
 
         place = command.place_of("autoencoder", checkpoint, threads)
         reached = train_autoencoder(Shape((width, 2 * width, 2 * width), side), rows, plan, place, talk)

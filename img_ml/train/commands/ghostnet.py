@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from img_ml.dataset import DatasetError
-from img_ml.train import command
+from img_ml.data.dataset import DatasetError
+from img_ml.train.commands import shared as command
 from img_ml.train.plan import Plan
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from img_ml.command import told_errors
-from img_ml.dataset import DatasetError, read_datasets
+from img_ml.data.dataset import DatasetError, read_datasets
 from img_ml.settings import ImgMlSettings
-from img_ml.train import command
+from img_ml.train.commands import shared as command
 from img_ml.train.plan import Plan
 
 Datasets = Annotated[
@@ -61,10 +61,10 @@ def residual(
     """
     talk = command.talk_console()
     with told_errors(talk):
-        from img_ml.train.crossfit import crossfit, install_crossfit
-        from img_ml.train.crossfit_rows import read_extra
-        from img_ml.train.members import Workplace
-        from img_ml.train.small_networks import design_of
+        from img_ml.train.crossfit.crossfit import crossfit, install_crossfit
+        from img_ml.train.crossfit.members import Workplace
+        from img_ml.train.crossfit.rows import read_extra
+        from img_ml.train.crossfit.small_networks import design_of
 
         design = design_of(network, front, start, stages, side)
         settings = ImgMlSettings()
@@ -104,6 +104,6 @@ def _plan(
 
 
 def _device(settings: ImgMlSettings) -> str:
-    from img_ml.device import choose_device
+    from img_ml.engine.device import choose_device
 
     return choose_device(settings.device)

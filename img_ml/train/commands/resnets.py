@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from img_ml.dataset import DatasetError
+from img_ml.data.dataset import DatasetError
 from img_ml.settings import ImgMlSettings
-from img_ml.train import command
+from img_ml.train.commands import shared as command
 from img_ml.train.plan import Plan
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _installed(weights: Path) -> str:
 
 
 def _take_over(network: "ResNet18", name: str, weights: Path) -> None:
-    from img_ml.networks.loading import tensors_of
+    from img_ml.weights.loading import tensors_of
     from img_ml.weights.store import installed
     from img_ml.weights.table import find
 

@@ -9,8 +9,8 @@ import typer
 from forensics.crops import CROP
 from forensics.files import write_atomically
 from img_ml.command import told_errors
-from img_ml.dataset import DatasetError, read_dataset
-from img_ml.train import command
+from img_ml.data.dataset import DatasetError, read_dataset
+from img_ml.train.commands import shared as command
 from img_ml.train.plan import Plan
 
 if TYPE_CHECKING:

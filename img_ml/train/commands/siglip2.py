@@ -13,14 +13,14 @@ from rich.console import Console
 from rich.table import Table
 
 from img_ml.command import data_console, told_errors
-from img_ml.dataset import SPLITS, DatasetError, Row, read_dataset
+from img_ml.data.dataset import SPLITS, DatasetError, Row, read_dataset
 from img_ml.settings import ImgMlSettings
 
 if TYPE_CHECKING:
-    from img_ml.train.classifier_file import Facts
-    from img_ml.train.classifier_scores import Scores
-    from img_ml.train.embedding_mlp import Loss, MlpPlan, TrainedMlp
-    from img_ml.train.embeddings import Embeddings
+    from img_ml.train.embeddings.classifier_file import Facts
+    from img_ml.train.embeddings.classifier_scores import Scores
+    from img_ml.train.embeddings.folder import Embeddings
+    from img_ml.train.embeddings.mlp import Loss, MlpPlan, TrainedMlp
 
 app = typer.Typer(
     add_completion=False,
@@ -71,11 +71,11 @@ def extract_embeddings(
     with told_errors(talk):
         rows = _rows(real_images_dir, ai_images_dir, dataset, (max_real, max_ai), seed)
         settings = ImgMlSettings()
-        from img_ml.device import choose_device
-        from img_ml.siglip_embedder import SiglipEmbedder
-        from img_ml.siglip_source import find_siglip
-        from img_ml.train.embeddings import Origin
-        from img_ml.train.extract_embeddings import Shown, extract
+        from img_ml.detectors._siglip_embedder import SiglipEmbedder
+        from img_ml.detectors._siglip_source import find_siglip
+        from img_ml.engine.device import choose_device
+        from img_ml.train.embeddings.extract import Shown, extract
+        from img_ml.train.embeddings.folder import Origin
 
         source = find_siglip(siglip_model, settings.weights_dir)
         embedder = SiglipEmbedder(source, choose_device(settings.device), batch=batch_size, normalize=normalize)
@@ -116,10 +116,15 @@ def train(
     """Train the classifier, early stopped by the AUC on the val split or on held-out sources; test is not looked at."""
     with told_errors(talk):
         settings = ImgMlSettings()
-        from img_ml.device import choose_device
-        from img_ml.train.classifier_file import SUFFIXES, check_installable, install_classifier, write_classifier
-        from img_ml.train.embedding_mlp import MlpPlan, divide, train_mlp
-        from img_ml.train.embeddings import read_embeddings
+        from img_ml.engine.device import choose_device
+        from img_ml.train.embeddings.classifier_file import (
+            SUFFIXES,
+            check_installable,
+            install_classifier,
+            write_classifier,
+        )
+        from img_ml.train.embeddings.folder import read_embeddings
+        from img_ml.train.embeddings.mlp import MlpPlan, divide, train_mlp
 
         plan = MlpPlan(
             epochs=epochs,
@@ -159,7 +164,7 @@ def evaluate(
 ) -> None:
     """Measure a classifier on embeddings: AUC, and what follows from the threshold."""
     with told_errors(talk):
-        from img_ml.train.classifier_scores import measures
+        from img_ml.train.embeddings.classifier_scores import measures
 
         embeddings = _of_split(embeddings_dir, split, "test")
         found = measures(_scores(model_path, embeddings), embeddings.labels, threshold)
@@ -188,8 +193,8 @@ def hard_mining(
     with told_errors(talk):
         if threshold_low > threshold_high:
             raise DatasetError("--threshold_low is above --threshold_high.")
-        from img_ml.train.classifier_scores import hard
-        from img_ml.train.embeddings import read_embeddings, write_embeddings
+        from img_ml.train.embeddings.classifier_scores import hard
+        from img_ml.train.embeddings.folder import read_embeddings, write_embeddings
 
         embeddings = read_embeddings(embeddings_dir)
         embeddings = embeddings.where(embeddings.splits != "test")
@@ -209,7 +214,7 @@ def _rows(
         return read_dataset(dataset)
     if dataset is not None or real is None or ai is None:
         raise DatasetError("Name both --real_images_dir and --ai_images_dir, or --dataset alone.")
-    from img_ml.train.extract_embeddings import rows_of_folders
+    from img_ml.train.embeddings.extract import rows_of_folders
 
     return rows_of_folders(real, ai, *most, seed)
 
@@ -242,7 +247,7 @@ def _facts(learned: "Embeddings", plan: "MlpPlan", done: "TrainedMlp") -> "Facts
 
 
 def _of_split(folders: Sequence[Path], split: str, preferred: str) -> "Embeddings":
-    from img_ml.train.embeddings import read_embeddings
+    from img_ml.train.embeddings.folder import read_embeddings
 
     embeddings = read_embeddings(folders)
     if split not in ("", "all", *SPLITS):
@@ -259,9 +264,9 @@ def _scores(model_path: Path, embeddings: "Embeddings") -> "Scores":
     """The classifier's probabilities (n,) of AI."""
     import torch
 
-    from img_ml.device import choose_device
+    from img_ml.engine.device import choose_device
     from img_ml.networks.embedding_mlp import filled, read_classifier, sizes_of
-    from img_ml.train.embedding_mlp import logits_of
+    from img_ml.train.embeddings.mlp import logits_of
 
     tensors = read_classifier(model_path)
     dimension, hidden = sizes_of(tensors)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from img_ml.command import told_errors
-from img_ml.dataset import DatasetError, read_rows
-from img_ml.train import command
+from img_ml.data.dataset import DatasetError, read_rows
+from img_ml.train.commands import shared as command
 from img_ml.train.plan import Plan
 
 if TYPE_CHECKING:
-    from img_ml.networks.upsampling_autoencoder import Upsampling
+    from img_ml.networks.autoencoders.upsampling import Upsampling
 
 
 class Kind(StrEnum):
@@ -76,10 +76,10 @@ def upsampling_autoencoder(
         if kind is Kind.vq and (latents or 0) % 4:
             raise DatasetError(f"--latents is {latents}: kind vq divides them into 4 groups, choose a multiple of 4.")
         rows = [row for path in dataset or [command.DATASET] for row in read_rows(path)]
-        from img_ml.device import choose_device
-        from img_ml.networks.upsampling_autoencoder import Design
+        from img_ml.engine.device import choose_device
+        from img_ml.networks.autoencoders.upsampling import Design
         from img_ml.settings import ImgMlSettings
-        from img_ml.train.upsampling_autoencoder import Workplace, train_upsampling_autoencoder
+        from img_ml.train.autoencoders.upsampling import Workplace, train_upsampling_autoencoder
 
         design = Design(
             upsampling=_UPSAMPLING[kind],

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from forensics.analyzers.compression import analyze
-from forensics.decode import decode
+from forensics.reading.decode import decode
 from forensics.types import ImageSample, Measured, Skipped
 from tests.forensics.pictures import encoded, photo, sample_of
 

@@ -135,7 +135,7 @@ def test_damaged_exif_is_told_as_such_whatever_its_bytes() -> None:
 
 @pytest.mark.shared
 def test_real_camera_files_are_mostly_plausible(shared_data: Path) -> None:
-    from forensics.decode import decode
+    from forensics.reading.decode import decode
 
     folder = shared_data / "originals"
     with (folder / "originals.csv").open() as file:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from forensics.analyzers.provenance import analyze
-from forensics.decode import decode
+from forensics.reading.decode import decode
 from forensics.types import Claim, Measured
 from tests.forensics.provenance.files import png, sample, saved
 

@@ -9,7 +9,7 @@ import numpy as np
 import piexif
 from PIL import Image, PngImagePlugin
 
-from forensics.decode import decode
+from forensics.reading.decode import decode
 from forensics.types import ImageSample
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from forensics.containers import INFLATE_LIMIT
 from forensics.provenance.stealth import read_stealth
+from forensics.reading.containers import INFLATE_LIMIT
 from tests.forensics.provenance.files import sample, saved
 
 

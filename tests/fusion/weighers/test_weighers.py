@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fusion.metrics import auc
+from fusion.evaluation.metrics import auc
 from fusion.weighers.kinds import KINDS
 from fusion.weighers.weigher import Rows, Weigher, WeigherKind
 from img_ml import profiles as _profiles  # noqa: F401 - importing it registers every detector

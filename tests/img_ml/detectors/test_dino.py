@@ -13,7 +13,7 @@ from forensics.errors import ArtifactError, WeightsError
 from forensics.registry import Setup
 from forensics.types import ImageSample, Measured
 from img_ml.detectors.dino import load
-from img_ml.engine import Engine
+from img_ml.engine.engine import Engine
 from img_ml.profiles import Profile
 from img_ml.weights.store import install
 from img_ml.weights.table import find

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from forensics.errors import WeightsError
 from forensics.registry import Setup
 from forensics.types import Measured
+from img_ml.detectors._torch import TorchDetector
 from img_ml.detectors.fatformer import load
-from img_ml.torch_detector import TorchDetector
 from img_ml.weights.__main__ import app
 from img_ml.weights.store import install
 from img_ml.weights.table import IMAGENET_MEAN, IMAGENET_STD, find

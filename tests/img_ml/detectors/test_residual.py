@@ -12,10 +12,9 @@ from scipy.special import expit
 from forensics.errors import WeightsError
 from forensics.registry import Setup, get
 from forensics.types import Measured
-from img_ml import members_detector
 from img_ml import profiles as _profiles  # noqa: F401 - importing it registers every detector
-from img_ml.engine import Engine
-from img_ml.members_detector import (
+from img_ml.detectors import _members as members_detector
+from img_ml.detectors._members import (
     LEFT_OUT,
     MOST_MAPPED,
     MOST_PAIRS,
@@ -26,6 +25,7 @@ from img_ml.members_detector import (
     shared_out,
     spread_windows,
 )
+from img_ml.engine.engine import Engine
 from img_ml.profiles import Profile
 from img_ml.weights import store
 from img_ml.weights.__main__ import app

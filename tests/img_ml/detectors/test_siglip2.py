@@ -11,15 +11,15 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from benchmarks.support.random_weights import SO400M
+from benchmarks.support.engine.random_weights import SO400M
 from forensics.errors import ArtifactError, WeightsError
 from forensics.registry import Setup
 from forensics.types import ImageSample, Measured
+from img_ml.detectors._siglip import empty, load_siglip
+from img_ml.detectors._siglip_embedder import unit
 from img_ml.detectors.siglip2 import load
+from img_ml.engine.preprocess import Preprocessor, published
 from img_ml.networks.embedding_mlp import EmbeddingMlp
-from img_ml.preprocess import Preprocessor, published
-from img_ml.siglip import empty, load_siglip
-from img_ml.siglip_embedder import unit
 from img_ml.weights.store import install, installed, pull_command, state_of
 from img_ml.weights.table import find, needed
 from tests.forensics.pictures import photo, sample_of

@@ -17,8 +17,8 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from forensics.decode import decode
 from forensics.errors import WeightsError
+from forensics.reading.decode import decode
 from forensics.registry import Setup
 from forensics.types import Measured
 from img_ml.detectors.siglip2 import load

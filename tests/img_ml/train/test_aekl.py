@@ -80,7 +80,7 @@ def test_an_interrupted_autoencoder_goes_on_to_the_same_result(
     import os
     import signal
 
-    from img_ml.train import autoencoder
+    from img_ml.train.autoencoders import latent_diffusion as autoencoder
 
     def run() -> Result:
         return train("autoencoder", dataset, *SMALL, "--steps", 4, "--check-every", 2)

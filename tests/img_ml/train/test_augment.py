@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from img_ml.dataset import Row
+from img_ml.data.dataset import Row
 from img_ml.train.augment import augmented, random_view, watched_view
 from img_ml.train.pixel_store import PixelStore, build_pixel_store
 from tests.img_ml.train.conftest import picture

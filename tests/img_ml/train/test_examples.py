@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from img_ml.dataset import DatasetError, read_rows
+from img_ml.data.dataset import DatasetError, read_rows
 from img_ml.train.examples import NATIVE_CROPS, Examples, divide, native_crops_of
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from img_ml.dataset import DatasetError, read_rows
+from img_ml.data.dataset import DatasetError, read_rows
 from img_ml.train.examples import Division, divide
 from img_ml.train.loop import Loop, Trained
 from img_ml.train.plan import Plan

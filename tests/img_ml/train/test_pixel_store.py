@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from img_ml.dataset import DatasetError
+from img_ml.data.dataset import DatasetError
 from img_ml.train.pixel_store import MOST_SIDE, PixelStore, build_pixel_store
 
 TALK = Console(quiet=True)

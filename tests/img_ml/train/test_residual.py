@@ -14,16 +14,16 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from img_ml.dataset import DatasetError, Row
-from img_ml.held_out import source_mark
-from img_ml.onnx_session import Members, session_of
-from img_ml.train import members as side_by_side
+from img_ml.data.dataset import DatasetError, Row
+from img_ml.engine.held_out import source_mark
+from img_ml.engine.onnx_session import Members, session_of
 from img_ml.train.__main__ import app
-from img_ml.train.crossfit_rows import Fold, folds_of, held_out, read_extra, with_extra
+from img_ml.train.crossfit import members as side_by_side
+from img_ml.train.crossfit.onnx_export import MOST_CHANGE, exported
+from img_ml.train.crossfit.rows import Fold, folds_of, held_out, read_extra, with_extra
+from img_ml.train.crossfit.small_networks import Design, network_of
 from img_ml.train.examples import Division
-from img_ml.train.onnx_export import MOST_CHANGE, exported
 from img_ml.train.plan import Plan
-from img_ml.train.small_networks import Design, network_of
 from img_ml.weights.store import installed
 from img_ml.weights.table import find
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from forensics.registry import Setup, get
 from forensics.types import Measured
 from img_ml import profiles as _profiles  # noqa: F401 - importing it registers every detector
-from img_ml.dataset import read_rows
+from img_ml.data.dataset import read_rows
 from img_ml.networks.resnet import ResNet18, high_passed
 from img_ml.train.__main__ import app
 from img_ml.train.examples import resized_to

@@ -11,17 +11,17 @@ from click.testing import Result
 from safetensors import safe_open
 from typer.testing import CliRunner
 
-from forensics.decode import decode
+from forensics.reading.decode import decode
 from forensics.registry import Setup
 from forensics.types import Measured
-from img_ml.dataset import DatasetError
+from img_ml.data.dataset import DatasetError
 from img_ml.detectors.siglip2 import load
 from img_ml.refiners import ImageAIGCDetectorRefiner, ImageSigLIPEmbeddingRefiner
-from img_ml.train import extract_embeddings
 from img_ml.train.__main__ import app
-from img_ml.train.classifier_scores import hard, measures
-from img_ml.train.embedding_mlp import MlpPlan, divide, loss_of, train_mlp
-from img_ml.train.embeddings import Embeddings, Origin, read_embeddings, write_embeddings
+from img_ml.train.embeddings import extract as extract_embeddings
+from img_ml.train.embeddings.classifier_scores import hard, measures
+from img_ml.train.embeddings.folder import Embeddings, Origin, read_embeddings, write_embeddings
+from img_ml.train.embeddings.mlp import MlpPlan, divide, loss_of, train_mlp
 from tests.img_ml.tiny import save_siglip, write_siglip
 from tests.img_ml.train.conftest import IMAGES, SOURCES, picture
 

@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from forensics.decode import decode
+from forensics.reading.decode import decode
 from fusion.judge import Judge, load_judge
-from fusion.result import result_document
+from fusion.output.result import result_document
 from fusion.settings import FusionSettings
 from img_ml.settings import ImgMlSettings
 from scripts.scoring.rows import headlines

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from img_ml.dataset import DatasetError
+from img_ml.data.dataset import DatasetError
 from scripts.scoring.inputs import Listing, Piece, read_listing
 from scripts.scoring.reading import sources
 from tests.scripts.scoring.datasets import write_csv, write_folder, write_hub_parquet

@@ -1,0 +1,319 @@
+"""Random weights of the published architectures in the published layout, for measuring time and memory without any.
+
+A detector joins with one entry in WRITERS; `--tiny` takes the small ones of the contract test instead.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from img_ml.weights.record import Preprocessing
+from img_ml.weights.store import install
+from img_ml.weights.table import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, find
+
+Writer = Callable[[Path], None]
+SO400M: Mapping[str, int] = {
+    "hidden_size": 1152,
+    "num_hidden_layers": 27,
+    "num_attention_heads": 16,
+    "intermediate_size": 4304,
+    "image_size": 384,
+    "patch_size": 14,
+}
+_LABELS = {0: "artificial", 1: "human"}
+
+
+def write(detectors: Sequence[str], weights: Path, *, tiny: bool) -> list[str]:
+    """Write weights of those detectors that a writer is known for; the names of the others."""
+    writers = _tiny_writers() if tiny else WRITERS
+    for name in detectors:
+        if name in writers:
+            writers[name](weights)
+    return [name for name in detectors if name not in writers]
+
+
+def random_tensors(network: nn.Module) -> dict[str, Tensor]:
+    """Tensors for a network on the meta device that keep values of about one through its layers.
+
+    A network that is not on the meta device keeps its own.
+    """
+    torch.manual_seed(0)
+    return {name: _random(name, value) if value.is_meta else value for name, value in network.state_dict().items()}
+
+
+def write_tensors(weights: Path, name: str, network: nn.Module, texts: Mapping[str, object]) -> None:
+    """Install a network, filled with random numbers where it has none, as the record of that name."""
+
+    def fill(folder: Path) -> str:
+        (tensors,) = (file.name for file in find(name).files if file.name.endswith(".safetensors"))
+        save_file({key: value.contiguous() for key, value in random_tensors(network).items()}, folder / tensors)
+        for file, content in texts.items():
+            (folder / file).write_text(json.dumps(content))
+        return ""
+
+    install(find(name), weights, "random", fill)
+
+
+def write_dinov2(weights: Path, name: str, width: int, layers: int, heads: int) -> None:
+    """DINOv2 as save_pretrained writes it."""
+    from transformers import Dinov2Config, Dinov2Model
+
+    config = Dinov2Config(
+        hidden_size=width, num_hidden_layers=layers, num_attention_heads=heads, image_size=518, patch_size=14
+    )
+    with torch.device("meta"):
+        network = Dinov2Model(config)
+    described = {**config.to_dict(), "architectures": ["Dinov2Model"]}
+    write_tensors(weights, name, network, {"config.json": described, "preprocessor_config.json": processor(name)})
+
+
+def write_clip(weights: Path, name: str, model: str) -> None:
+    """A CLIP model of open_clip as it is pushed to the hub."""
+    import open_clip
+
+    config: dict[str, Any] = open_clip.get_model_config(model)
+    with torch.device("meta"):
+        network = open_clip.CLIP(**config)
+    described = {"model_cfg": config, "preprocess_cfg": {"mean": CLIP_MEAN, "std": CLIP_STD}}
+    write_tensors(weights, name, network, {"open_clip_config.json": described})
+
+
+def write_commfor(weights: Path) -> None:
+    """Community Forensics as its authors push it to the hub."""
+    from img_ml.detectors.commfor import PREFIX, architecture
+
+    with torch.device("meta"):
+        network = nn.ModuleDict({PREFIX.rstrip("."): architecture("small", 384)})
+    config = {"device": "cuda", "freeze_backbone": False, "input_size": 384, "model_size": "small", "patch_size": 16}
+    write_tensors(weights, "commfor-384", network, {"config.json": config})
+
+
+def write_fatformer(weights: Path) -> None:
+    """FatFormer as it is adopted."""
+    from img_ml.networks.fatformer.network import FatFormer
+    from img_ml.networks.fatformer.sizes import Sizes
+
+    with torch.device("meta"):
+        network = FatFormer(Sizes())
+    write_tensors(weights, "fatformer", network, {})
+
+
+def write_mantranet(weights: Path) -> None:
+    """ManTra-Net, whose filters are what they are when it is built."""
+    from img_ml.networks.mantranet.network import MantraNet
+
+    write_tensors(weights, "mantranet", MantraNet(), {})
+
+
+def write_ghostnet(weights: Path) -> None:
+    """GhostNet as it is trained."""
+    from img_ml.networks.ghostnet import BACKBONES, ResidualGhostNet
+
+    write_tensors(weights, "ghostnet", ResidualGhostNet(), {"config.json": {"backbone": BACKBONES[0]}})
+
+
+def write_residual(weights: Path) -> None:
+    """Three members of the size that is packaged."""
+    from img_ml.networks.residual import ResidualNetwork
+    from img_ml.train.crossfit.crossfit import LARGEST_MEMBER
+    from img_ml.train.crossfit.onnx_export import exported
+
+    torch.manual_seed(0)
+    graph = exported([ResidualNetwork("rgb") for _ in range(3)], LARGEST_MEMBER)
+
+    def fill(folder: Path) -> str:
+        (folder / "residual.onnx").write_bytes(graph)
+        (folder / "config.json").write_text(json.dumps({"held_out": {}}))
+        return ""
+
+    install(find("residual"), weights, "random", fill)
+
+
+def write_siglip(weights: Path, name: str, vision: Mapping[str, int]) -> None:
+    """SigLIP 2's image tower as save_pretrained writes it alone; the text tower of the published file is not read."""
+    from transformers import SiglipVisionConfig, SiglipVisionModel
+
+    config = SiglipVisionConfig(**vision)
+    with torch.device("meta"):
+        network = SiglipVisionModel(config)
+    facts = find(name).preprocessing
+    assert isinstance(facts, Preprocessing)
+    prepared = {**processor(name), "do_center_crop": False, "resample": 2}
+    prepared |= {"size": {"height": facts.squash, "width": facts.squash}}
+    write_tensors(weights, name, network, {"config.json": config.to_dict(), "preprocessor_config.json": prepared})
+
+
+def write_resnet(weights: Path, name: str) -> None:
+    """A ResNet-18 as it is trained."""
+    from img_ml.networks.resnet import WIDTH, ResNet18
+
+    network = ResNet18("high_pass" if name == "resnet_hf" else "picture")
+    write_tensors(weights, name, network, {"config.json": {"width": WIDTH, "start": "scratch"}})
+
+
+def write_ai_art_resnet(weights: Path) -> None:
+    """The ResNet-18 that tells art of machines, as save_pretrained writes it."""
+    from transformers import ResNetConfig, ResNetForImageClassification
+
+    config = ResNetConfig(
+        embedding_size=64, hidden_sizes=[64, 128, 256, 512], depths=[2, 2, 2, 2], layer_type="basic", id2label=_LABELS
+    )
+    with torch.device("meta"):
+        network = ResNetForImageClassification(config)
+    _write_classifier(weights, "ai_art_resnet", network)
+
+
+def write_swin(weights: Path, name: str) -> None:
+    """A Swin-B with two labels as save_pretrained writes it."""
+    from transformers import SwinConfig, SwinForImageClassification
+
+    config = SwinConfig(embed_dim=128, depths=[2, 2, 18, 2], num_heads=[4, 8, 16, 32], id2label=_LABELS)
+    with torch.device("meta"):
+        network = SwinForImageClassification(config)
+    _write_classifier(weights, name, network)
+
+
+def _write_classifier(weights: Path, name: str, network: Any) -> None:
+    architecture = {"architectures": [type(network).__name__]}
+    size = {"size": {"height": 224, "width": 224}, "resample": 3}
+    norm = {"image_processor_type": "ViTImageProcessor", "image_mean": IMAGENET_MEAN, "image_std": IMAGENET_STD}
+    texts = {"config.json": {**network.config.to_dict(), **architecture}, "preprocessor_config.json": {**size, **norm}}
+    write_tensors(weights, name, network, texts)
+
+
+def write_saturation_cnn(weights: Path, side: int = 224) -> None:
+    """The inverted and saturated CNN as it is trained."""
+    from img_ml.networks.saturation_cnn import SaturationCNN
+
+    torch.manual_seed(0)
+    write_tensors(weights, "saturation_cnn", SaturationCNN(8), {"config.json": {"saturation": 8, "side": side}})
+
+
+# The config.json of stabilityai/sd-vae-ft-ema says as much.
+SD_VAE: Mapping[str, Any] = {
+    "block_out_channels": (128, 256, 512, 512),
+    "down_block_types": ("DownEncoderBlock2D",) * 4,
+    "up_block_types": ("UpDecoderBlock2D",) * 4,
+    "layers_per_block": 2,
+    "latent_channels": 4,
+    "norm_num_groups": 32,
+    "sample_size": 256,
+}
+
+
+def write_aekl(weights: Path, sizes: Mapping[str, Any] = SD_VAE, backbone: str = "resnet18", side: int = 256) -> None:
+    """An autoencoder as diffusers saves it, and the classifier as it is trained over it."""
+    from diffusers import AutoencoderKL
+
+    from img_ml.detectors.aekl import CLASSIFIER, tensors_sha256
+    from img_ml.networks.autoencoders.aekl import DifferenceClassifier
+    from img_ml.weights.store import installed
+
+    torch.manual_seed(0)
+    name, network = "sd-vae-ft-ema", AutoencoderKL(**sizes)
+
+    def saved(folder: Path) -> str:
+        network.save_pretrained(folder)
+        return ""
+
+    install(find(name), weights, "random", saved)
+    sha256 = tensors_sha256(installed(find(name), weights))
+    config = {"backbone": backbone, "side": side, "autoencoder": name, "autoencoder_sha256": sha256}
+    write_tensors(weights, CLASSIFIER, DifferenceClassifier(backbone, network), {"config.json": config})
+
+
+def write_spai(weights: Path) -> None:
+    """SPAI as it is adopted; its circle is what it is when it is built."""
+    from img_ml.networks.spai.frequencies import circular_mask
+    from img_ml.networks.spai.network import Spai
+    from img_ml.networks.spai.sizes import SpaiSizes
+
+    sizes = SpaiSizes()
+    with torch.device("meta"):
+        network = Spai(sizes)
+    network.mfvit.frequencies_mask = circular_mask(sizes.vit.side, sizes.radius)
+    write_tensors(weights, "spai", network, {})
+
+
+def processor(name: str) -> dict[str, object]:
+    """A preprocessor_config.json that says what the record says."""
+    facts = find(name).preprocessing
+    assert isinstance(facts, Preprocessing)
+    return {
+        "image_processor_type": "BitImageProcessor",
+        "do_resize": True,
+        "size": {"shortest_edge": facts.shortest},
+        "resample": 3,
+        "do_center_crop": True,
+        "crop_size": {"height": facts.crop, "width": facts.crop},
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": facts.mean,
+        "image_std": facts.std,
+        "do_convert_rgb": True,
+    }
+
+
+def missing_word(names: Iterable[str]) -> str:
+    """What is left out, in a sentence."""
+    return f"Left out, for no writer of random weights is known: {', '.join(names)}."
+
+
+def _random(name: str, value: Tensor) -> Tensor:
+    if not value.is_floating_point():
+        return torch.zeros(value.shape, dtype=value.dtype)
+    if name.endswith("logit_scale"):
+        return torch.full(value.shape, math.log(100.0))
+    if value.ndim < 2:
+        one = name.endswith(("weight", "running_var", "lambda1"))
+        return torch.full(value.shape, 1.0 if one else 0.0)
+    return torch.randn(value.shape) / math.sqrt(math.prod(value.shape[1:]))
+
+
+def _tiny_writers() -> Mapping[str, Writer]:
+    from tests.img_ml.tiny import TINY
+
+    # Where a detector has several sizes, the one of the largest profile.
+    return {**TINY, "dino": lambda weights: _tiny_dino(weights), "siglip2": lambda weights: _tiny_siglip(weights)}
+
+
+def _tiny_dino(weights: Path) -> None:
+    from tests.img_ml.tiny import write_dino
+
+    for name in ("dinov2-base", "dinov2-large"):
+        write_dino(weights, name)
+
+
+def _tiny_siglip(weights: Path) -> None:
+    from tests.img_ml.tiny import write_siglip
+
+    for name in ("siglip2-base", "siglip2-so400m"):
+        write_siglip(weights, name)
+
+
+WRITERS: Mapping[str, Writer] = {
+    "aekl": write_aekl,
+    "dino": lambda weights: write_dinov2(weights, "dinov2-large", 1024, 24, 16),
+    "clip_h14": lambda weights: write_clip(weights, "clip-vit-h-14", "ViT-H-14"),
+    "clip_bigg": lambda weights: write_clip(weights, "clip-vit-bigg-14", "ViT-bigG-14"),
+    "commfor": write_commfor,
+    "fatformer": write_fatformer,
+    "ghostnet": write_ghostnet,
+    "mantranet": write_mantranet,
+    "residual": write_residual,
+    "siglip2": lambda weights: write_siglip(weights, "siglip2-so400m", SO400M),
+    "ai_art_resnet": write_ai_art_resnet,
+    "ai_image_detector": lambda weights: write_swin(weights, "ai_image_detector"),
+    "resnet_ft": lambda weights: write_resnet(weights, "resnet_ft"),
+    "resnet_hf": lambda weights: write_resnet(weights, "resnet_hf"),
+    "sdxl_detector": lambda weights: write_swin(weights, "sdxl_detector"),
+    "saturation_cnn": write_saturation_cnn,
+    "spai": write_spai,
+}

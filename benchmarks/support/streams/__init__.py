@@ -1,0 +1,1 @@
+"""What the stream benchmarks share."""

@@ -1,0 +1,45 @@
+"""`python -m benchmarks.support.constant_worker NAME IN_FLIGHT quiet|log`: the real stream layer, a constant answer.
+
+The pipeline, the stream and the finisher are the worker's own; only the answerer, who would fetch and judge, is not.
+"""
+
+import asyncio
+import sys
+from typing import cast
+
+from benchmarks.support.streams.constant import GROUP, JOBS, RESULTS, redis_url, result
+from worker.observability.telemetry import JobAnswered, Observer, configure_logging, log_answer
+from worker.pipeline.messages import Job
+from worker.pipeline.pipeline import Pipeline, PipelineRules
+from worker.pipeline.processing import Answer, Answerer
+from worker.streams.stream import JobStream, StreamNames
+
+
+class ConstantAnswerer:
+    """Knows the answer already."""
+
+    def __init__(self) -> None:
+        self._answer = Answer(result(), "NON-AI", {})
+
+    async def answer(self, job: Job) -> Answer:
+        """The same for every job."""
+        return self._answer
+
+
+def _quiet(event: JobAnswered) -> None:
+    """Nobody listens."""
+
+
+async def main(name: str, in_flight: int, observe: Observer) -> None:
+    """Work until killed."""
+    stream = JobStream(redis_url(), StreamNames(JOBS, RESULTS, GROUP, name), block_ms=5000, lease_s=15)
+    rules = PipelineRules(in_flight=in_flight)
+    try:
+        await Pipeline(stream, cast(Answerer, ConstantAnswerer()), rules, observe).run(asyncio.Event())
+    finally:
+        await stream.close()
+
+
+if __name__ == "__main__":
+    configure_logging()
+    asyncio.run(main(sys.argv[1], int(sys.argv[2]), log_answer if sys.argv[3] == "log" else _quiet))

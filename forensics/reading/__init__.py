@@ -1,0 +1,1 @@
+"""Reading strangers' files: what they are, their pixels, their metadata."""

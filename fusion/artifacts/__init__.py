@@ -1,0 +1,1 @@
+"""Trained artifacts: on disk, in force, and swapped while a worker runs."""

@@ -1,0 +1,105 @@
+"""Which artifact is in force: `python -m fusion.artifacts list | use ARTIFACT | back`."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from forensics.errors import ArtifactError
+from fusion.artifacts.artifact import load_artifact
+from fusion.artifacts.in_force import Fusion, fusion_in_force, has_artifact
+from fusion.artifacts.pointer import Pointer, point, point_back, read_pointer
+from fusion.prior import share
+from img_ml.command import data_console, told_errors
+from img_ml.profiles import Profile, load_profile
+from img_ml.settings import ImgMlSettings
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+OfProfile = Annotated[str | None, typer.Option("--profile", help="Profile; IMG_ML_PROFILE when not given.")]
+talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+
+
+@app.callback()
+def main() -> None:
+    """Choose the artifact that a profile answers with. Running workers take the change by themselves.
+
+    Exit codes: 0 done, 2 it cannot be done, and nothing was changed.
+    """
+
+
+@app.command(name="list")
+def show(profile: OfProfile = None) -> None:
+    """List the artifact in force and the earlier ones."""
+    table = Table("", "Artifact", "Fingerprint", "Test AUC")
+    with told_errors(talk):
+        of = _profile(profile)
+        if not has_artifact(of):
+            fusion = fusion_in_force(of)
+            table.add_row("in force", _told_prior(fusion), fusion.fingerprint, "not measured")
+            data_console().print(table)
+            talk.print(f"{of.artifact} holds no artifact: the prior answers until one is put in force.")
+            return
+        pointer = read_pointer(of.artifact)
+    for path in (pointer.artifact, *pointer.earlier):
+        table.add_row("in force" if path == pointer.artifact else "", str(path), _fingerprint(path), _auc(path))
+    data_console().print(table)
+
+
+@app.command()
+def use(artifact: Annotated[Path, typer.Argument()], profile: OfProfile = None) -> None:
+    """Put an artifact in force, after everything in it was checked."""
+    with told_errors(talk):
+        of = _profile(profile)
+        load_artifact(artifact).check_detectors(of.detectors, of.name)
+        _tell(point(of.artifact, artifact.resolve()))
+
+
+@app.command()
+def back(profile: OfProfile = None) -> None:
+    """Put the artifact before the current one in force again."""
+    with told_errors(talk):
+        of = _profile(profile)
+        pointer, passed_over = point_back(
+            of.artifact, lambda path: load_artifact(path).check_detectors(of.detectors, of.name)
+        )
+        for reason in passed_over:
+            talk.print(f"Passed over: {reason}")
+        _tell(pointer)
+
+
+def _profile(name: str | None) -> Profile:
+    settings = ImgMlSettings()
+    return load_profile(name or settings.profile, settings.model_dir)
+
+
+def _told_prior(fusion: Fusion) -> str:
+    """What the prior consists of: the light model, and each published classifier with the most it may add."""
+    priors = (spec.prior for spec in fusion.priors if spec.prior is not None)
+    beside = ", ".join(f"{prior.number} up to {share(prior, 1):.2f}" for prior in priors) or "nothing else"
+    return f"prior: {fusion.folder} and {beside}"
+
+
+def _tell(pointer: Pointer) -> None:
+    talk.print(f"In force: {pointer.artifact}, fingerprint {_fingerprint(pointer.artifact)}")
+
+
+def _fingerprint(folder: Path) -> str:
+    try:
+        return load_artifact(folder).fingerprint
+    except ArtifactError as error:
+        return f"refused: {error}"
+
+
+def _auc(folder: Path) -> str:
+    try:
+        return f"{json.loads((folder / 'metrics.json').read_text(encoding='utf-8'))['test']['AUC']['value']:.3f}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "not told"
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,1 @@
+"""A verdict as a JSON document and as text for a terminal."""

@@ -1,0 +1,1 @@
+"""Training of the fusion: features, heads, folds, and the report on the result."""

@@ -1,0 +1,200 @@
+"""Choose, train and calibrate the fusion on the development splits; the test split is never looked at."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from forensics.registry import HeadKind
+from fusion.calibration import fit_calibration, pick_thresholds
+from fusion.evaluation.metrics import auc
+from fusion.model import FusionModel, Reference
+from fusion.training.heads import Fold, TrainedHead, train_heads
+from fusion.training.table import FeatureTable
+from fusion.weighers.kinds import KINDS
+from fusion.weighers.weigher import Candidate, Kind, Rows, Weigher, WeigherKind
+from img_ml.data.dataset import DatasetError
+from img_ml.data.folds import balanced_weights, best_round, grouped_folds, skip_detectors, watched
+
+Found = TypeVar("Found")
+Floats = NDArray[np.float64]
+# Rows that the shares of the features are measured on.
+_REFERENCE_ROWS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a training run is asked for.
+
+    `skip` is the share of detectors struck out of each training row, `heads` are kinds of head chosen by detector,
+    `weighed` the detectors that the fusion is to weigh, all where it is empty.
+    """
+
+    model: Kind = "xgboost"
+    views: int = 2
+    seed: int = 0
+    false_positive_rate: float = 0.01
+    false_negative_rate: float = 0.05
+    skip: float = 0.1
+    heads: Mapping[str, HeadKind] = field(default_factory=dict)
+    weighed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One candidate in cross-validation: its AUC, the rounds it is trained for, and each row's out-of-fold margin."""
+
+    candidate: Candidate
+    auc: float
+    rounds: int | None
+    margin: Floats
+    weighers: tuple[Weigher, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A trained fusion. `table` is the whole table with the heads' probabilities in it.
+
+    `without` holds for each detector the out-of-fold AUC when it is missing.
+    """
+
+    model: FusionModel
+    heads: tuple[TrainedHead, ...]
+    table: FeatureTable
+    chosen: Trial
+    trials: tuple[Trial, ...]
+    without: dict[str, float]
+
+    @property
+    def weights(self) -> dict[str, str]:
+        """The marks of the weights whose own numbers are weighed; those under a head stand in the head."""
+        weighed = {feature.detector for feature in self.model.schema.features} - {head.detector for head in self.heads}
+        return {name: mark for name, mark in sorted(self.table.marks.items()) if mark and name in weighed}
+
+
+def fit(table: FeatureTable, plan: Plan) -> Fitted:
+    """The candidate of best AUC in cross-validation grouped by source, trained on all of train and val."""
+    kind = KINDS[plan.model]
+    rows = np.flatnonzero(table.split != "test")
+    label, source = table.label[rows], table.source[rows]
+    weight = balanced_weights(label, source)
+    folds = grouped_folds(label, source, plan.seed)
+    with threadpool_limits(1):
+        table, heads = train_heads(table, rows, folds, weight, plan.seed, plan.heads)
+        table = _measured_in(table, rows)
+        development = table.where(rows)
+        trainer = _Trainer(kind, development, plan)
+        trials = trainer.trials(folds)
+        chosen = max(trials, key=lambda trial: trial.auc)
+        model = _model(kind.name, trainer.final(chosen), development, chosen.margin, weight, plan)
+    return Fitted(model, heads, table, chosen, trials, _without(chosen, development, folds))
+
+
+def _measured_in(table: FeatureTable, rows: NDArray[np.intp]) -> FeatureTable:
+    """Without the features that no development row has: a model would give them weights out of thin air."""
+    return table.select(np.asarray(~np.isnan(table.values[rows]).all(axis=0)))
+
+
+class _Trainer:
+    """Trains candidates of one kind on the development rows."""
+
+    def __init__(self, kind: WeigherKind, development: FeatureTable, plan: Plan) -> None:
+        self._kind = kind
+        self._table = development
+        self._seed = plan.seed
+        detectors = [feature.detector for feature in development.schema.features]
+        self._struck = skip_detectors(development.values, detectors, plan.skip, plan.seed)
+        self._names = development.schema.names
+
+    def trials(self, folds: Sequence[Fold]) -> tuple[Trial, ...]:
+        """Every candidate on every fold, on all cores."""
+        return tuple(self._trial(candidate, folds) for candidate in self._kind.candidates)
+
+    def final(self, trial: Trial) -> Weigher:
+        """The trial's candidate trained on every row."""
+        return self._trained(trial.candidate, np.arange(len(self._table)), trial.rounds)
+
+    def _trial(self, candidate: Candidate, folds: Sequence[Fold]) -> Trial:
+        """Out-of-fold margins, all folds trained for the same rounds.
+
+        Early stopping goes by the val rows among those that each fold learns from, by the mean of their AUC over the
+        folds: the few sources of one val split alone stop far too early or too late. All folds, and the final model,
+        are then trained for the best round on all of their rows, val included.
+        """
+        rounds = None
+        if self._kind.curve is not None:
+            curves = [found for found in self._parallel(self._curve, candidate, folds) if found is not None]
+            rounds = best_round(curves)
+        weighers = self._parallel(lambda c, rows: self._trained(c, rows, rounds), candidate, folds)
+        margin = np.empty(len(self._table))
+        for (_, held_out), weigher in zip(folds, weighers, strict=True):
+            margin[held_out] = weigher.margin(self._table.values[held_out])
+        return Trial(candidate, auc(margin, self._table.label), rounds, margin, tuple(weighers))
+
+    def _parallel(
+        self, work: Callable[[Candidate, NDArray[np.intp]], Found], candidate: Candidate, folds: Sequence[Fold]
+    ) -> list[Found]:
+        # Threads: the libraries let go of the interpreter while they train.
+        jobs = Parallel(n_jobs=os.cpu_count() or 1, prefer="threads")
+        return list(jobs(delayed(work)(candidate, learned) for learned, _ in folds))
+
+    def _curve(self, candidate: Candidate, rows: NDArray[np.intp]) -> Floats | None:
+        """The AUC of the rows to watch after each round of training on the others; None where there are none."""
+        assert self._kind.curve is not None
+        table = self._table
+        watch = watched(table.label[rows], table.source[rows], table.split[rows], self._seed)
+        if not watch.any():
+            return None
+        learned = self._rows(rows[~watch], self._struck)
+        watching = self._rows(rows[watch], table.values)
+        return self._kind.curve(learned, self._names, candidate, self._seed, watching)
+
+    def _trained(self, candidate: Candidate, rows: NDArray[np.intp], rounds: int | None) -> Weigher:
+        return self._kind.train(self._rows(rows, self._struck), self._names, candidate, self._seed, rounds)
+
+    def _rows(self, indices: NDArray[np.intp], values: Floats) -> Rows:
+        label, source = self._table.label[indices], self._table.source[indices]
+        return Rows(values[indices], label, balanced_weights(label, source))
+
+
+def _model(
+    kind: Kind, weigher: Weigher, development: FeatureTable, margin: Floats, weight: Floats, plan: Plan
+) -> FusionModel:
+    calibration = fit_calibration(margin, development.label, weight)
+    thresholds = pick_thresholds(
+        calibration.probability(margin), development.label, plan.false_positive_rate, plan.false_negative_rate
+    )
+    references = _references(weigher, development, plan.seed)
+    return FusionModel(kind, weigher, development.schema, calibration, thresholds, references)
+
+
+def _references(weigher: Weigher, development: FeatureTable, seed: int) -> tuple[Reference, ...]:
+    some = np.random.default_rng(seed).permutation(len(development))[:_REFERENCE_ROWS]
+    size = np.abs(weigher.contributions(development.values[some])[:, :-1]).mean(axis=0)
+    if not size.sum() > 0:
+        raise DatasetError("The model found nothing to go by: the dataset is too small, or its classes do not differ.")
+    real = development.values[development.label == 0]
+    references = []
+    for column, share in zip(real.T, size / size.sum(), strict=True):
+        known = column[~np.isnan(column)]
+        low, high = np.quantile(known, [0.1, 0.9]) if len(known) else (np.nan, np.nan)
+        references.append(Reference(float(low), float(high), float(share)))
+    return tuple(references)
+
+
+def _without(chosen: Trial, development: FeatureTable, folds: Sequence[Fold]) -> dict[str, float]:
+    """The out-of-fold AUC with each detector missing; what random skipping in training is there for."""
+    owner = np.array([feature.detector for feature in development.schema.features])
+    found = {}
+    for detector in sorted(set(owner)):
+        values = np.where(owner == detector, np.nan, development.values)
+        margin = np.empty(len(development))
+        for (_, held_out), weigher in zip(folds, chosen.weighers, strict=True):
+            margin[held_out] = weigher.margin(values[held_out])
+        found[str(detector)] = auc(margin, development.label)
+    return found

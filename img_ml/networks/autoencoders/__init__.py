@@ -1,0 +1,1 @@
+"""Autoencoders, and what they change in an image."""

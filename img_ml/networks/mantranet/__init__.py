@@ -1,0 +1,1 @@
+"""ManTra-Net: whole images, and tile by tile."""

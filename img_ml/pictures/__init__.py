@@ -1,0 +1,1 @@
+"""Pictures for people: heatmaps and contact sheets."""

@@ -1,0 +1,107 @@
+"""What the training commands share: their options, and the run from a dataset to installed weights."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from img_ml.command import data_console, told_errors
+from img_ml.data.dataset import DatasetError, Row, read_dataset
+from img_ml.settings import ImgMlSettings
+from img_ml.train.plan import Plan
+
+if TYPE_CHECKING:
+    from img_ml.train.checkpoint import Progress
+    from img_ml.train.recipe import Place, Recipe
+
+DatasetFile = Annotated[Path, typer.Option("--dataset", help="CSV with the columns filepath,label,split (source).")]
+Steps = Annotated[int, typer.Option(min=1, help="Most steps of training.")]
+BatchSize = Annotated[int, typer.Option("--batch", min=2, help="Images in a step.")]
+LearningRate = Annotated[float, typer.Option(min=0, help="Highest learning rate.")]
+CheckEvery = Annotated[int, typer.Option(min=1, help="Steps between two looks at the held-out sources.")]
+Patience = Annotated[int, typer.Option(min=1, help="Looks without a better AUC before it ends.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads that read images; unset: one for each core.")]
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option(
+        help="Where the state of the training is kept, and gone on from; unset: trained/NETWORK.checkpoint.safetensors"
+    ),
+]
+DATASET = Path("dataset.csv")
+
+
+def run(
+    network: str,
+    dataset: Path,
+    plan: Plan,
+    recipe: Callable[[], "Recipe"],
+    checkpoint: Path | None,
+    threads: int | None,
+) -> None:
+    """Train what `recipe` makes, and say how it went; errors are told, and exit with 2."""
+    talk = talk_console()
+    with told_errors(talk):
+        rows = _both_classes(read_dataset(dataset))
+        from img_ml.train.recipe import train
+
+        place = place_of(network, checkpoint, threads)
+        done = train(recipe(), rows, plan, place, talk)
+    say_installed(talk, network, place, done)
+
+
+def talk_console() -> Console:
+    """Where a training tells how it goes."""
+    return Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+
+
+def place_of(network: str, checkpoint: Path | None, threads: int | None) -> "Place":
+    """Where a training of that network runs and writes, as settings and options say."""
+    from img_ml.engine.device import choose_device
+    from img_ml.train.recipe import Place
+
+    settings = ImgMlSettings()
+    kept = checkpoint or Path("trained") / f"{network}.checkpoint.safetensors"
+    return Place(settings.weights_dir, kept, choose_device(settings.device), threads or os.cpu_count() or 1)
+
+
+def say_installed(talk: Console, network: str, place: "Place", done: "Progress") -> None:
+    """Tell what now lies among the weights, and how good it was."""
+    talk.print(
+        f"Installed {network} in {place.weights}: AUC {done.best_auc:.3f} on held-out sources after step "
+        f"{done.best_step}."
+    )
+
+
+def run_compared(
+    network: str,
+    dataset: Path,
+    plan: Plan,
+    recipes: Callable[[], "Mapping[str, Recipe]"],
+    checkpoint: Path | None,
+    threads: int | None,
+) -> None:
+    """Train several recipes of one network on the same images with the same seed, and print them in one table.
+
+    The one with the highest AUC on the held-out sources is installed.
+    """
+    talk = talk_console()
+    with told_errors(talk):
+        rows = _both_classes(read_dataset(dataset))
+        from img_ml.train.compare import best_of, compare, comparison
+
+        place = place_of(network, checkpoint, threads)
+        progress = compare(recipes(), rows, plan, place, talk)
+    data_console().print(comparison(progress))
+    best = best_of(progress)
+    talk.print(f"Of these, {best!r} is taken.")
+    say_installed(talk, network, place, progress[best])
+
+
+def _both_classes(rows: Sequence[Row]) -> Sequence[Row]:
+    if {row.label for row in rows if row.split != "test"} != {0, 1}:
+        raise DatasetError("Training needs images of both labels outside of test.")
+    return rows

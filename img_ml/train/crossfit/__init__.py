@@ -1,0 +1,1 @@
+"""Cross-fitted members: one small network for each fold, exported as one ONNX graph."""

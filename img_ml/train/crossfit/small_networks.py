@@ -1,0 +1,82 @@
+"""The small networks that `python -m img_ml.train residual` trains, by name: the detector's own and two baselines."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeVar, get_args
+
+import torch
+
+from img_ml.data.dataset import DatasetError
+from img_ml.networks.ladeda import LadedaNetwork
+from img_ml.networks.npr import NprNetwork
+from img_ml.networks.position_logits import PositionLogits
+from img_ml.networks.residual import ALL_STAGES, FRONTS, STAGES, STARTS, Front, ResidualNetwork, Start
+
+Name = Literal["residual", "ladeda", "npr"]
+NAMES: tuple[Name, ...] = get_args(Name)
+_Told = TypeVar("_Told", bound=str)
+# Below it the last layers of some would see nothing.
+SMALLEST_SIDE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """Which network is trained on crops of `side` pixels; `front`, `start` and `stages` are those of `residual`."""
+
+    name: Name
+    front: Front = "rgb"
+    start: Start = "imagenet"
+    stages: int = STAGES
+    side: int = 128
+
+    def facts(self) -> dict[str, str | int]:
+        """What tells this network from others."""
+        shared: dict[str, str | int] = {"network": self.name, "side": self.side}
+        if self.name != "residual":
+            return shared
+        return {**shared, "front": self.front, "start": self.start, "stages": self.stages}
+
+
+def design_of(name: str, front: str, start: str, stages: int, side: int) -> Design:
+    """The design of these names; DatasetError where there is none of such a name or size.
+
+    A baseline is what its paper says: `front`, `start` and `stages` are not chosen there.
+    """
+    if not 1 <= stages <= ALL_STAGES:
+        raise DatasetError(f"--stages is {stages}: choose 1 to {ALL_STAGES}.")
+    if side < SMALLEST_SIDE:
+        raise DatasetError(f"--side is {side}: choose at least {SMALLEST_SIDE} pixels.")
+    design = Design(
+        _one_of("--network", name, NAMES),
+        _one_of("--front", front, FRONTS),
+        _one_of("--start", start, STARTS),
+        stages,
+        side,
+    )
+    if design.name != "residual" and design != Design(design.name, side=side):
+        raise DatasetError(f"--front, --start and --stages are those of residual: leave them out for {design.name}.")
+    return design
+
+
+def network_of(design: Design, seed: int) -> PositionLogits:
+    """The network before training, with weights that follow from the seed.
+
+    Raises DatasetError where the published weights that it starts from are not here.
+    """
+    torch.manual_seed(seed)
+    if design.name == "ladeda":
+        return LadedaNetwork()
+    if design.name == "npr":
+        return NprNetwork()
+    published = None
+    if design.start == "imagenet":
+        from img_ml.train.crossfit.imagenet import imagenet_weights
+
+        published = imagenet_weights()
+    return ResidualNetwork(design.front, design.stages, published)
+
+
+def _one_of(option: str, told: str, known: tuple[_Told, ...]) -> _Told:
+    for name in known:
+        if name == told:
+            return name
+    raise DatasetError(f"{option} is {told!r}: choose one of {', '.join(known)}.")

@@ -1,0 +1,1 @@
+"""Classifiers over image embeddings: extraction, training, scores."""

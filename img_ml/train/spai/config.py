@@ -1,0 +1,277 @@
+"""Settings of SPAI's training, in the sections and keys of its authors."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from img_ml.data.dataset import DatasetError
+from img_ml.networks.spai.sizes import SpaiSizes, VitSizes
+
+PACKAGED = Path(__file__).parent / "configs"
+
+
+class Section(BaseModel):
+    """A section: unknown keys are errors; `Literal` fields are what the authors' files may say and nothing else."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class VitConfig(Section):
+    """MODEL.VIT."""
+
+    PATCH_SIZE: int = Field(16, ge=2)
+    EMBED_DIM: int = Field(768, ge=64, multiple_of=64)
+    DEPTH: int = Field(12, ge=1)
+    NUM_HEADS: int | None = None
+    MLP_RATIO: float = Field(4, gt=0)
+    PROJECTION_DIM: int = Field(1024, ge=1)
+    PROJECTION_LAYERS: Literal[2] = 2
+    PATCH_PROJECTION: Literal[True] = True
+    PATCH_PROJECTION_PER_FEATURE: Literal[True] = True
+    INTERMEDIATE_LAYERS: tuple[int, ...] | None = None
+    USE_INTERMEDIATE_LAYERS: Literal[True] = True
+    USE_APE: Literal[True] = True
+    USE_RPB: Literal[False] = False
+    USE_SHARED_RPB: Literal[False] = False
+    USE_MEAN_POOLING: bool = True
+    INIT_VALUES: None = None
+
+
+class FreConfig(Section):
+    """MODEL.FRE: the circle, and what is computed from its two sides."""
+
+    MASKING_RADIUS: int = Field(16, ge=1)
+    PROJECTOR_LAST_LAYER_ACTIVATION_TYPE: None = None
+    ORIGINAL_IMAGE_FEATURES_BRANCH: Literal[True] = True
+
+
+class HeadConfig(Section):
+    """MODEL.CLS_HEAD."""
+
+    MLP_RATIO: int = Field(3, ge=1)
+
+
+class PatchConfig(Section):
+    """MODEL.PATCH_VIT: the attention over patches."""
+
+    NUM_HEADS: int = Field(12, ge=1)
+    ATTN_EMBED_DIM: int = Field(1536, ge=1)
+    MINIMUM_PATCHES: Literal[4] = 4
+    PATCH_STRIDE: int | None = None
+
+
+class FrequencyLossConfig(Section):
+    """MODEL.FREQ_LOSS of pre-training: the power of each difference, and whether hard frequencies weigh more."""
+
+    LOSS_GAMMA: float = Field(1.0, gt=0)
+    MATRIX_GAMMA: float = Field(1.0, gt=0)
+    WITH_MATRIX: bool = False
+
+
+class ModelConfig(Section):
+    """MODEL."""
+
+    TYPE: Literal["vit"] = "vit"
+    NAME: str = "finetune"
+    SID_APPROACH: Literal["freq_restoration"] = "freq_restoration"
+    RESOLUTION_MODE: Literal["arbitrary"] = "arbitrary"
+    REQUIRED_NORMALIZATION: Literal["positive_0_1"] = "positive_0_1"
+    NUM_CLASSES: Literal[2] = 2
+    SID_DROPOUT: float = Field(0.5, ge=0, lt=1)
+    DROP_PATH_RATE: float = 0.0
+    FEATURE_EXTRACTION_BATCH: int = Field(64, ge=1)
+    VIT: VitConfig = VitConfig()
+    FRE: FreConfig = FreConfig()
+    CLS_HEAD: HeadConfig = HeadConfig()
+    PATCH_VIT: PatchConfig = PatchConfig()
+    FREQ_LOSS: FrequencyLossConfig = FrequencyLossConfig()
+
+
+class DataConfig(Section):
+    """DATA.
+
+    `WATCHED` says what early stopping watches: the val split, or a fifth of the sources of train and val, of which
+    `MOST_WATCHED` images are enough. An epoch has as many images as there are, or `IMAGES_PER_EPOCH`.
+    """
+
+    DATASET: Literal["csv_sid"] = "csv_sid"
+    BATCH_SIZE: int = Field(72, ge=1)
+    VAL_BATCH_SIZE: int | None = Field(None, ge=1)
+    TEST_BATCH_SIZE: int | None = Field(None, ge=1)
+    IMG_SIZE: int = Field(224, ge=16)
+    NUM_WORKERS: int = Field(0, ge=0)
+    AUGMENTED_VIEWS: int = Field(4, ge=1)
+    TEST_PREFETCH_FACTOR: int | None = None
+    IMAGES_PER_EPOCH: int | None = Field(None, ge=1)
+    MOST_WATCHED: int = Field(1000, ge=2)
+    WATCHED: Literal["split", "sources"] = "split"
+    SAMPLE_RATIO: float = Field(0.5, ge=0, le=1)
+    MASK_RADIUS1: int = Field(16, ge=1)
+
+
+class AugConfig(Section):
+    """AUG: the views are those of the project (img_ml/data/views.py)."""
+
+    COLOR_JITTER: Literal[0] | None = 0
+
+
+class TrainConfig(Section):
+    """TRAIN. It ends after `EARLY_STOPPING` epochs without a better judgement (None: never).
+
+    LAYER_DECAY is accepted and changes nothing, for the backbone does not learn.
+    """
+
+    EPOCHS: int = Field(35, ge=1)
+    WARMUP_EPOCHS: float = Field(5, ge=0)
+    BASE_LR: float = Field(5e-4, gt=0)
+    WARMUP_LR: float = Field(2.5e-7, ge=0)
+    MIN_LR: float = Field(2.5e-7, ge=0)
+    WEIGHT_DECAY: float = Field(0.05, ge=0)
+    LAYER_DECAY: float = 1.0
+    CLIP_GRAD: float | None = Field(1.0, gt=0)
+    ACCUMULATION_STEPS: int = Field(1, ge=1)
+    EARLY_STOPPING: int | None = Field(5, ge=1)
+    LOSS: Literal["bce"] = "bce"
+    BETAS: tuple[float, float] = (0.9, 0.999)
+
+
+class TestConfig(Section):
+    """TEST."""
+
+    ORIGINAL_RESOLUTION: Literal[True] = True
+
+
+class Config(Section):
+    """All of it. `PRETRAIN` has the keys of TRAIN, for masked-frequency modelling."""
+
+    MODEL: ModelConfig = ModelConfig()
+    DATA: DataConfig = DataConfig()
+    AUG: AugConfig = AugConfig()
+    TRAIN: TrainConfig = TrainConfig()
+    PRETRAIN: TrainConfig = TrainConfig(EPOCHS=300, WARMUP_EPOCHS=20, BASE_LR=3e-4, CLIP_GRAD=3.0, BETAS=(0.9, 0.95))
+    TEST: TestConfig = TestConfig()
+    TRACKING: Literal["tensorboard", "jsonl", "none"] = "tensorboard"
+    AMP_OPT_LEVEL: Literal["O0", "O1", "O2"] = "O0"
+    SEED: int = 0
+    PRINT_FREQ: int = 100
+    SAVE_FREQ: int = 10
+
+    @property
+    def sizes(self) -> SpaiSizes:
+        """The network's sizes."""
+        model, vit = self.MODEL, self.MODEL.VIT
+        hidden = round(vit.EMBED_DIM * vit.MLP_RATIO)
+        backbone = VitSizes(self.DATA.IMG_SIZE, vit.PATCH_SIZE, vit.EMBED_DIM, vit.DEPTH, hidden)
+        vector = 6 * vit.DEPTH + vit.PROJECTION_DIM
+        return SpaiSizes(
+            backbone,
+            vit.PROJECTION_DIM,
+            model.PATCH_VIT.ATTN_EMBED_DIM,
+            model.PATCH_VIT.NUM_HEADS,
+            model.CLS_HEAD.MLP_RATIO * vector,
+            model.FRE.MASKING_RADIUS,
+        )
+
+
+Options = Sequence[tuple[str, object]]
+
+
+def load(file: str, options: Options) -> Config:
+    """The settings of a YAML file (or of a packaged one by its name), with the options' values over them.
+
+    An option is a dotted key and a value, a text being read as YAML. Raises DatasetError where something is unknown
+    or out of range.
+    """
+    values = _read(file)
+    for key, value in options:
+        _set(values, key, _value(key, value))
+    try:
+        config = Config.model_validate(values)
+    except ValidationError as error:
+        raise DatasetError(_told(error)) from None
+    _check(config)
+    return config
+
+
+def _read(file: str) -> dict[str, Any]:
+    path = Path(file)
+    packaged = PACKAGED / f"{file}.yaml"
+    if not path.suffix and packaged.is_file():
+        path = packaged
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        names = ", ".join(sorted(one.stem for one in PACKAGED.glob("*.yaml")))
+        raise DatasetError(f"There is no file {file}: name a YAML file of settings, or one of {names}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{file} is not YAML: {' '.join(str(error).split())}.") from error
+    if not isinstance(values, dict):
+        raise DatasetError(f"{file} holds no sections.")
+    plain: dict[str, Any] = _plain(values)
+    return plain
+
+
+def _value(key: str, value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return _plain(yaml.safe_load(value))
+    except yaml.YAMLError as error:
+        raise DatasetError(f"The value {value!r} of {key} is not YAML.") from error
+
+
+def _plain(value: Any) -> Any:
+    """The value with the text None read as none, as the authors write it."""
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    return None if value == "None" else value
+
+
+def _set(values: dict[str, Any], key: str, value: object) -> None:
+    *sections, last = key.split(".")
+    for section in sections:
+        inner = values.setdefault(section, {})
+        if not isinstance(inner, dict):
+            raise DatasetError(f"There is no setting {key}.")
+        values = inner
+    values[last] = value
+
+
+def _told(error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(key, _keys(Config), n=1)
+        return f"There is no setting {key}." + (f" Did you mean {close[0]}?" if close else "")
+    return f"The setting {key} is {first['input']!r}: {first['msg'].removeprefix('Input ')}."
+
+
+def _keys(section: type[BaseModel], prefix: str = "") -> list[str]:
+    found = []
+    for name, field in section.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            found += _keys(kind, f"{prefix}{name}.")
+        else:
+            found.append(prefix + name)
+    return found
+
+
+def _check(config: Config) -> None:
+    """Raise DatasetError where values do not go together."""
+    side, vit, patches = config.DATA.IMG_SIZE, config.MODEL.VIT, config.MODEL.PATCH_VIT
+    problems = {
+        "DATA.IMG_SIZE must be even and a multiple of MODEL.VIT.PATCH_SIZE": side % vit.PATCH_SIZE or side % 2,
+        "MODEL.VIT.NUM_HEADS must be EMBED_DIM / 64": vit.NUM_HEADS not in (None, vit.EMBED_DIM // 64),
+        "MODEL.VIT.INTERMEDIATE_LAYERS must name every layer": vit.INTERMEDIATE_LAYERS
+        not in (None, tuple(range(vit.DEPTH))),
+        "MODEL.PATCH_VIT.ATTN_EMBED_DIM must be a multiple of NUM_HEADS": patches.ATTN_EMBED_DIM % patches.NUM_HEADS,
+        "MODEL.PATCH_VIT.PATCH_STRIDE must be DATA.IMG_SIZE": patches.PATCH_STRIDE not in (None, side),
+    }
+    for told, wrong in problems.items():
+        if wrong:
+            raise DatasetError(f"{told}.")

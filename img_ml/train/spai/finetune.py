@@ -1,0 +1,100 @@
+"""Training of SPAI on top of a frozen backbone."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn import functional
+
+from forensics.errors import WeightsError
+from img_ml.data.dataset import DatasetError, Row
+from img_ml.networks.spai.network import Spai, load_backbone, spai_of
+from img_ml.train.spai import checkpoints
+from img_ml.train.spai.checkpoints import Progress
+from img_ml.train.spai.config import Config
+from img_ml.train.spai.crops import Batch, Epochs
+from img_ml.train.spai.rows import divided, some
+from img_ml.train.spai.scoring import figures, on_host, scores
+from img_ml.train.spai.training import Training, mark_of
+from img_ml.weights.adopt import apart
+from img_ml.weights.digest import file_sha256
+from img_ml.weights.store import install
+from img_ml.weights.table import find
+
+NAME = "spai"
+
+
+class Detecting:
+    """Crops to probabilities; what is watched is whole images."""
+
+    decides = "val/auc"
+
+    def __init__(self, network: Spai, watched: Sequence[Row], batch: int, device: str) -> None:
+        self.network = network
+        self._watched, self._batch, self._device = watched, batch, device
+
+    def losses(self, batch: Batch) -> Iterator[Tensor]:
+        """One for each view."""
+        for view in batch.crops.unbind(1):
+            yield functional.binary_cross_entropy_with_logits(self.network.logits(view).float(), batch.labels)
+
+    def judged(self) -> Mapping[str, float]:
+        """Accuracy, average precision, AUC and loss of the watched images."""
+        network = on_host(self.network)
+        found = list(scores(network, [row.path for row in self._watched], self._device, self._batch))
+        broken = next((one for one in found if one.problem), None)
+        if broken is not None:
+            raise DatasetError(f"{broken.path} cannot be read: {broken.problem}")
+        told = figures([row.label for row in self._watched], [one.probability for one in found])
+        return {f"val/{name}": value for name, value in told.items()}
+
+
+def finetune(
+    rows: Sequence[Row], config: Config, pretrained: Path, folder: Path, device: str, talk: Console, *, keep_all: bool
+) -> Progress:
+    """Train into the folder, going on where it holds a part of this training.
+
+    Raises WeightsError where the pre-trained file does not fit, DatasetError where the rows or settings do not.
+    """
+    division = divided(rows, config.DATA.WATCHED, config.SEED)
+    learned, watched = (len({row.source for row in side}) for side in (division.learned, division.watched))
+    talk.print(
+        f"{len(division.learned)} images of {learned} sources to learn from, {len(division.watched)} of {watched} are "
+        f"watched; on {device}."
+    )
+    network = beginning(config, pretrained)
+    watched_rows = some(division.watched, config.DATA.MOST_WATCHED, config.SEED)
+    task = Detecting(network, watched_rows, config.MODEL.FEATURE_EXTRACTION_BATCH, device)
+    mark = mark_of("finetune", config, division, file_sha256(pretrained))
+    epochs = Epochs(division.learned, config.DATA, config.SEED)
+    return Training(task, config, config.TRAIN, folder, mark, device, talk).run(epochs, keep_all=keep_all)
+
+
+def beginning(config: Config, pretrained: Path) -> Spai:
+    """The network before its training: random, on the pre-trained backbone."""
+    torch.manual_seed(config.SEED)
+    network = Spai(config.sizes, config.MODEL.SID_DROPOUT)
+    network.begin()
+    load_backbone(checkpoints.network_tensors(pretrained), network.mfvit.vit, pretrained.name)
+    return network
+
+
+def network_in(path: Path) -> Spai:
+    """The network of a checkpoint or of weights; WeightsError where there is none."""
+    return spai_of(checkpoints.network_tensors(path), path.name)
+
+
+def install_best(progress: Progress, folder: Path, weights: Path) -> None:
+    """Install the best epoch's network for the detector `spai`; WeightsError where its checkpoint is gone."""
+    path = checkpoints.path_of(folder, progress.best_epoch)
+    if not path.is_file():
+        raise WeightsError(f"{path} is gone: the training must be run again.")
+
+    def fill(place: Path) -> str:
+        save_file(apart(checkpoints.network_tensors(path)), place / "model.safetensors")
+        return ""
+
+    install(find(NAME), weights, "trained here", fill)

@@ -1,0 +1,129 @@
+"""Masked-frequency modelling: the backbone sees one side of a circle in the spectrum and draws the other.
+
+Xie et al., Masked Frequency Modeling for Self-Supervised Visual Pre-Training, ICLR 2023. Labels are not looked at. The
+checkpoint has the names of the authors' mfm_pretrain_vit_base.pth, so `train --pretrained` takes either.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from torch import Tensor, nn
+
+from img_ml.data.dataset import Row
+from img_ml.networks.spai.backbone import Backbone
+from img_ml.networks.spai.frequencies import centred_mask
+from img_ml.networks.spai.sizes import VitSizes
+from img_ml.train.spai.checkpoints import Progress
+from img_ml.train.spai.config import Config, FrequencyLossConfig
+from img_ml.train.spai.crops import Batch, Epochs
+from img_ml.train.spai.rows import divided, some
+from img_ml.train.spai.training import Training, mark_of
+from img_ml.weights.table import IMAGENET_MEAN, IMAGENET_STD
+
+# Crops that are watched go through the network so many at once.
+TOGETHER = 32
+
+
+class Encoder(Backbone):
+    """The backbone with a norm after its last block, as it is pre-trained."""
+
+    def __init__(self, sizes: VitSizes) -> None:
+        super().__init__(sizes)
+        self.norm = nn.LayerNorm(sizes.width, eps=1e-6)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (n, 3, side, side), normalised, to features (n, width, grid, grid)."""
+        for tokens in self.layers(images):
+            last = tokens
+        squares: Tensor = self.norm(last)[:, 1:].transpose(1, 2)
+        return squares.reshape(len(images), -1, self.sizes.grid, self.sizes.grid)
+
+
+class MaskedFrequencyModel(nn.Module):
+    """An encoder and one convolution that draws every square of the image from its token."""
+
+    mean: Tensor
+    deviation: Tensor
+    inside: Tensor
+
+    def __init__(self, sizes: VitSizes, radius: int, loss: FrequencyLossConfig) -> None:
+        super().__init__()
+        self.encoder = Encoder(sizes)
+        self.decoder = nn.Sequential(nn.Conv2d(sizes.width, 3 * sizes.patch**2, 1), nn.PixelShuffle(sizes.patch))
+        self._loss = loss
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("deviation", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
+        self.register_buffer("inside", centred_mask(sizes.side, radius).float(), persistent=False)
+        self.encoder.begin()
+
+    def forward(self, images: Tensor, low: Tensor) -> Tensor:
+        """The loss of images (n, 3, side, side) in [0, 1]; of those where `low` (n,) is true the low ones are seen."""
+        seen = torch.where(low[:, None, None, None], self.inside, 1 - self.inside)
+        kept = torch.fft.ifftshift(seen, dim=(-2, -1))
+        shown = torch.fft.ifft2(torch.fft.fft2(images) * kept).real.clamp(0, 1)
+        drawn = self.decoder(self.encoder((shown - self.mean) / self.deviation)).float()
+        distance = frequency_distance(drawn, (images - self.mean) / self.deviation, self._loss)
+        hidden = 1 - kept
+        loss: Tensor = (distance * hidden).sum() / (3 * hidden.sum())
+        return loss
+
+
+def frequency_distance(drawn: Tensor, wanted: Tensor, loss: FrequencyLossConfig) -> Tensor:
+    """How far two batches of images (n, 3, s, s) are apart at every frequency, zero frequency first.
+
+    With WITH_MATRIX, frequencies far apart weigh more (the focal frequency loss of Jiang et al., ICCV 2021).
+    """
+    difference = torch.fft.fft2(drawn - wanted, norm="ortho")
+    # The square root has no slope at zero.
+    distance: Tensor = (difference.real**2 + difference.imag**2 + 1e-12) ** 0.5
+    powered: Tensor = distance**loss.LOSS_GAMMA
+    if not loss.WITH_MATRIX:
+        return powered
+    weight = distance.detach() ** loss.MATRIX_GAMMA
+    return powered * weight / weight.amax(dim=(-2, -1), keepdim=True).clamp_min(1e-12)
+
+
+class Drawing:
+    """Crops against what the network draws of them."""
+
+    decides = "val/negative_loss"
+
+    def __init__(self, network: MaskedFrequencyModel, watched: Epochs, config: Config, device: str) -> None:
+        self.network = network
+        self._share, self._device = config.DATA.SAMPLE_RATIO, device
+        # The crops and the sides that are watched are always the same.
+        self._watched = [batch.crops[:, 0] for batch in watched.batches(0)]
+
+    def losses(self, batch: Batch) -> Iterator[Tensor]:
+        """One for each view."""
+        for view in batch.crops.unbind(1):
+            yield self.network(view, torch.rand(len(view)).to(view.device) < self._share)
+
+    def judged(self) -> Mapping[str, float]:
+        """The loss of the watched crops, with its sign turned."""
+        total, count = 0.0, 0
+        for crops in self._watched:
+            low = torch.arange(len(crops)) % 2 == 0
+            total += float(self.network(crops.to(self._device), low.to(self._device))) * len(crops)
+            count += len(crops)
+        return {"val/negative_loss": -total / count}
+
+
+def pretrain(
+    rows: Sequence[Row], config: Config, folder: Path, device: str, talk: Console, *, keep_all: bool
+) -> Progress:
+    """Train the backbone into the folder, going on where it holds a part of this training."""
+    division = divided(rows, config.DATA.WATCHED, config.SEED)
+    data = config.DATA
+    torch.manual_seed(config.SEED)
+    network = MaskedFrequencyModel(config.sizes.vit, data.MASK_RADIUS1, config.MODEL.FREQ_LOSS)
+    few = {"AUGMENTED_VIEWS": 1, "BATCH_SIZE": TOGETHER, "IMAGES_PER_EPOCH": None}
+    watched = some(division.watched, data.MOST_WATCHED, config.SEED)
+    shown = Epochs(watched, data.model_copy(update=few), config.SEED)
+    talk.print(f"{len(division.learned)} images to learn from; on {device}.")
+    task = Drawing(network, shown, config, device)
+    mark = mark_of("pretrain", config, division, "")
+    epochs = Epochs(division.learned, config.DATA, config.SEED)
+    return Training(task, config, config.PRETRAIN, folder, mark, device, talk).run(epochs, keep_all=keep_all)

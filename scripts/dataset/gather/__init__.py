@@ -1,0 +1,1 @@
+"""Crops gathered from local clones of public repositories."""

@@ -1,0 +1,1 @@
+"""Aligned fakes: real images passed through an autoencoder."""

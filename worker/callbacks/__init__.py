@@ -1,0 +1,1 @@
+"""Callbacks: signed POSTs of a verdict, retried until the receiver takes them."""

@@ -1,0 +1,121 @@
+"""Posting a callback to a stranger's URL: public addresses only, signed, no redirects, seconds counted."""
+
+import asyncio
+import contextlib
+import hashlib
+import hmac
+import time
+from collections.abc import AsyncIterable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import httpcore2
+
+from worker.callbacks.circuit_breaker import SilentPlaces
+from worker.errors import BadJobError, BlockedUrlError, CallbackFailedError
+from worker.fetching.ssrf_guard import GuardedBackend, Resolve, Resolver
+from worker.fetching.urls import Target, parse_url
+
+TIMESTAMP_HEADER, SIGNATURE_HEADER = "X-Img-Ml-Timestamp", "X-Img-Ml-Signature"
+_MOST_READ_BYTES = 64 * 1024
+_READING_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class PostRules:
+    """`timeout_s` covers one attempt in all; `secret`, where there is one, signs; `allowed_places` as for fetching."""
+
+    timeout_s: float = 10.0
+    secret: str | None = None
+    allowed_places: frozenset[str] = frozenset()
+
+
+class Poster:
+    """Posts JSON; `connections` bounds how many at once. No proxy, no cookies, no credentials, HTTP/1.1."""
+
+    def __init__(
+        self,
+        rules: PostRules = PostRules(),
+        *,
+        connections: int = 8,
+        resolve: Resolve | None = None,
+        network: httpcore2.AsyncNetworkBackend | None = None,
+    ) -> None:
+        self._rules = rules
+        self._silent = SilentPlaces()
+        self._resolver = Resolver()
+        self._pool = httpcore2.AsyncConnectionPool(
+            max_connections=connections,
+            max_keepalive_connections=connections,
+            keepalive_expiry=5.0,
+            network_backend=GuardedBackend(resolve or self._resolver, rules.allowed_places, network),
+        )
+
+    async def post(self, url: str, body: bytes) -> None:
+        """Return once the receiver has answered 2xx; CallbackFailedError says why not, and whether for good.
+
+        A receiver that was silent several times in a row is posted to by one at a time; others fail at once.
+        """
+        try:
+            target = parse_url(url, self._rules.allowed_places, name="callback_url")
+            with self._silent.watched(target.place):
+                async with asyncio.timeout(self._rules.timeout_s) as deadline:
+                    status = await self._status(target, body, deadline)
+        except (BadJobError, BlockedUrlError) as error:
+            raise CallbackFailedError(str(error), permanent=True) from None
+        except TimeoutError:
+            raise CallbackFailedError(f"The receiver did not answer within {self._rules.timeout_s:g} s.") from None
+        except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException, OSError) as error:
+            reason = " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
+            raise CallbackFailedError(f"The receiver could not be reached: {reason}.") from error
+        if not 200 <= status < 300:
+            raise CallbackFailedError(f"The receiver answered {status}.")
+
+    async def _status(self, target: Target, body: bytes, deadline: asyncio.Timeout) -> int:
+        url = httpcore2.URL(
+            scheme=target.scheme.encode(), host=target.host.encode(), port=target.port, target=target.path.encode()
+        )
+        headers = [
+            (b"Host", target.host_header),
+            (b"User-Agent", b"img_ml/0.1"),
+            (b"Content-Type", b"application/json"),
+            (b"Content-Length", str(len(body)).encode()),
+            (b"Accept-Encoding", b"identity"),
+            *self._signature(body),
+        ]
+        async with self._pool.stream("POST", url, headers=headers, content=body) as response:
+            # The status has decided; the rest is read only so that the connection can serve the next callback.
+            deadline.reschedule(None)
+            with contextlib.suppress(TimeoutError, httpcore2.NetworkError, httpcore2.ProtocolError):
+                async with asyncio.timeout(min(_READING_S, self._rules.timeout_s / 2)):
+                    await _skip(response.aiter_stream())
+            return response.status
+
+    def _signature(self, body: bytes) -> list[tuple[bytes, bytes]]:
+        if not self._rules.secret:
+            return []
+        timestamp = str(int(time.time()))
+        return [
+            (TIMESTAMP_HEADER.encode(), timestamp.encode()),
+            (SIGNATURE_HEADER.encode(), signature(self._rules.secret, timestamp, body).encode()),
+        ]
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._pool.aclose()
+        self._resolver.close()
+
+
+def signature(secret: str, timestamp: str, body: bytes) -> str:
+    """`sha256=` and the hexadecimal HMAC-SHA256 of "timestamp.body" under the secret."""
+    return "sha256=" + hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+
+
+async def _skip(chunks: "AsyncIterable[bytes]") -> None:
+    """Read and forget a body, at most so much of it."""
+    left = _MOST_READ_BYTES
+    async with aclosing(chunks) as reading:  # type: ignore[type-var]
+        async for chunk in reading:
+            left -= len(chunk)
+            if left < 0:
+                return

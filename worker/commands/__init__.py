@@ -1,0 +1,1 @@
+"""The worker's small commands: `status` and `dlq`."""

@@ -1,0 +1,1 @@
+"""Images fetched from strangers' URLs, behind an SSRF guard."""

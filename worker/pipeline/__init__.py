@@ -1,0 +1,1 @@
+"""From a job to its result: parse, fetch, decode, batch, judge, write."""

@@ -1,0 +1,101 @@
+"""The serving of one queue: its jobs are answered and its callbacks delivered, until the worker is told to stop."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import structlog
+
+from worker.callbacks.client import Poster
+from worker.callbacks.delivery import Deliverer, DeliveryRules
+from worker.observability.telemetry import Observer, log_answer
+from worker.observability.watch import Watch
+from worker.pipeline.pipeline import Idleness, Pipeline, PipelineRules
+from worker.pipeline.processing import Answerer
+from worker.settings import WorkerSettings
+from worker.streams.outbox import Outbox
+from worker.streams.queues import share
+from worker.streams.stream import JobStream, StreamNames
+
+_log = structlog.get_logger("worker")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What differs from run to run: where Redis is, this worker's name there, and what ends or refreshes the run."""
+
+    redis_url: str
+    consumer: str
+    stop: asyncio.Event
+    hurry: asyncio.Event
+    reload: asyncio.Event
+    stop_when_idle_s: float | None = None
+    trust_anchors: str | None = None
+    observe: Observer = log_answer
+
+
+@dataclass(frozen=True, slots=True)
+class QueueService:
+    """What the queues of one worker share; `idleness` sets `around.stop` once all of them are idle."""
+
+    settings: WorkerSettings
+    around: Surroundings
+    answerer: Answerer
+    poster: Poster
+    watch: Watch
+    idleness: Idleness
+
+    async def serve(self, names: StreamNames) -> bool:
+        """Work on one queue until told to stop; whether it ended clean."""
+        stream = JobStream(
+            self.around.redis_url,
+            names,
+            block_ms=self.settings.redis_check_rate,
+            lease_s=self.settings.worker_lease_s,
+            once_s=self.settings.worker_once_s,
+        )
+        rules = _pipeline_rules(self.settings, self.around.stop_when_idle_s)
+        observe, progress = self.watch.observing(self.around.observe), self.watch.progress[names.jobs]
+        _log.info("worker is ready", jobs=names.jobs, group=names.group, consumer=names.consumer)
+        try:
+            async with self._delivering(stream):
+                pipeline = Pipeline(stream, self.answerer, rules, observe, progress, self.idleness)
+                return await pipeline.run(self.around.stop, self.around.hurry)
+        finally:
+            await stream.close()
+
+    @contextlib.asynccontextmanager
+    async def _delivering(self, stream: JobStream) -> AsyncIterator[None]:
+        """Callbacks are delivered beside whatever runs inside; when it ends, those being posted are finished."""
+        outbox = Outbox(self.around.redis_url, stream.names, lease_s=self.settings.worker_lease_s)
+        deliverer = Deliverer(outbox, self.poster.post, _delivery_rules(self.settings), stream.callbacks_written)
+        delivering = asyncio.create_task(deliverer.run(self.around.stop, self.around.hurry))
+        try:
+            yield
+        finally:
+            self.around.stop.set()  # a pipeline that failed ends the worker, too
+            await delivering
+            await outbox.close()
+
+
+def _delivery_rules(settings: WorkerSettings) -> DeliveryRules:
+    return DeliveryRules(
+        share(settings.callback_concurrency, len(settings.queues)),
+        settings.callback_max_attempts,
+        settings.callback_retry_s,
+        settings.worker_lease_s,
+        settings.worker_drain_s,
+    )
+
+
+def _pipeline_rules(settings: WorkerSettings, stop_when_idle_s: float | None) -> PipelineRules:
+    return PipelineRules(
+        share(settings.worker_in_flight, len(settings.queues)),
+        settings.worker_lease_s,
+        settings.worker_max_deliveries,
+        settings.worker_drain_s,
+        stop_when_idle_s,
+        settings.worker_retries,
+        settings.worker_retry_delay_s,
+    )

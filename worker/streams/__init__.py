@@ -1,0 +1,1 @@
+"""Redis as the worker sees it: streams, consumers, connections, dead letters, the verdict cache."""

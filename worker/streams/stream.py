@@ -1,0 +1,302 @@
+"""The job stream: read, reclaim, renew, finish behind the gate, dead-letter, hand back. Redis 6.2 commands and Lua."""
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from redis.exceptions import ResponseError
+
+from worker.callbacks.body import Callback
+from worker.pipeline.messages import RETRIES_FIELD
+from worker.streams.connections import COMMAND_TIMEOUT_S, connect
+
+_HERE = Path(__file__).parent / "lua"
+_GATE = (_HERE / "gate.lua").read_text(encoding="utf-8")
+_DEAD_LETTER = (_HERE / "dead_letter.lua").read_text(encoding="utf-8")
+_POSTPONE = (_HERE / "postpone.lua").read_text(encoding="utf-8")
+_PROMOTE = (_HERE / "promote.lua").read_text(encoding="utf-8")
+_FIRST = "0-0"
+_MOST_PROMOTED = 500
+# Above the most jobs that a consumer may have in work.
+_MOST_PENDING = 20_000
+
+Fields = Mapping[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamNames:
+    """The keys and names of one queue; `results_maxlen` 0 means that results are never trimmed."""
+
+    jobs: str
+    results: str
+    group: str
+    consumer: str
+    results_maxlen: int = 0
+
+    @property
+    def dead_letters(self) -> str:
+        """The stream of dead letters."""
+        return f"{self.jobs}:dlq"
+
+    @property
+    def later(self) -> str:
+        """The sorted set of jobs that wait for another try, by due time."""
+        return f"{self.jobs}:later"
+
+    @property
+    def answered(self) -> str:
+        """The sorted set of job ids that were answered, by time; only kept where jobs are answered once."""
+        return f"{self.jobs}:answered"
+
+    @property
+    def callbacks(self) -> str:
+        """The stream of callbacks that are still to be delivered."""
+        return f"{self.jobs}:callbacks"
+
+    @property
+    def callbacks_waiting(self) -> str:
+        """The sorted set of callbacks that wait for another attempt, by due time."""
+        return f"{self.callbacks}:waiting"
+
+    @property
+    def callback_dead_letters(self) -> str:
+        """The stream of callbacks that were given up."""
+        return f"{self.callbacks}:dlq"
+
+    @property
+    def companions(self) -> dict[str, str]:
+        """The keys that belong to the job stream, each with its type in Redis."""
+        streams = (self.dead_letters, self.callbacks, self.callback_dead_letters)
+        sorted_sets = (self.later, self.answered, self.callbacks_waiting)
+        return dict.fromkeys(streams, "stream") | dict.fromkeys(sorted_sets, "zset")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One delivered entry; `deliveries` counts this delivery too."""
+
+    id: str
+    fields: Fields
+    deliveries: int = 1
+
+    @property
+    def retries(self) -> int:
+        """How often the job was put aside and came back."""
+        value = self.fields.get(RETRIES_FIELD, b"")
+        return int(value) if value.isdigit() and len(value) < 6 else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """One entry at its end: its result JSON (empty: it goes without one) and the callback to deliver along with it.
+
+    `once` is the job id that shall have no second result, empty where it may; `final` says that this result is the one
+    after which there shall be none.
+    """
+
+    id: str
+    result: str
+    callback: Callback | None = None
+    once: str = ""
+    final: bool = True
+
+
+class JobStream:
+    """One consumer's hands on the stream; errors of Redis pass through to the caller, who decides about retries."""
+
+    def __init__(self, url: str, names: StreamNames, *, block_ms: int, lease_s: float, once_s: float = 0) -> None:
+        """With `once_s` a job id is answered once in so many seconds; 0: as often as it comes."""
+        self.names = names
+        self._once_ms = round(once_s * 1000)
+        self._block_ms = block_ms
+        self._lease_ms = max(1, round(lease_s * 1000))
+        self._cursor = _FIRST
+        self.callbacks_written = asyncio.Event()  # set whenever this worker has put callbacks into their stream
+        # A blocked connection serves nobody else, and its timeout must lie well above the block.
+        self._reader = connect(url, timeout_s=block_ms / 1000 + COMMAND_TIMEOUT_S)
+        self._commands = connect(url)
+        self._gate = self._commands.register_script(_GATE)
+        self._dead_letter = self._commands.register_script(_DEAD_LETTER)
+        self._postpone = self._commands.register_script(_POSTPONE)
+        self._promote = self._commands.register_script(_PROMOTE)
+
+    async def ensure_group(self) -> None:
+        """Create the group where it is missing, at id 0: jobs queued before the first start count too."""
+        try:
+            await self._commands.xgroup_create(self.names.jobs, self.names.group, id="0", mkstream=True)
+        except ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+
+    async def read_new(self, count: int, longest_ms: int) -> list[Entry]:
+        """Up to `count` entries nobody has seen, after at most one block interval or `longest_ms`."""
+        names = self.names
+        answer = await self._reader.xreadgroup(
+            names.group,
+            names.consumer,
+            {names.jobs: ">"},
+            count=count,
+            block=min(self._block_ms, longest_ms),
+        )
+        return [Entry(key.decode(), fields or {}) for _, entries in answer for key, fields in entries]
+
+    async def reclaim(self, count: int) -> tuple[list[Entry], bool]:
+        """Take over up to `count` entries whose lease ran out; the flag says that the whole list has been seen."""
+        names = self.names
+        answer = await self._commands.xautoclaim(
+            names.jobs, names.group, names.consumer, self._lease_ms, self._cursor, count=count
+        )
+        self._cursor = answer[0].decode()
+        # Redis 6.2 shows a deleted entry as nil; own_pending() clears it away.
+        claimed = {key.decode(): fields for key, fields in answer[1] if key is not None and fields}
+        return await self._with_deliveries(claimed), self._cursor == _FIRST
+
+    async def own_pending(self, count: int, besides: Collection[str]) -> list[Entry]:
+        """Up to `count` entries delivered to this consumer that nobody works on: those not named in `besides`.
+
+        Found by XPENDING and taken by XCLAIM, because reading id 0 would raise the delivery counter of entries that
+        are in work, too.
+        """
+        names = self.names
+        listed = await self._commands.xpending_range(
+            names.jobs, names.group, "-", "+", count + len(besides), consumername=names.consumer
+        )
+        wanted = [key for row in listed if (key := row["message_id"].decode()) not in besides][:count]
+        if not wanted:
+            return []
+        answer = await self._commands.xclaim(names.jobs, names.group, names.consumer, 0, wanted)
+        claimed = {key.decode(): fields for key, fields in answer if key is not None and fields}
+        await self._forget_deleted(set(wanted) - set(claimed))
+        return await self._with_deliveries(claimed)
+
+    async def renew(self, ids: Iterable[str]) -> None:
+        """Show a sign of life for the entries in work; their delivery counters stay as they are."""
+        names, held = self.names, list(ids)
+        if held:
+            await self._commands.xclaim(names.jobs, names.group, names.consumer, 0, held, justid=True)
+
+    async def finish(self, entries: Sequence[Finished]) -> int:
+        """Write the result and callback of each entry that is still pending, delete its job; how many were written.
+
+        Safe to repeat: whoever comes second writes nothing.
+        """
+        names, flat = self.names, list[str]()
+        for one in entries:
+            callback = (one.callback.url, one.callback.job_id, one.callback.body) if one.callback else ("", "", "")
+            flat += [one.id, one.result, *callback, one.once, "1" if one.final else ""]
+        written = await self._gate(
+            keys=[names.jobs, names.results, names.callbacks, names.answered],
+            args=[names.group, names.results_maxlen, self._once_ms, *flat],
+        )
+        if written and any(one.callback for one in entries):
+            self.callbacks_written.set()
+        return int(written)
+
+    @property
+    def answers_once(self) -> bool:
+        """Whether a job id gets one answer only."""
+        return self._once_ms > 0
+
+    async def was_answered(self, job_id: str) -> bool:
+        """Whether that job id has its answer already."""
+        answered_at = await self._commands.zscore(self.names.answered, job_id)
+        if answered_at is None:
+            return False
+        seconds, micros = await self._commands.time()
+        return bool(seconds * 1000 + micros / 1000 - answered_at < self._once_ms)
+
+    async def bury(self, entry: Entry, reason: str) -> bool:
+        """Move the entry to the dead letters with its reason; False where somebody else had finished it."""
+        names = self.names
+        moved = await self._dead_letter(
+            keys=[names.jobs, names.dead_letters], args=[names.group, entry.id, reason, entry.deliveries]
+        )
+        return bool(moved)
+
+    async def postpone(self, entry: Entry, delay_s: float) -> bool:
+        """Put the entry aside for so long; nobody holds it meanwhile. False where somebody else had finished it.
+
+        Repeated after a lost reply it changes nothing.
+        """
+        names = self.names
+        aside = await self._postpone(
+            keys=[names.jobs, names.later], args=[names.group, entry.id, round(delay_s * 1000), entry.retries + 1]
+        )
+        return bool(aside)
+
+    async def promote(self) -> tuple[int, float | None]:
+        """Put back the jobs whose time has come; how many, and in how many seconds the next is due (None: none)."""
+        names = self.names
+        moved, due_ms = await self._promote(
+            keys=[names.jobs, names.later], args=[names.group, RETRIES_FIELD, _MOST_PROMOTED]
+        )
+        return int(moved), None if int(due_ms) < 0 else int(due_ms) / 1000
+
+    async def hand_back(self) -> int:
+        """Give up all that is pending for this consumer: others may take it at once, and the delivery did not count."""
+        names, given = self.names, 0
+        start = "-"
+        while listed := await self._commands.xpending_range(
+            names.jobs, names.group, start, "+", 500, consumername=names.consumer
+        ):
+            async with self._commands.pipeline(transaction=False) as pipe:
+                for row in listed:
+                    pipe.xclaim(
+                        names.jobs,
+                        names.group,
+                        names.consumer,
+                        0,
+                        [row["message_id"]],
+                        idle=self._lease_ms * 2,
+                        retrycount=max(0, row["times_delivered"] - 1),
+                        justid=True,
+                    )
+                await pipe.execute()
+            given += len(listed)
+            start = f"({listed[-1]['message_id'].decode()}"
+        return given
+
+    async def is_empty(self) -> bool:
+        """Whether no job is waiting or in work anywhere, and no callback but those that wait for another attempt."""
+        async with self._commands.pipeline(transaction=False) as pipe:
+            pipe.xlen(self.names.jobs)
+            pipe.xlen(self.names.callbacks)
+            pipe.zcard(self.names.callbacks_waiting)
+            jobs, callbacks, waiting = await pipe.execute()
+        return int(jobs) == 0 and int(callbacks) <= int(waiting)
+
+    async def drop_reader(self) -> None:
+        """Close the reading connection, so that no further entry can be delivered to it."""
+        await self._reader.aclose()
+
+    async def close(self) -> None:
+        """Close both connections."""
+        await asyncio.gather(self._reader.aclose(), self._commands.aclose())
+
+    async def _with_deliveries(self, claimed: Mapping[str, Fields]) -> list[Entry]:
+        if not claimed:
+            return []
+        names, ids = self.names, sorted(claimed, key=_order)
+        rows = await self._commands.xpending_range(
+            names.jobs, names.group, ids[0], ids[-1], _MOST_PENDING, consumername=names.consumer
+        )
+        deliveries = {row["message_id"].decode(): row["times_delivered"] for row in rows}
+        # One that is not listed was finished by somebody else in the meantime.
+        return [Entry(key, claimed[key], deliveries[key]) for key in ids if key in deliveries]
+
+    async def _forget_deleted(self, ids: Iterable[str]) -> None:
+        """Acknowledge pending entries whose message is gone from the stream: there is nothing to answer."""
+        for key in ids:
+            if not await self._commands.xrange(self.names.jobs, key, key):
+                await self._commands.xack(self.names.jobs, self.names.group, key)
+
+
+def _order(entry_id: str) -> tuple[int, int]:
+    milliseconds, _, number = entry_id.partition("-")
+    return int(milliseconds), int(number)
+
+
+def group_is_missing(error: Exception) -> bool:
+    """Whether Redis says that the group or the stream went away (FLUSHALL, failover, XGROUP DESTROY)."""
+    return isinstance(error, ResponseError) and ("NOGROUP" in str(error) or "UNBLOCKED" in str(error))
