@@ -221,7 +221,7 @@ def test_neither_the_table_nor_the_light_profile_loads_torch() -> None:
     code = (
         "import sys\n"
         "import fusion.judge, img_ml.weights.__main__\n"
-        "from img_ml.engine import Engine\n"
+        "from img_ml.engine.engine import Engine\n"
         "from img_ml.profiles import load_profile\n"
         "from pathlib import Path\n"
         "engine = Engine(load_profile('light', Path('m')), Path('w'))\n"

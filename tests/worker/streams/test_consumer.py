@@ -35,7 +35,7 @@ def test_workers_side_by_side_have_different_names_and_a_free_slot_is_used_again
 
 
 def test_a_killed_worker_holds_no_slot(queue):
-    code = f"from worker.consumer import ConsumerName; import os; c = ConsumerName([{queue!r}]); print(c.name, flush=True); os.kill(os.getpid(), 9)"  # noqa: E501
+    code = f"from worker.streams.consumer import ConsumerName; import os; c = ConsumerName([{queue!r}]); print(c.name, flush=True); os.kill(os.getpid(), 9)"  # noqa: E501
     killed = subprocess.run([sys.executable, "-c", code], env=environment(), cwd=ROOT, capture_output=True, text=True)
     name = ConsumerName([queue])
     assert name.name == killed.stdout.strip()
