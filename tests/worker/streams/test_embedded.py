@@ -64,7 +64,7 @@ def test_whoever_leaves_first_leaves_it_running_for_the_other(folder, first_to_l
 
 
 def test_a_starter_that_was_killed_leaves_a_server_for_the_next(folder):
-    code = f"from worker.embedded import EmbeddedRedis; import os, pathlib; " \
+    code = f"from worker.streams.embedded import EmbeddedRedis; import os, pathlib; " \
            f"EmbeddedRedis(pathlib.Path({str(folder)!r})); os.kill(os.getpid(), 9)"  # fmt: skip
     subprocess.run([sys.executable, "-c", code], env=environment(), cwd=ROOT, check=False)
     assert runs(folder)
@@ -73,7 +73,7 @@ def test_a_starter_that_was_killed_leaves_a_server_for_the_next(folder):
 
 
 def test_two_processes_that_start_at_once_share_one_server(folder):
-    code = f"from worker.embedded import EmbeddedRedis; import pathlib, sys; " \
+    code = f"from worker.streams.embedded import EmbeddedRedis; import pathlib, sys; " \
            f"e = EmbeddedRedis(pathlib.Path({str(folder)!r})); " \
            f"print(e._anchor.info('server')['process_id'], flush=True); sys.stdin.read(); e.leave()"  # fmt: skip
     started = [
