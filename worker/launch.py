@@ -1,4 +1,4 @@
-"""Launching a worker in this process: the private Redis, the consumer's name, signals, and the event loop."""
+"""Launching a worker in this process: the private Redis, the consumer name, signals, and the event loop."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ from worker.pipeline.queue_service import Surroundings
 from worker.service import JudgeLike, serve
 from worker.settings import WorkerSettings
 from worker.streams.access import check_access
-from worker.streams.consumer import ConsumerName
+from worker.streams.consumer import consumer_name
 from worker.streams.embedded import redis_at
 from worker.streams.queues import queues_of
 
@@ -33,12 +33,8 @@ def run_worker(
     """
     with redis_at(settings.redis_url, settings.embedded_redis_dir) as url:
         _log.info("redis", place=_without_password(url), private=settings.redis_url is None)
-        queues = [f"{url} {stream} {settings.worker_group}" for stream in settings.worker_stream]
-        consumer = ConsumerName(queues, settings.worker_consumer)
-        try:
-            clean = asyncio.run(_run(settings, judge, url, consumer.name, stop_when_idle_s, trust_anchors))
-        finally:
-            consumer.release()
+        consumer = consumer_name(settings.worker_consumer)
+        clean = asyncio.run(_run(settings, judge, url, consumer, stop_when_idle_s, trust_anchors))
     if not clean:
         # A thread may still be inside a network that will not return; everything else is put in order by now.
         sys.stdout.flush()
@@ -77,4 +73,4 @@ def _listen_for_signals(stop: asyncio.Event, hurry: asyncio.Event, reload: async
 
 def _without_password(url: str) -> str:
     parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()

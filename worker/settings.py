@@ -45,9 +45,9 @@ class WorkerSettings(BaseSettings):
     )
     worker_group: str = Field("workers", min_length=1, description="Consumer group all workers share.")
     worker_consumer: str | None = Field(
-        None, description="Name of this worker in the group; unset: the host name and the first free slot on it."
+        None, description="First part of this worker's consumer name, before a unique one; unset: the host name."
     )
-    worker_batch_size: int = Field(8, ge=1, le=1024, description="Most images the networks see at once.")
+    worker_batch_size: int = Field(8, ge=1, le=1024, description="Maximum batch size of the networks.")
     worker_batch_wait_ms: float = Field(
         20, ge=0, le=60_000, description="How long a batch waits to fill up, in milliseconds."
     )
@@ -64,7 +64,7 @@ class WorkerSettings(BaseSettings):
         0, ge=0, le=31_536_000, description="Seconds a verdict is reused for the same bytes and model; 0: never."
     )
     worker_once_s: float = Field(
-        0, ge=0, le=31_536_000, description="Seconds in which a jobId gets no second answer; 0: each job is answered."
+        0, ge=0, le=31_536_000, description="Deduplication window for a jobId, in seconds; 0: each job is answered."
     )
     worker_retries: int = Field(
         3, ge=0, le=20, description="How often an image that its server did not deliver is tried again later."
@@ -80,7 +80,7 @@ class WorkerSettings(BaseSettings):
         5, ge=0, le=86_400, description="Seconds between looks whether another artifact is in force; 0: on SIGHUP only."
     )
     worker_results_maxlen: int = Field(
-        0, ge=0, description="Trim the result stream to about this many entries; 0: never trim."
+        100_000, ge=0, description="Results kept: the result stream is trimmed to about this many; 0: never trim."
     )
     worker_http_port: int = Field(
         0, ge=0, le=65535, description="Port of /livez, /readyz and /metrics; 0: none is opened."

@@ -74,6 +74,7 @@ def ended(client: "redis.Redis") -> int:
 
 
 def held_by(client: "redis.Redis", consumer: str) -> list[str]:
-    """The entries that are pending for one consumer."""
-    rows = client.xpending_range(JOBS, GROUP, "-", "+", 10_000, consumername=consumer)
-    return [row["message_id"] for row in rows]
+    """The entries that are pending for the consumers that were started under one name."""
+    prefix = consumer.replace(" ", "_")
+    rows = client.xpending_range(JOBS, GROUP, "-", "+", 10_000)
+    return [row["message_id"] for row in rows if row["consumer"].startswith(f"{prefix}-")]

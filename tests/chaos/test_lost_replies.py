@@ -53,7 +53,7 @@ def push_all_kinds(client, web: pages.Web, receiver: Receiver) -> set[str]:
         pytest.param(50, frozenset(), {"XREADGROUP", "EVALSHA"}, id="every 50th reply"),
         pytest.param(
             17,
-            frozenset({"XREADGROUP", "XAUTOCLAIM", "XPENDING", "XCLAIM", "EVALSHA"}),
+            frozenset({"XREADGROUP", "XPENDING", "EVALSHA"}),
             {"XREADGROUP", "EVALSHA", "XCLAIM", "XPENDING"},
             id="every 17th of what moves jobs",
         ),

@@ -1,6 +1,7 @@
 """Delivering callbacks beside the pipeline: posted, tried again later with growing delays, given up with a reason."""
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -21,6 +22,7 @@ _LONGEST_DELAY_S = 3600.0
 # A refusal without a request waits as long as after so many failures.
 _SILENT_AS = 3
 _AFTER_A_BUG_S = 1.0
+_LAST_WORDS_S = 3.0
 _log = structlog.get_logger("worker.callbacks")
 
 
@@ -69,6 +71,14 @@ class Deliverer:
                 await self._first_of(hurry.wait(), asyncio.wait(self._in_work.values()), timeout=self._rules.drain_s)
         finally:
             await end(renewing, *self._in_work.values())
+            await self._leave()
+
+    async def _leave(self) -> None:
+        """Remove this consumer's name, and those of workers long gone; where Redis is away, others will."""
+        with contextlib.suppress(TimeoutError, *REDIS_IS_AWAY):
+            async with asyncio.timeout(_LAST_WORDS_S):
+                await self._outbox.leave()
+                await self._outbox.forget_consumers()
 
     async def _fill(self) -> float:
         """Start as many deliveries as there is room for; the seconds until it is worth looking again by itself."""

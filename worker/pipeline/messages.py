@@ -8,7 +8,7 @@ from worker.errors import BadJobError, UnreadableMessageError
 
 # Beside the producer's own fields, in an entry that has been tried before.
 RETRIES_FIELD = b"img_ml_retries"
-_LARGEST_MESSAGE = 256 * 1024
+LARGEST_MESSAGE = 256 * 1024
 _LONGEST_ID = 512
 _LONGEST_URL = 8192
 
@@ -53,8 +53,8 @@ def parse_job(fields: Mapping[bytes, bytes]) -> Job:
 
 def _content(fields: Mapping[bytes, bytes]) -> Mapping[str, object]:
     # What the worker itself added to a job that comes back does not count.
-    if sum(len(name) + len(value) for name, value in fields.items() if name != RETRIES_FIELD) > _LARGEST_MESSAGE:
-        raise UnreadableMessageError(f"The message is larger than {_LARGEST_MESSAGE} bytes.")
+    if sum(len(name) + len(value) for name, value in fields.items() if name != RETRIES_FIELD) > LARGEST_MESSAGE:
+        raise UnreadableMessageError(f"The message is larger than {LARGEST_MESSAGE} bytes.")
     try:
         if b"data" not in fields:
             return {name.decode(): value.decode() for name, value in fields.items()}

@@ -14,8 +14,9 @@ from worker.callbacks.body import callback_for
 from worker.errors import UnreadableMessageError
 from worker.observability.progress import Progress
 from worker.observability.telemetry import JobAnswered, Observer, one_line
-from worker.pipeline.messages import parse_job
+from worker.pipeline.messages import LARGEST_MESSAGE, parse_job
 from worker.pipeline.processing import Answer, Answerer
+from worker.pipeline.quarantine import Quarantine
 from worker.pipeline.result_writer import Finisher
 from worker.streams.retry import REDIS_IS_AWAY, Patience, insist
 from worker.streams.stream import Entry, Finished, JobStream, group_is_missing
@@ -28,6 +29,7 @@ GROWTH = 4.0
 # Jobs that failed together do not come back together.
 _JITTER = 0.2
 _SHORTEST_IDLE_S = 0.2
+_FORGET_EVERY_S = 600.0
 
 T = TypeVar("T")
 
@@ -84,14 +86,16 @@ class Pipeline:
         observe: Observer,
         progress: Progress | None = None,
         idleness: Idleness | None = None,
+        quarantine: Quarantine | None = None,
     ) -> None:
-        """With `idleness` an idle run goes on until the other queues are idle, too."""
+        """With `idleness` an idle run goes on until the other queues are idle, too; they share `quarantine`."""
         self._stream = stream
         self._answerer = answerer
         self._rules = rules
         self._observe = observe
         self._progress = progress or Progress()
         self._idleness = idleness
+        self._quarantine = quarantine or Quarantine()
         self._finisher = Finisher(stream.finish)
         self._patience = Patience("reading jobs")
         self._in_work: dict[str, asyncio.Task[None]] = {}
@@ -99,6 +103,7 @@ class Pipeline:
         self._own_unseen = True  # entries delivered to us that we do not know of: from an earlier life, or a lost reply
         self._next_reclaim = 0.0
         self._next_promotion = 0.0
+        self._next_forgetting = 0.0
         self._busy_until = time.monotonic()
 
     async def run(self, stop: asyncio.Event, hurry: asyncio.Event | None = None) -> bool:
@@ -116,15 +121,20 @@ class Pipeline:
 
     async def _take_and_start(self, stop: asyncio.Event) -> None:
         """Keep as many jobs in work as there is room for, until told to stop or the stream stays empty."""
-        await insist("making the group", self._stream.ensure_group)
+        await insist("creating the consumer group", self._stream.ensure_group)
         self._progress.reached_redis()
+        names = self._stream.names
+        _log.info("worker is ready", jobs=names.jobs, group=names.group, consumer=names.consumer)
         # Being cancelled is not enough: where that got lost, no further job may be taken.
         while not stop.is_set() and not await self._idle_long_enough():
             if len(self._in_work) >= self._rules.in_flight:
                 self._one_ended.clear()
                 await self._one_ended.wait()
+            await self._quarantine.opened()
             for entry in await self._take():
                 self._start(entry)
+            if self._stream.suspects_left:
+                await self._try_suspect()
 
     async def _take(self) -> list[Entry]:
         """The next entries to work on: our own unknown ones, then abandoned ones, then new ones."""
@@ -137,14 +147,37 @@ class Pipeline:
         except REDIS_IS_AWAY as error:
             self._own_unseen = True  # a read whose reply was lost has delivered its entries all the same
             if group_is_missing(error):
-                _log.warning("the group went away and is made again", error=one_line(error))
-                await insist("making the group", self._stream.ensure_group)
+                _log.warning("consumer group missing; recreating it", error=one_line(error))
+                await insist("creating the consumer group", self._stream.ensure_group)
             else:
                 await self._patience.pause(error)
             return []
         self._patience.relax()
         self._progress.reached_redis()
         return entries
+
+    async def _try_suspect(self) -> None:
+        """Work on one job that was in work when workers died, with nothing else in this process.
+
+        It is taken only then: a death would count against whatever had been taken.
+        """
+        self._stream.suspects_left = False
+        async with self._quarantine.trial():
+            try:
+                besides = self._in_work.keys()
+                entries = await self._stream.own_pending(1, besides, alone=1)
+                if not entries:
+                    entries, _ = await self._stream.reclaim(1, alone=1)
+            except REDIS_IS_AWAY as error:
+                self._own_unseen = True
+                await self._patience.pause(error)
+                return
+            for entry in entries:
+                _log.info("trying a job alone", entry=entry.id, deliveries=entry.deliveries)
+                self._start(entry, alone=True)
+                await asyncio.wait([self._in_work[entry.id]])
+        # There may be more: they are looked for at once, after whatever else waits.
+        self._next_reclaim = 0.0
 
     async def _take_own(self, room: int) -> list[Entry]:
         if not self._own_unseen:
@@ -159,6 +192,9 @@ class Pipeline:
         entries, complete = await self._stream.reclaim(room)
         if complete:
             self._next_reclaim = time.monotonic() + self._rules.look_s
+        if time.monotonic() >= self._next_forgetting:
+            self._next_forgetting = time.monotonic() + _FORGET_EVERY_S
+            await self._stream.forget_consumers()
         return entries
 
     async def _promote(self) -> None:
@@ -198,11 +234,11 @@ class Pipeline:
         self._busy_until = time.monotonic()
         return False
 
-    def _start(self, entry: Entry) -> None:
+    def _start(self, entry: Entry, *, alone: bool = False) -> None:
         """Begin to work on an entry, unless it is in work here already (a second delivery of our own)."""
         if entry.id in self._in_work:
             return
-        task = asyncio.create_task(self._work(entry))
+        task = asyncio.create_task(self._work(entry) if alone else self._work_among_others(entry))
         self._in_work[entry.id] = task
         self._progress.began()
         if self._idleness is not None:
@@ -218,7 +254,14 @@ class Pipeline:
             # It stays pending: delivered again when its lease runs out, a dead letter when that happens too often.
             _log.error("a job could not be finished", entry=entry_id, error=one_line(error))
 
+    async def _work_among_others(self, entry: Entry) -> None:
+        async with self._quarantine.ordinary_work():
+            await self._work(entry)
+
     async def _work(self, entry: Entry) -> None:
+        if entry.is_too_large:
+            await self._bury(entry, f"The message has {entry.size} bytes; the limit is {LARGEST_MESSAGE}.")
+            return
         if entry.deliveries > self._rules.max_deliveries:
             await self._bury(entry, f"Delivered {entry.deliveries - 1} times and never finished.")
             return
@@ -287,6 +330,7 @@ class Pipeline:
         given = await _quietly(self._stream.hand_back)
         if given:
             _log.warning("handed back unfinished", jobs=given)
+        await _quietly(self._stream.leave)
         return not left
 
 

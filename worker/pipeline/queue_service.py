@@ -3,9 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-
-import structlog
+from dataclasses import dataclass, field
 
 from worker.callbacks.client import Poster
 from worker.callbacks.delivery import Deliverer, DeliveryRules
@@ -13,12 +11,11 @@ from worker.observability.telemetry import Observer, log_answer
 from worker.observability.watch import Watch
 from worker.pipeline.pipeline import Idleness, Pipeline, PipelineRules
 from worker.pipeline.processing import Answerer
+from worker.pipeline.quarantine import Quarantine
 from worker.settings import WorkerSettings
 from worker.streams.outbox import Outbox
 from worker.streams.queues import share
 from worker.streams.stream import JobStream, StreamNames
-
-_log = structlog.get_logger("worker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +42,7 @@ class QueueService:
     poster: Poster
     watch: Watch
     idleness: Idleness
+    quarantine: Quarantine = field(default_factory=Quarantine)
 
     async def serve(self, names: StreamNames) -> bool:
         """Work on one queue until told to stop; whether it ended clean."""
@@ -54,13 +52,13 @@ class QueueService:
             block_ms=self.settings.redis_check_rate,
             lease_s=self.settings.worker_lease_s,
             once_s=self.settings.worker_once_s,
+            max_deliveries=self.settings.worker_max_deliveries,
         )
         rules = _pipeline_rules(self.settings, self.around.stop_when_idle_s)
         observe, progress = self.watch.observing(self.around.observe), self.watch.progress[names.jobs]
-        _log.info("worker is ready", jobs=names.jobs, group=names.group, consumer=names.consumer)
         try:
             async with self._delivering(stream):
-                pipeline = Pipeline(stream, self.answerer, rules, observe, progress, self.idleness)
+                pipeline = Pipeline(stream, self.answerer, rules, observe, progress, self.idleness, self.quarantine)
                 return await pipeline.run(self.around.stop, self.around.hurry)
         finally:
             await stream.close()

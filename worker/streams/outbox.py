@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from worker.streams.connections import connect
-from worker.streams.stream import StreamNames
+from worker.streams.stream import FORGET_AFTER_MS, StreamNames
 
 GROUP = "callbacks"
 _HERE = Path(__file__).parent / "lua"
@@ -41,6 +41,7 @@ class Outbox:
         self._take = self._script("callback_take")
         self._postpone = self._script("postpone")
         self._end = self._script("callback_end")
+        self._forget = self._script("forget")
 
     def _script(self, name: str) -> Any:
         return self._commands.register_script((_HERE / f"{name}.lua").read_text(encoding="utf-8"))
@@ -84,6 +85,14 @@ class Outbox:
         }
         flat = [part for pair in letter.items() for part in pair]
         return bool(await self._end(keys=[self._stream, self._dead_letters], args=[GROUP, entry.id, *flat]))
+
+    async def forget_consumers(self) -> int:
+        """Remove consumers that hold nothing and have been silent for an hour; how many."""
+        return int(await self._forget(keys=[self._stream], args=[GROUP, FORGET_AFTER_MS]))
+
+    async def leave(self) -> bool:
+        """Remove this consumer from the group unless it holds something; whether it was removed."""
+        return bool(await self._forget(keys=[self._stream], args=[GROUP, 0, self._consumer]))
 
     async def close(self) -> None:
         """Close the connection."""

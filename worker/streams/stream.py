@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from redis.exceptions import ResponseError
 
 from worker.callbacks.body import Callback
-from worker.pipeline.messages import RETRIES_FIELD
+from worker.pipeline.messages import LARGEST_MESSAGE, RETRIES_FIELD
 from worker.streams.connections import COMMAND_TIMEOUT_S, connect
 
 _HERE = Path(__file__).parent / "lua"
@@ -16,10 +16,18 @@ _GATE = (_HERE / "gate.lua").read_text(encoding="utf-8")
 _DEAD_LETTER = (_HERE / "dead_letter.lua").read_text(encoding="utf-8")
 _POSTPONE = (_HERE / "postpone.lua").read_text(encoding="utf-8")
 _PROMOTE = (_HERE / "promote.lua").read_text(encoding="utf-8")
+_TAKE = (_HERE / "take.lua").read_text(encoding="utf-8")
+_FORGET = (_HERE / "forget.lua").read_text(encoding="utf-8")
 _FIRST = "0-0"
 _MOST_PROMOTED = 500
-# Above the most jobs that a consumer may have in work.
-_MOST_PENDING = 20_000
+# What one reply carries at most, besides the one message that reaches it.
+_MOST_BYTES = 4 * 1024 * 1024
+# What a worker adds to a job that comes back does not count as the producer's.
+_LARGEST_ENTRY = LARGEST_MESSAGE + 64
+# A job that was in work at two deaths is no longer taken to be a bystander.
+_ALONE_FROM = 3
+# Longer than any worker is silent: one read blocks for ten minutes at most.
+FORGET_AFTER_MS = 3_600_000
 
 Fields = Mapping[bytes, bytes]
 
@@ -74,11 +82,20 @@ class StreamNames:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One delivered entry; `deliveries` counts this delivery too."""
+    """One delivered entry; `deliveries` counts this delivery too.
+
+    `fields` is empty where the message was too large to be carried, or was delivered too often.
+    """
 
     id: str
     fields: Fields
     deliveries: int = 1
+    size: int = field(default=0, compare=False)
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether the message is larger than any job may be, and was therefore not carried."""
+        return self.size > _LARGEST_ENTRY
 
     @property
     def retries(self) -> int:
@@ -105,9 +122,26 @@ class Finished:
 class JobStream:
     """One consumer's hands on the stream; errors of Redis pass through to the caller, who decides about retries."""
 
-    def __init__(self, url: str, names: StreamNames, *, block_ms: int, lease_s: float, once_s: float = 0) -> None:
-        """With `once_s` a job id is answered once in so many seconds; 0: as often as it comes."""
+    def __init__(
+        self,
+        url: str,
+        names: StreamNames,
+        *,
+        block_ms: int,
+        lease_s: float,
+        once_s: float = 0,
+        max_deliveries: int = 1000,
+    ) -> None:
+        """With `once_s` a job id is answered once in so many seconds; 0: as often as it comes.
+
+        An entry delivered more than `max_deliveries` times comes without its fields.
+        """
         self.names = names
+        self._max_deliveries = max_deliveries
+        self._alone_from = max(2, min(_ALONE_FROM, max_deliveries))
+        self._more_waits = False
+        # Whether entries were left that are to be tried alone; whoever tries them puts it back.
+        self.suspects_left = False
         self._once_ms = round(once_s * 1000)
         self._block_ms = block_ms
         self._lease_ms = max(1, round(lease_s * 1000))
@@ -120,6 +154,8 @@ class JobStream:
         self._dead_letter = self._commands.register_script(_DEAD_LETTER)
         self._postpone = self._commands.register_script(_POSTPONE)
         self._promote = self._commands.register_script(_PROMOTE)
+        self._take_script = self._commands.register_script(_TAKE)
+        self._forget = self._commands.register_script(_FORGET)
 
     async def ensure_group(self) -> None:
         """Create the group where it is missing, at id 0: jobs queued before the first start count too."""
@@ -130,45 +166,63 @@ class JobStream:
                 raise
 
     async def read_new(self, count: int, longest_ms: int) -> list[Entry]:
-        """Up to `count` entries nobody has seen, after at most one block interval or `longest_ms`."""
+        """Up to `count` entries nobody has seen, after at most one block interval or `longest_ms`.
+
+        Only one entry is waited for, whatever its size; what lies behind it is looked at before it is carried.
+        """
+        entries = await self._take("new", count) if self._more_waits else []
+        if not entries:
+            entries = await self._wait_for_one(longest_ms)
+            if entries and count > 1:
+                entries += await self._take("new", count - 1)
+        self._more_waits = len(entries) == count or sum(entry.size for entry in entries) >= _MOST_BYTES
+        return entries
+
+    async def _wait_for_one(self, longest_ms: int) -> list[Entry]:
         names = self.names
         answer = await self._reader.xreadgroup(
             names.group,
             names.consumer,
             {names.jobs: ">"},
-            count=count,
+            count=1,
             block=min(self._block_ms, longest_ms),
         )
-        return [Entry(key.decode(), fields or {}) for _, entries in answer for key, fields in entries]
+        return [_delivered(key, fields or {}) for _, entries in answer for key, fields in entries]
 
-    async def reclaim(self, count: int) -> tuple[list[Entry], bool]:
-        """Take over up to `count` entries whose lease ran out; the flag says that the whole list has been seen."""
-        names = self.names
-        answer = await self._commands.xautoclaim(
-            names.jobs, names.group, names.consumer, self._lease_ms, self._cursor, count=count
-        )
-        self._cursor = answer[0].decode()
-        # Redis 6.2 shows a deleted entry as nil; own_pending() clears it away.
-        claimed = {key.decode(): fields for key, fields in answer[1] if key is not None and fields}
-        return await self._with_deliveries(claimed), self._cursor == _FIRST
+    async def reclaim(self, count: int, *, alone: int = 0) -> tuple[list[Entry], bool]:
+        """Take over up to `count` entries whose lease ran out; the flag says that the whole list has been seen.
 
-    async def own_pending(self, count: int, besides: Collection[str]) -> list[Entry]:
+        Of entries that are to be tried alone only `alone` are taken; `suspects_left` says whether there are more.
+        """
+        entries = await self._take("abandoned", count, alone, self._lease_ms, self._cursor)
+        return entries, self._cursor == _FIRST
+
+    async def own_pending(self, count: int, besides: Collection[str], *, alone: int = 0) -> list[Entry]:
         """Up to `count` entries delivered to this consumer that nobody works on: those not named in `besides`.
 
-        Found by XPENDING and taken by XCLAIM, because reading id 0 would raise the delivery counter of entries that
-        are in work, too.
+        Found by their ids, because reading id 0 would raise the delivery counter of entries that are in work, too.
         """
         names = self.names
         listed = await self._commands.xpending_range(
             names.jobs, names.group, "-", "+", count + len(besides), consumername=names.consumer
         )
-        wanted = [key for row in listed if (key := row["message_id"].decode()) not in besides][:count]
-        if not wanted:
-            return []
-        answer = await self._commands.xclaim(names.jobs, names.group, names.consumer, 0, wanted)
-        claimed = {key.decode(): fields for key, fields in answer if key is not None and fields}
-        await self._forget_deleted(set(wanted) - set(claimed))
-        return await self._with_deliveries(claimed)
+        wanted = [key for row in listed if (key := row["message_id"].decode()) not in besides]
+        return await self._take("held", count, alone, *wanted) if wanted else []
+
+    async def _take(self, what: str, count: int, alone: int = 0, *more: str | int) -> list[Entry]:
+        """Entries by the script, which looks at their sizes and delivery counts before it carries them."""
+        names = self.names
+        limits = (_MOST_BYTES, _LARGEST_ENTRY, self._max_deliveries, self._alone_from, alone)
+        taken, cursor, left_alone = await self._take_script(
+            keys=[names.jobs], args=[what, names.group, names.consumer, count, *limits, *more]
+        )
+        if what == "abandoned":
+            self._cursor = cursor.decode()
+        self.suspects_left = self.suspects_left or bool(left_alone)
+        return [
+            Entry(key.decode(), dict(zip(flat[::2], flat[1::2], strict=True)), int(deliveries), int(size))
+            for key, deliveries, size, flat in taken
+        ]
 
     async def renew(self, ids: Iterable[str]) -> None:
         """Show a sign of life for the entries in work; their delivery counters stay as they are."""
@@ -210,7 +264,8 @@ class JobStream:
         """Move the entry to the dead letters with its reason; False where somebody else had finished it."""
         names = self.names
         moved = await self._dead_letter(
-            keys=[names.jobs, names.dead_letters], args=[names.group, entry.id, reason, entry.deliveries]
+            keys=[names.jobs, names.dead_letters],
+            args=[names.group, entry.id, reason, entry.deliveries, _LARGEST_ENTRY],
         )
         return bool(moved)
 
@@ -266,6 +321,16 @@ class JobStream:
             jobs, callbacks, waiting = await pipe.execute()
         return int(jobs) == 0 and int(callbacks) <= int(waiting)
 
+    async def forget_consumers(self) -> int:
+        """Remove consumers that hold nothing and have been silent for an hour; how many."""
+        names = self.names
+        return int(await self._forget(keys=[names.jobs], args=[names.group, FORGET_AFTER_MS]))
+
+    async def leave(self) -> bool:
+        """Remove this consumer from the group unless it holds something; whether it was removed."""
+        names = self.names
+        return bool(await self._forget(keys=[names.jobs], args=[names.group, 0, names.consumer]))
+
     async def drop_reader(self) -> None:
         """Close the reading connection, so that no further entry can be delivered to it."""
         await self._reader.aclose()
@@ -274,27 +339,10 @@ class JobStream:
         """Close both connections."""
         await asyncio.gather(self._reader.aclose(), self._commands.aclose())
 
-    async def _with_deliveries(self, claimed: Mapping[str, Fields]) -> list[Entry]:
-        if not claimed:
-            return []
-        names, ids = self.names, sorted(claimed, key=_order)
-        rows = await self._commands.xpending_range(
-            names.jobs, names.group, ids[0], ids[-1], _MOST_PENDING, consumername=names.consumer
-        )
-        deliveries = {row["message_id"].decode(): row["times_delivered"] for row in rows}
-        # One that is not listed was finished by somebody else in the meantime.
-        return [Entry(key, claimed[key], deliveries[key]) for key in ids if key in deliveries]
 
-    async def _forget_deleted(self, ids: Iterable[str]) -> None:
-        """Acknowledge pending entries whose message is gone from the stream: there is nothing to answer."""
-        for key in ids:
-            if not await self._commands.xrange(self.names.jobs, key, key):
-                await self._commands.xack(self.names.jobs, self.names.group, key)
-
-
-def _order(entry_id: str) -> tuple[int, int]:
-    milliseconds, _, number = entry_id.partition("-")
-    return int(milliseconds), int(number)
+def _delivered(key: bytes, fields: Fields) -> Entry:
+    size = sum(len(name) + len(value) for name, value in fields.items())
+    return Entry(key.decode(), fields if size <= _LARGEST_ENTRY else {}, size=size)
 
 
 def group_is_missing(error: Exception) -> bool:

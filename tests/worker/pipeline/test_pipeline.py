@@ -108,7 +108,7 @@ async def until(condition) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [b"XREADGROUP", b"EVALSHA", b"XAUTOCLAIM", b"XPENDING", b"XGROUP", b"XREADGROUP EVALSHA EVALSHA"]
+    "command", [b"XREADGROUP", b"EVALSHA", b"abandoned", b"XPENDING", b"XGROUP", b"XREADGROUP EVALSHA EVALSHA"]
 )
 async def test_a_lost_reply_loses_and_doubles_nothing(line, client, command):
     line.to_lose = command.split()

@@ -1,62 +1,32 @@
-"""Stable consumer names, one per running worker."""
+"""Consumer names: unlike any other by construction."""
 
 import socket
 import subprocess
 import sys
-import uuid
-
-import pytest
 
 from tests.worker.processes import ROOT, environment
-from worker.streams.consumer import ConsumerName
+from worker.streams.consumer import consumer_name
 
 
-@pytest.fixture
-def queue() -> str:
-    return uuid.uuid4().hex
+def test_no_two_names_are_alike_on_one_host_or_in_one_process():
+    assert len({consumer_name() for _ in range(1000)}) == 1000
 
 
-def test_the_name_is_the_same_after_a_restart(queue):
-    first = ConsumerName([queue])
-    first.release()
-    second = ConsumerName([queue])
-    assert first.name == second.name == f"{socket.gethostname()}-0"
-    second.release()
+def test_a_fixed_name_and_another_temporary_folder_do_not_make_two_workers_one(tmp_path):
+    """systemd PrivateTmp, pods on the host network, fixed container host names: nothing on disk tells them apart."""
+    code = "from worker.streams.consumer import consumer_name; print(consumer_name('fixed'))"
+    names = set()
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        told = subprocess.run(
+            [sys.executable, "-c", code], env=environment(TMPDIR=str(tmp_path / folder)), cwd=ROOT,
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        names.add(told.stdout.strip())
+    assert len(names) == 2
+    assert all(name.startswith("fixed-") for name in names)
 
 
-def test_workers_side_by_side_have_different_names_and_a_free_slot_is_used_again(queue):
-    names = [ConsumerName([queue]) for _ in range(3)]
-    assert len({name.name for name in names}) == 3
-    names[1].release()
-    again = ConsumerName([queue])
-    assert again.name == names[1].name
-    for name in (names[0], names[2], again):
-        name.release()
-
-
-def test_a_killed_worker_holds_no_slot(queue):
-    code = f"from worker.streams.consumer import ConsumerName; import os; c = ConsumerName([{queue!r}]); print(c.name, flush=True); os.kill(os.getpid(), 9)"  # noqa: E501
-    killed = subprocess.run([sys.executable, "-c", code], env=environment(), cwd=ROOT, capture_output=True, text=True)
-    name = ConsumerName([queue])
-    assert name.name == killed.stdout.strip()
-    name.release()
-
-
-def test_queues_do_not_disturb_each_other_and_a_chosen_name_is_kept(queue):
-    one, other, chosen = ConsumerName([queue]), ConsumerName([f"{queue}x"]), ConsumerName([queue], "my-name")
-    assert one.name == other.name
-    assert chosen.name == "my-name"
-    one.release()
-    other.release()
-
-
-def test_workers_that_share_only_some_of_their_queues_have_different_names_in_those(queue):
-    one, other = f"{queue} 1", f"{queue} 2"
-    both = ConsumerName([one, other])
-    names = [both, ConsumerName([other, one]), ConsumerName([one]), ConsumerName([f"{queue} 3", other])]
-    assert [name.name.rpartition("-")[2] for name in names] == ["0", "1", "2", "2"]
-    both.release()
-    again = ConsumerName([other])
-    assert again.name == both.name
-    for name in (*names, again):
-        name.release()
+def test_a_name_says_whose_it_is_and_holds_nothing_that_a_terminal_obeys():
+    assert consumer_name().startswith(f"{socket.gethostname()}-")
+    assert consumer_name("a b\x1b[2J/c").startswith("a_b__2J_c-")

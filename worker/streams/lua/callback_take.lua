@@ -27,9 +27,16 @@ end
 -- A due entry gets a new id, with its failures counted, so that the group delivers it like any other.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+-- Nobody waits longer than the delay noted beside his time; where one would, the clock was set back since.
+local latest = redis.call('ZREVRANGE', KEYS[2], 0, 99, 'WITHSCORES')
+for i = 1, #latest, 2 do
+  local delay = tonumber(string.match(latest[i], '^%d+%-%d+ %d+ (%d+)$'))
+  if delay and latest[i + 1] - now > delay then
+    redis.call('ZADD', KEYS[2], now + delay, latest[i])
+  end
+end
 for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, 100)) do
-  redis.call('ZREM', KEYS[2], member)
-  local id, failures = string.match(member, '^(%d+%-%d+) (%d+)$')
+  local id, failures = string.match(member, '^(%d+%-%d+) (%d+)')
   local found = id and redis.call('XRANGE', KEYS[1], id, id)[1]
   -- A group that was lost and made again has delivered the entry anew; then it is in good hands.
   if found and #redis.call('XPENDING', KEYS[1], group, id, id, 1) == 0 then
@@ -45,6 +52,8 @@ for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT
     redis.call('XADD', KEYS[1], '*', 'failures', failures, unpack(fields))
     redis.call('XDEL', KEYS[1], id)
   end
+  -- Last, so that an entry that could not be put back is not forgotten.
+  redis.call('ZREM', KEYS[2], member)
 end
 
 if #taken < count then
