@@ -36,7 +36,9 @@ def differences(system: str, case: Case) -> dict[str, float]:
     found = SYSTEMS[system](case)
     largest = {}
     for part in (part for part in PARTS if part in case):
-        wanted = {name: numbers for name, numbers in case[part].items() if isinstance(numbers, list) and name != "pictures"}
+        wanted = {
+            name: numbers for name, numbers in case[part].items() if isinstance(numbers, list) and name != "pictures"
+        }
         if wanted.keys() != found[part].keys():
             raise ValueError(f"{system} gives {sorted(found[part])}, and its fixture has {sorted(wanted)}.")
         largest[part] = max(

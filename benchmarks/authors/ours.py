@@ -163,7 +163,9 @@ def siglip2(case: Case) -> Results:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         model = _filled(SiglipModel(SiglipConfig(**described)), case)
-        save_file({name: value.contiguous() for name, value in model.state_dict().items()}, folder / "model.safetensors")
+        save_file(
+            {name: value.contiguous() for name, value in model.state_dict().items()}, folder / "model.safetensors"
+        )
         (folder / "config.json").write_text(json.dumps({"model_type": "siglip", **described}))
         (folder / "preprocessor_config.json").write_text(json.dumps(told["processor"]))
         torch.save(head.state_dict(), folder / "head.pth")
@@ -181,14 +183,58 @@ def siglip2(case: Case) -> Results:
     }
 
 
+def resnet_ft(case: Case) -> Results:
+    """Logits of pictures as both classes of the contest's network give them."""
+    from img_ml.weights.table import IMAGENET_MEAN, IMAGENET_STD
+
+    network = _two_classes("picture", case)
+    images = rule.values(case["seed"], "pictures", 1, 3, 224, 224, low=-2, high=2)
+    mean, deviation = (torch.tensor(told).view(3, 1, 1) for told in (IMAGENET_MEAN, IMAGENET_STD))
+    return {"from_tensors": {"odds": rule.noted(network(255 * (images * deviation + mean)))}}
+
+
+def resnet_hf(case: Case) -> Results:
+    """The same over high frequencies; of pictures the middle crop, where the authors draw one."""
+    from img_ml.detectors._votes import crops_of_high_frequencies
+    from img_ml.detectors.resnet_hf import SIDE
+
+    network = _two_classes("high_pass", case)
+    images = rule.values(case["seed"], "images", 2, 3, SIDE, SIDE, low=-2, high=2)
+    crops = [torch.from_numpy(next(crops_of_high_frequencies(one, 1, SIDE))) for one in _samples(case)]
+    shown = [crop.permute(2, 0, 1).float() for crop in crops]
+    return {
+        "from_tensors": {"odds": rule.noted(network(255 * images))},
+        "from_bytes": {
+            "seen": [value for one in shown for value in rule.noted(one / 255, 16)],
+            "probability": [float(expit(network(one[None]).double())) for one in shown],
+        },
+    }
+
+
 SYSTEMS: Mapping[str, Callable[[Case], Results]] = {
     "commfor": commfor,
     "fatformer": fatformer,
     "mantranet": mantranet,
     "mfm": mfm,
+    "resnet_ft": resnet_ft,
+    "resnet_hf": resnet_hf,
     "siglip2": siglip2,
     "spai": spai,
 }
+
+
+def _two_classes(sees: Any, case: Case) -> nn.Module:
+    """ResNet-18 whose logit is what the contest's network of two classes (AI, real) says for AI against real."""
+    from img_ml.networks.resnet import ResNet18
+
+    network = ResNet18(sees)
+    own = network.network.state_dict()
+    ends = {"classifier.1.weight": torch.zeros(2, 512), "classifier.1.bias": torch.zeros(2)}
+    tensors = rule.tensors({**own, **ends}, case["seed"])
+    network.network.load_state_dict(
+        {name: value[:1] - value[1:] if name in ends else value for name, value in tensors.items()}
+    )
+    return network.eval().requires_grad_(False)
 
 
 def _filled(network: N, case: Case, prefix: str = "") -> N:
