@@ -22,6 +22,7 @@ from img_ml.weights.__main__ import told_size
 from img_ml.weights.record import Preprocessing
 from img_ml.weights.store import pull_command
 from img_ml.weights.table import RECORDS
+from scripts.documents.authors_table import rows as authors_rows
 from scripts.documents.benchmark_table import rows as benchmark_rows
 from scripts.documents.results_table import rows as result_rows
 from worker.settings import WorkerSettings
@@ -163,6 +164,7 @@ def _detectors_page() -> str:
     lines += [f"| [`{s.name}`](#{s.name}) | {s.tier} | {s.version} | {s.looks_at} |" for s in specs]
     lines += ["", "A number that could not be measured is null (NaN for the fusion). Numbers marked *shown* are in the"]
     lines += ["verdict but the fusion does not weigh them.", ""]
+    lines += authors_rows(ROOT / "benchmarks" / "results")
     for spec in specs:
         lines += _detector_section(spec)
     return "\n".join(lines)

@@ -8,7 +8,7 @@ from img_ml.weights.store import installed_for
 SPEC = DetectorSpec(
     name="spai",
     title="SPAI",
-    version=1,
+    version=2,
     numbers=(Number("spai_prob", 0, 1, "probability of AI by the spectra of patches", headline=True),),
     looks_at="every patch of 224 pixels at native resolution: how well its low and its high frequencies foretell the "
     "rest of it, to a network that learned real images' spectra",

@@ -197,8 +197,8 @@ RECORDS: tuple[WeightsRecord, ...] = (
         origin="local",
         licence="Apache-2.0",
         where="the authors publish spai.pth through the drive that the README of https://github.com/mever-team/spai "
-        "links to (Weights Checkpoint); the network follows their released code and was not checked against this "
-        "file",
+        "links to (Weights Checkpoint); the network gives what their released code gives on equal weights, and was not "
+        "checked against this file",
         files=(WeightFile("model.safetensors", 560_000_000),),
         footprint=Footprint(113_189_126, 112_281_600, 27_888_904),
         made_by="img_ml.spai train --data-path dataset.csv",
@@ -316,7 +316,7 @@ RECORDS: tuple[WeightsRecord, ...] = (
         licence="yours",
         where="nobody publishes them; they are trained on images of your own",
         files=(WeightFile("config.json", 400), WeightFile("model.safetensors", 44_800_000)),
-        footprint=Footprint(11_186_651, 513, 2_201_600),
+        footprint=Footprint(11_186_651, 513, 972_800),
     ),
     WeightsRecord(
         name="saturation_cnn",

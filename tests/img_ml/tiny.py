@@ -247,7 +247,7 @@ def save_siglip(folder: Path, seed: int = 0, **vision: int) -> None:
     )
 
 
-def write_resnet(weights: Path, name: str) -> None:
+def write_resnet(weights: Path, name: str, config: Mapping[str, object] = MappingProxyType({})) -> None:
     """A narrow ResNet-18 as `python -m img_ml.train` installs it."""
     from img_ml.networks.resnet import ResNet18
 
@@ -256,7 +256,9 @@ def write_resnet(weights: Path, name: str) -> None:
 
     def fill(folder: Path) -> str:
         save_file(network.state_dict(), folder / "model.safetensors")
-        (folder / "config.json").write_text(json.dumps({"width": 4, "start": "scratch"}))
+        (folder / "config.json").write_text(
+            json.dumps(dict(config) or {"width": 4, "start": "scratch", "high_frequencies": 2})
+        )
         return ""
 
     install(find(name), weights, "tiny", fill)
