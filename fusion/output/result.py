@@ -65,6 +65,14 @@ class SignalPart(_Part):
 
     sentence: str
     numbers: dict[str, float | None]
+    weighed: bool = Field(False, description="Whether the probability can rest on it; otherwise it is only shown.")
+
+
+class ThresholdsPart(_Part):
+    """Where a probability becomes a label: up to `non_ai` it is NON-AI, from `ai` it is AI, between them UNCERTAIN."""
+
+    non_ai: float = Field(ge=0, le=1)
+    ai: float = Field(ge=0, le=1)
 
 
 class ModelPart(_Part):
@@ -73,6 +81,7 @@ class ModelPart(_Part):
     profile: str
     fingerprint: str
     fusion: FusionKind
+    thresholds: ThresholdsPart | None = None
 
 
 class ImagePart(_Part):
@@ -183,9 +192,14 @@ def _of_verdict(verdict: Verdict) -> dict[str, Any]:
         ],
         "provenance": [_claim(claim) for claim in verdict.claims],
         "image": ImagePart(media_type=evidence.media_type, width=evidence.width, height=evidence.height),
-        "signals": {s.detector: SignalPart(sentence=s.sentence, numbers=_rounded(s.numbers, 6)) for s in measured},
+        "signals": {
+            s.detector: SignalPart(
+                sentence=s.sentence, numbers=_rounded(s.numbers, 6), weighed=s.detector in verdict.weighed
+            )
+            for s in measured
+        },
         "skipped": {s.detector: s.reason for s in evidence.signals if isinstance(s, Skipped)},
-        "model": ModelPart(profile=verdict.profile, fingerprint=verdict.fingerprint, fusion=verdict.fusion),
+        "model": _model(verdict),
         "timings_ms": _rounded(evidence.timings_ms, 3),
     }
 
@@ -210,6 +224,14 @@ def _claim(claim: Claim) -> ClaimPart:
         decisive=claim.decisive,
         statement=claim.statement,
         generator=claim.generator,
+    )
+
+
+def _model(verdict: Verdict) -> ModelPart:
+    low, high = verdict.thresholds or (None, None)
+    thresholds = None if low is None or high is None else ThresholdsPart(non_ai=round(low, 6), ai=round(high, 6))
+    return ModelPart(
+        profile=verdict.profile, fingerprint=verdict.fingerprint, fusion=verdict.fusion, thresholds=thresholds
     )
 
 
