@@ -26,8 +26,8 @@ Results = dict[str, dict[str, list[float]]]
 
 def spai(case: Case) -> Results:
     """Vectors, attention and logit of patches; the detector's probability of pictures."""
+    from img_ml.detectors._spai import SpaiDetector
     from img_ml.detectors.spai import signal
-    from img_ml.networks.spai.detector import SpaiDetector
     from img_ml.networks.spai.network import Spai
     from img_ml.networks.spai.sizes import SpaiSizes, VitSizes
 
@@ -110,8 +110,8 @@ def fatformer(case: Case) -> Results:
 
 def mantranet(case: Case) -> Results:
     """Features and map of an image, and the detector's maps of pictures."""
+    from img_ml.detectors._tiled_mantranet import TiledMantraNet
     from img_ml.networks.mantranet.network import MantraNet
-    from img_ml.networks.mantranet.tiled import TiledMantraNet
 
     network = _filled(MantraNet(), case)
     pixels = rule.values(case["seed"], "images", 1, 3, 48, 80, high=255)

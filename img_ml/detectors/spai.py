@@ -25,7 +25,7 @@ def load(setup: Setup) -> Detector:
     """The network on the setup's device; WeightsError where its weights cannot be used."""
     options(setup, SPEC.name, {})
     (weights,) = installed_for(SPEC.name, setup)
-    from img_ml.networks.spai.detector import SpaiDetector
+    from img_ml.detectors._spai import SpaiDetector
     from img_ml.networks.spai.network import spai_of
     from img_ml.weights.loading import tensors_of
 

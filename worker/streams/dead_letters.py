@@ -9,7 +9,7 @@ from typing import Any, Literal
 from redis.exceptions import ResponseError
 
 from worker.errors import UnreadableMessageError
-from worker.pipeline.messages import parse_job
+from worker.streams.messages import parse_job
 from worker.streams.queue_state import age_of
 from worker.streams.stream import Fields, StreamNames
 

@@ -11,9 +11,9 @@ from torch.nn import functional
 
 from forensics.errors import WeightsError
 from forensics.types import ImageSample, Measured
+from img_ml.detectors._spai import SpaiDetector, context_of
 from img_ml.detectors.spai import signal
 from img_ml.networks.spai.context import SpectralContext
-from img_ml.networks.spai.detector import SpaiDetector, context_of
 from img_ml.networks.spai.frequencies import centred_mask, circular_mask, split
 from img_ml.networks.spai.network import MARK, Spai, backbone_tensors, load_backbone, spai_of
 from img_ml.networks.spai.patches import map_of, padded, place
