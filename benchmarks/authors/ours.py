@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from scipy.special import expit
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -101,10 +100,10 @@ def fatformer(case: Case) -> Results:
     images = rule.values(case["seed"], "images", 2, 3, side, side, low=-2, high=2)
     facts = _preprocessing("fatformer")
     shown = _shown(case, replace(facts, crop=side, squash=round(side * facts.squash / facts.crop)))
-    logits = [network(image[None])[0].double() for image in shown]
+    logits = [network(image[None])[0] for image in shown]
     return {
         "from_tensors": {"logits": rule.noted(network(images))},
-        "from_bytes": {"probability": [float(expit(fake - real)) for real, fake in logits]},
+        "from_bytes": {"probability": [_probability(fake - real) for real, fake in logits]},
     }
 
 
@@ -142,7 +141,7 @@ def commfor(case: Case) -> Results:
     shown = _shown(case, replace(_preprocessing("commfor-384"), crop=side, shortest=SHORTEST[side]))
     return {
         "from_tensors": {"logits": rule.noted(network(images))},
-        "from_bytes": {"probability": [float(expit(network(image[None]).double())) for image in shown]},
+        "from_bytes": {"probability": [_probability(network(image[None])) for image in shown]},
     }
 
 
@@ -206,7 +205,7 @@ def resnet_hf(case: Case) -> Results:
         "from_tensors": {"odds": rule.noted(network(255 * images))},
         "from_bytes": {
             "seen": [value for one in shown for value in rule.noted(one / 255, 16)],
-            "probability": [float(expit(network(one[None]).double())) for one in shown],
+            "probability": [_probability(network(one[None])) for one in shown],
         },
     }
 
@@ -241,6 +240,10 @@ def _filled(network: N, case: Case, prefix: str = "") -> N:
     own = network.state_dict()
     network.load_state_dict(rule.tensors(own, case["seed"], case.get("gain", 1.0), prefix))
     return network.eval().requires_grad_(False)
+
+
+def _probability(logit: Tensor) -> float:
+    return float(torch.sigmoid(logit.double()))
 
 
 def _files(case: Case) -> list[bytes]:
