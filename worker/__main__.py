@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from img_ml.command import run_command
 from worker.commands import dlq as dlq_command
 from worker.commands.status import status
 from worker.settings import WorkerSettings, load
@@ -92,4 +93,4 @@ def _trust_anchors(path: Path | None) -> str | None:
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)
