@@ -89,7 +89,7 @@ def _trust_anchors(path: Path | None) -> str | None:
     try:
         return read_trust_anchors(path)
     except TrustAnchorsError as error:
-        raise StartError(f"C2PA_TRUST_ANCHORS names no file of PEM certificates. {error}") from None
+        raise StartError(f"C2PA_TRUST_ANCHORS does not name a file of PEM certificates. {error}") from None
 
 
 if __name__ == "__main__":
