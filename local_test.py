@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.prompt import Prompt
 
 from forensics.errors import ImgMlError, JobError
+from img_ml.command import run_command
 from scripts.checking.inputs import Given, dropped, given
 from scripts.checking.streams import write_utf8
 
@@ -59,7 +60,7 @@ def main(
     bytes, or names, one a line.
 
     Exit codes: 0 no image is labelled AI, 1 at least one is, 2 nothing could be judged or the call is wrong, 3 some
-    images could not be judged.
+    images could not be judged, 70 an internal error; --debug shows its trace.
     """
     write_utf8()
     form = _form(as_json, as_csv, quiet)
@@ -288,4 +289,4 @@ def _send(redis_url: str, images: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

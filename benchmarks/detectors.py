@@ -12,11 +12,12 @@ import typer
 
 from benchmarks.support.command import orderly, talk
 from benchmarks.support.result_file import RESULTS, write_result
+from forensics.settings import load as load_settings
 from fusion.evaluate import measured_alone, rows_of
 from fusion.evaluation.alone import Alone
 from fusion.evaluation.tables import alone_table, finite
 from fusion.training.cache import FeatureCache
-from img_ml.command import data_console
+from img_ml.command import data_console, run_command
 from img_ml.profiles import load_profile
 from img_ml.settings import ImgMlSettings
 
@@ -33,7 +34,7 @@ def detectors(
 ) -> None:
     """Measure detectors alone on val and test; tables on stdout, and a result file."""
     with orderly():
-        like = load_profile(profile, ImgMlSettings().model_dir)
+        like = load_profile(profile, load_settings(ImgMlSettings).model_dir)
         found: dict[str, list[Alone]] = {}
         for split in ("val", "test"):
             rows = rows_of(dataset, split)
@@ -44,4 +45,4 @@ def detectors(
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

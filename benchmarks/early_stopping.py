@@ -13,12 +13,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from forensics.settings import load as load_settings
 from fusion.evaluation.metrics import auc
 from fusion.training.cache import FeatureCache
 from fusion.training.extract import extract
 from fusion.training.table import FeatureTable
 from fusion.weighers.trees import KIND, MOST_ROUNDS
 from fusion.weighers.weigher import Candidate, Rows
+from img_ml.command import run_command
 from img_ml.data.dataset import read_dataset
 from img_ml.data.folds import Rows as Fold
 from img_ml.data.folds import balanced_weights, grouped_folds, watched
@@ -33,7 +35,7 @@ def main(
     cache: Annotated[Path, typer.Option(help="Folder of the feature cache.")] = Path("features"),
 ) -> None:
     """Compare the rules for every candidate."""
-    settings = ImgMlSettings()
+    settings = load_settings(ImgMlSettings)
     engine = Engine(
         load_profile("light", settings.model_dir), settings.weights_dir, settings.device, settings.device_use
     )
@@ -72,4 +74,4 @@ def _rows(table: FeatureTable, part: Fold) -> Rows:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main)

@@ -25,7 +25,8 @@ from benchmarks.support.result_file import RESULTS, write_result
 from benchmarks.support.streams.rates import ratios
 from forensics.reading.decode import decode
 from forensics.registry import get
-from img_ml.command import data_console
+from forensics.settings import load as load_settings
+from img_ml.command import data_console, run_command
 from img_ml.engine.device import Compile, DeviceUse, choose_device
 from img_ml.engine.engine import Engine
 from img_ml.engine.memory_plan import described
@@ -62,7 +63,7 @@ def engine(
         for name, reason in loaded.missing.items():
             talk.print(f"{name} is not measured: {reason}")
         if not loaded.loaded:
-            raise BenchmarkError("No learned detector could be loaded: pull weights, or take --random-weights.")
+            raise BenchmarkError("No learned detector could be loaded: pull weights, or use --random-weights.")
         load = _workload(size, images, batch)
         modes = {mode: measured(loaded, load, device, mode, repeat) for mode in _modes(compiled, device)}
         plain = plain_seconds(loaded, weights, load, device)
@@ -93,14 +94,14 @@ def _modes(wanted: str, device: str) -> list[Compile]:
         return [mode for mode in MODES if mode == "off" or device.startswith("cuda")]
     names = wanted.split(",")
     if not set(names) <= set(MODES):
-        raise BenchmarkError(f"--compiled is {wanted!r}: name some of {', '.join(MODES)}, with commas between them.")
+        raise BenchmarkError(f"--compiled is {wanted!r}: name some of {', '.join(MODES)}, separated by commas.")
     return [mode for mode in MODES if mode in names]
 
 
 @contextlib.contextmanager
 def _weights(name: str, *, random: bool, tiny: bool) -> Iterator[tuple[Profile, Path]]:
     """The learned detectors of a profile, and the folder of their weights."""
-    settings = ImgMlSettings()
+    settings = load_settings(ImgMlSettings)
     found = load_profile(name, settings.model_dir)
     # What runs on the CPU alone has no part in what is measured here.
     wanted = [get(detector) for detector in found.detectors]
@@ -189,4 +190,4 @@ def _median(found: Mapping[str, float] | None) -> str:
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

@@ -24,7 +24,7 @@ from benchmarks.support.crop_network import NETWORK, crop_network, light_engine
 from benchmarks.support.forensic.families import FAMILIES
 from benchmarks.support.forensic.sight import Kept, Sight
 from benchmarks.support.markdown import table_line, with_interval
-from forensics.errors import ImgMlError
+from forensics.errors import DatasetError, ImgMlError
 from forensics.examine import examine
 from forensics.reading.decode import decode
 from forensics.types import ImageSample, Measured
@@ -32,8 +32,8 @@ from fusion.evaluation.metrics import Estimate, Measure, Ranking, estimates, wit
 from fusion.features import FeatureSchema, schema_of, vector
 from fusion.weighers.kinds import KINDS
 from fusion.weighers.weigher import Rows
-from img_ml.command import told_errors
-from img_ml.data.dataset import DatasetError, Row, read_datasets
+from img_ml.command import run_command, told_errors
+from img_ml.data.dataset import Row, read_datasets
 from img_ml.data.folds import balanced_weights, grouped_folds
 from img_ml.data.views import render_view, training_views
 from img_ml.engine.held_out import source_mark
@@ -120,7 +120,7 @@ def _drawn(rows: Sequence[Row], held_out: Mapping[str, int], most: int, seed: in
     """
     known = [row for row in rows if row.split != "test" and source_mark(row.source) in held_out]
     if not known:
-        raise DatasetError("The network learned from none of these sources in folds: there is no honest number of it.")
+        raise DatasetError("The network learned from none of these sources in folds: no honest number can be given.")
     chance = balanced_weights(np.array([row.label for row in known]), np.array([row.source for row in known]))
     # Who comes first by exponential waiting times is drawn by weight without replacement (Efraimidis and Spirakis).
     waiting = np.random.default_rng(seed).exponential(size=len(known)) / chance
@@ -232,4 +232,4 @@ def _difference(one: Ranking, other: Ranking) -> Measure:
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

@@ -28,9 +28,10 @@ from benchmarks.support.streams.redis_server import PrivateRedis, private_redis
 from benchmarks.support.streams.workers import jobs_for, make_group, workers
 from forensics.examine import Examined, examine
 from forensics.reading.decode import decode
+from forensics.settings import load as load_settings
 from fusion.judge import Judge, load_judge
 from fusion.settings import FusionSettings
-from img_ml.command import data_console
+from img_ml.command import data_console, run_command
 from img_ml.settings import ImgMlSettings
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -82,7 +83,7 @@ def latency(
     with orderly(), TemporaryDirectory() as name, private_redis() as server:
         contents = photos.files(files, pixels=pixels)
         names = photos.write(Path(name), contents)
-        judge = load_judge(ImgMlSettings(), FusionSettings())
+        judge = load_judge(load_settings(ImgMlSettings), load_settings(FusionSettings))
         runs = [_run(server, judge, Path(name), names, contents, jobs) for _ in range(repeat)]
         content = {
             "settings": {"jobs": jobs, "repeat": repeat, "files": files, "pixels": pixels, **_SETTINGS},
@@ -157,4 +158,4 @@ def _show(told: object) -> None:
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

@@ -29,9 +29,10 @@ from forensics.errors import ArtifactError
 from forensics.examine import Examined, examine, run_analyzer
 from forensics.reading.decode import decode
 from forensics.registry import get
+from forensics.settings import load as load_settings
 from fusion.artifacts.in_force import fusion_in_force
 from fusion.judge import Judge
-from img_ml.command import data_console
+from img_ml.command import data_console, run_command
 from img_ml.engine.engine import Engine
 from img_ml.profiles import load_profile
 from img_ml.settings import ImgMlSettings
@@ -72,7 +73,7 @@ def light_cost(
 
 def _loaded() -> tuple[Engine, Judge | None]:
     """The light profile's detectors and its judge; no judge where the profile's model does not fit its detectors."""
-    settings = ImgMlSettings()
+    settings = load_settings(ImgMlSettings)
     profile = load_profile(PROFILE, settings.model_dir)
     engine = Engine(profile, settings.weights_dir, "cpu")
     for name, reason in engine.missing.items():
@@ -135,4 +136,4 @@ def _show(parts: Mapping[str, Mapping[str, float]]) -> None:
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

@@ -19,10 +19,11 @@ from rich.progress import track
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.support.crop_network import crop_network, light_engine
+from forensics.errors import DatasetError
 from forensics.reading.decode import decode
 from fusion.evaluation.metrics import estimate
-from img_ml.command import told_errors
-from img_ml.data.dataset import DatasetError, Row, read_rows
+from img_ml.command import run_command, told_errors
+from img_ml.data.dataset import Row, read_rows
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
@@ -98,4 +99,4 @@ def auc_of_places(heatmap: NDArray[np.float32], place: tuple[int, int]) -> float
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

@@ -30,7 +30,7 @@ from benchmarks.support.streams.jobs import push
 from benchmarks.support.streams.redis_server import PrivateRedis, private_redis
 from benchmarks.support.streams.workers import MODULE, jobs_for, make_group, workers
 from benchmarks.support.usage import members, resident_bytes
-from img_ml.command import data_console
+from img_ml.command import data_console, run_command
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -132,4 +132,4 @@ def _show(looks: Sequence[Look], ratio: float) -> None:
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

@@ -17,6 +17,7 @@ from benchmarks.support.mutants.generated import generated
 from benchmarks.support.mutants.mutant import Mutant
 from benchmarks.support.mutants.trial import TESTS, load_libraries, survives
 from forensics.errors import ImgMlError
+from img_ml.command import run_command
 
 
 def main(
@@ -46,4 +47,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main)

@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from img_ml.command import data_console, told_errors
+from img_ml.command import data_console, run_command, told_errors
 from img_ml.detectors._members import WINDOW
 from img_ml.engine.onnx_session import Members, session_of
 from img_ml.networks.crop_network import CropNetwork
@@ -58,4 +58,4 @@ def main(repeat: Annotated[int, typer.Option(min=1, help="Rounds; both run in ea
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

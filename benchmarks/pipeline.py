@@ -19,7 +19,7 @@ from benchmarks.support.measured import Measured, compared, summary
 from benchmarks.support.result_file import RESULTS, write_result
 from benchmarks.support.streams.light import Light
 from benchmarks.support.streams.redis_server import private_redis
-from img_ml.command import data_console
+from img_ml.command import data_console, run_command
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -81,4 +81,4 @@ def _show(ours: list[Measured], bare: list[Measured]) -> None:
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

@@ -12,6 +12,8 @@ import typer
 from benchmarks.support.command import orderly, talk
 from benchmarks.support.engine.random_weights import missing_word, write
 from forensics.registry import get
+from forensics.settings import load as load_settings
+from img_ml.command import run_command
 from img_ml.profiles import load_profile
 from img_ml.settings import ImgMlSettings
 
@@ -26,7 +28,7 @@ def random_weights(
 ) -> None:
     """Write random weights in the published layout; all of the full profile take 23 GB of disk and 11 GB of memory."""
     with orderly():
-        found = load_profile(profile, ImgMlSettings().model_dir)
+        found = load_profile(profile, load_settings(ImgMlSettings).model_dir)
         learned = [name for name in found.detectors if get(name).load is not None]
         left_out = write(learned, folder, tiny=tiny)
         if left_out:
@@ -35,4 +37,4 @@ def random_weights(
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

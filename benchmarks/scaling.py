@@ -24,7 +24,7 @@ from benchmarks.support.streams.jobs import results
 from benchmarks.support.streams.light import Light
 from benchmarks.support.streams.rates import rate, ratios
 from benchmarks.support.streams.redis_server import PrivateRedis, private_redis
-from img_ml.command import data_console
+from img_ml.command import data_console, run_command
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -112,4 +112,4 @@ def _show(measured: dict[str, Rates]) -> None:
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

@@ -17,11 +17,12 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.support.markdown import table_line, with_interval
+from forensics.errors import DatasetError, UsageError
 from forensics.reading.decode import decode
 from forensics.types import ImageSample, Measured
 from fusion.evaluation.metrics import Estimate, Ranking, estimates, within_source_auc
-from img_ml.command import told_errors
-from img_ml.data.dataset import DatasetError, Row, read_datasets
+from img_ml.command import run_command, told_errors
+from img_ml.data.dataset import Row, read_datasets
 from img_ml.detectors._members import MembersDetector
 from img_ml.detectors.crop_network import signal
 from img_ml.engine.held_out import source_mark
@@ -75,9 +76,9 @@ def _network(told: str) -> Network:
         data = graph.read_bytes()
         held_out = dict(json.loads(graph.with_name("config.json").read_text(encoding="utf-8"))["held_out"])
     except OSError as error:
-        raise DatasetError(f"{told}: write NAME=GRAPH; {error.strerror}: {error.filename}") from error
+        raise UsageError(f"{told}: write NAME=GRAPH; {error.strerror}: {error.filename}") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise DatasetError(f"The config.json beside {graph} says not what was held out: {error!r}") from error
+        raise DatasetError(f"The config.json beside {graph} does not say what was held out: {error!r}") from error
     detector = MembersDetector(name, Members(session_of(data, threads=1)), held_out, "", signal)
     return Network(name, detector, held_out, len(data) / 1e6)
 
@@ -121,4 +122,4 @@ def _measured(rows: Sequence[Row], scores: np.ndarray, chosen: np.ndarray) -> di
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

@@ -20,6 +20,7 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from forensics.types import ImageSample  # noqa: E402 - also run as a file
+from img_ml.command import run_command  # noqa: E402
 from img_ml.detectors._spai import SpaiDetector  # noqa: E402
 from img_ml.detectors.spai import signal  # noqa: E402
 from img_ml.networks.spai.network import Spai  # noqa: E402
@@ -67,4 +68,4 @@ def _resident(field: str) -> int:
 
 if __name__ == "__main__":
     torch.manual_seed(0)
-    app()
+    run_command(app)

@@ -27,7 +27,7 @@ from benchmarks.support.streams.contestants import (
 from benchmarks.support.streams.peers_python import peers_python, versions
 from benchmarks.support.streams.rates import ratios
 from benchmarks.support.streams.redis_server import PrivateRedis, private_redis
-from img_ml.command import data_console
+from img_ml.command import data_console, run_command
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -100,4 +100,4 @@ def _times(found: Mapping[str, Mapping[str, float]], name: str) -> str:
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

@@ -15,15 +15,16 @@ from rich.progress import track
 from rich.table import Table
 from scipy.special import logit
 
-from forensics.errors import ImgMlError, WeightsError
+from forensics.errors import DatasetError, ImgMlError, WeightsError
 from forensics.files import write_atomically
 from forensics.reading.decode import decode
+from forensics.settings import load as load_settings
 from forensics.types import ImageSample
 from fusion.evaluation.alone import Alone, measured_alone
 from fusion.evaluation.metrics import Estimate, Ranking, estimate
 from fusion.evaluation.tables import alone_table, finite
-from img_ml.command import data_console, told_errors
-from img_ml.data.dataset import DatasetError, Row, read_dataset
+from img_ml.command import data_console, run_command, told_errors
+from img_ml.data.dataset import Row, read_dataset
 from img_ml.ensemble import APPS, ENSEMBLED, Ensemble, load_app, mean_logit
 from img_ml.settings import ImgMlSettings
 
@@ -91,7 +92,7 @@ def votes(
 
 
 def _members(talk: Console) -> list[str]:
-    settings = ImgMlSettings()
+    settings = load_settings(ImgMlSettings)
     found = []
     for name in APPS[ENSEMBLED]:
         try:
@@ -101,13 +102,13 @@ def _members(talk: Console) -> list[str]:
             continue
         found.append(name)
     if not found:
-        raise WeightsError("None of the members is trained.")
+        raise WeightsError("No member has been trained.")
     return found
 
 
 def _scores(name: str, count: int, rows: Sequence[Row], talk: Console) -> Floats:
     """The probability of each image."""
-    settings = ImgMlSettings()
+    settings = load_settings(ImgMlSettings)
     ensemble = load_app(name, count, settings.weights_dir, settings.device)
     parts = range(0, len(rows), _BATCH)
     shown = track(parts, f"{name}, {count} votes", console=talk, transient=True, disable=not talk.is_terminal)
@@ -151,7 +152,7 @@ def _facts(rows: Sequence[Row]) -> tuple[NDArray[np.int64], NDArray[np.str_], ND
 
 def _spreads(members: Sequence[str], rows: Sequence[Row], talk: Console) -> list[Spread]:
     """Draws under other hashes are draws of other views; one vote is always the same, so two are the fewest."""
-    settings = ImgMlSettings()
+    settings = load_settings(ImgMlSettings)
     found = []
     for name in members if rows else ():
         for count in sorted({2, *VOTES} - {1}):
@@ -176,4 +177,4 @@ def _spread_table(spreads: Sequence[Spread]) -> Table:
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.support.result_file import RESULTS, write_result
+from img_ml.command import run_command
 
 ROOT = Path(__file__).parent.parent
 KINDS = ("xgboost", "logistic", "mlp")
@@ -125,4 +126,4 @@ def _tell(seconds: dict[str, float]) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main)

@@ -1,15 +1,33 @@
-"""One tree of errors; every package adds its leaves.
+"""One tree of errors, drawn whole; every package adds its leaves, and a test compares the drawing with the code.
 
-ImgMlError
-├── JobError                 carries `code` and `retryable`; becomes an error result
-│   ├── NotAnImageError      not_an_image
-│   ├── TooManyPixelsError   too_many_pixels
-│   ├── DecodeFailedError    decode_failed
-│   └── (worker.errors)      bad_job, blocked_url, fetch_failed, too_large, internal
-├── RegistryError            a detector declared wrongly, or a name nobody registered
-├── TrustAnchorsError        a list of trusted certificates that cannot be read
-└── ArtifactError            a model file that is missing, changed or does not fit (fusion, img_ml)
-    └── WeightsError         the same of a network's published weights, or they cannot be had
+ImgMlError                        a sentence for the user; a command ends with exit code 2
+├── JobError                      an image that cannot be judged; `code` and `retryable` go into an error result
+│   ├── NotAnImageError           not_an_image
+│   ├── TooManyPixelsError        too_many_pixels
+│   ├── DecodeFailedError         decode_failed
+│   ├── BadJobError               bad_job (worker)
+│   ├── BlockedUrlError           blocked_url (worker)
+│   ├── FetchFailedError          fetch_failed (worker)
+│   ├── TooLargeError             too_large (worker)
+│   └── InternalError             internal (worker)
+├── UsageError                    options or arguments that do not fit together, or name what is not there
+│   └── MissingPackageError       an optional package that the call needs is not installed
+├── SettingsError                 a setting in the environment or .env is wrong
+├── RegistryError                 a detector declared wrongly, or a name nobody registered
+├── TrustAnchorsError             a list of trusted certificates that cannot be read
+├── DatasetError                  a dataset that cannot be read or does not suffice
+├── TrainingError                 a training that diverged, or a checkpoint that does not fit it
+├── ArtifactError                 a model file that is missing, changed or does not fit
+│   └── WeightsError              the same of a network's weights, or they cannot be had
+├── DeviceError                   the device that the settings name is not there
+├── CacheError                    measurements that cannot be kept or read (fusion)
+├── CallbackFailedError           a callback that was not taken (worker)
+├── UnreadableMessageError        a stream entry that no answer could be addressed to (worker)
+├── StartError                    the worker cannot start (worker)
+├── NoRedisError                  a command cannot use Redis (worker)
+├── BenchmarkError                a benchmark cannot go on (benchmarks)
+├── ScoringError                  a folder or table that cannot be scored (scripts)
+└── ScoringStoppedError           scoring that stopped before its end (scripts)
 """
 
 from typing import ClassVar
@@ -55,6 +73,30 @@ class DecodeFailedError(JobError):
     """The format is allowed but the pixels could not be decoded."""
 
     code: ClassVar[ErrorCode] = "decode_failed"
+
+
+class UsageError(ImgMlError):
+    """Options or arguments do not fit together, or name what is not there."""
+
+
+class MissingPackageError(UsageError):
+    """The call needs an optional package that is not installed."""
+
+
+class SettingsError(ImgMlError):
+    """A setting is wrong."""
+
+
+class DatasetError(ImgMlError):
+    """A dataset cannot be read, or does not suffice; the text says what to do."""
+
+
+class TrainingError(ImgMlError):
+    """A training diverged, or its checkpoint does not fit it."""
+
+
+class DeviceError(ImgMlError):
+    """The device that the settings name is not there."""
 
 
 class RegistryError(ImgMlError):

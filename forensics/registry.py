@@ -202,9 +202,11 @@ def _check_prior(spec: DetectorSpec) -> None:
     ranges = {n.name: (n.low, n.high) for n in spec.numbers}
     if ranges.get(spec.prior.number) != (0, 1):
         raise RegistryError(
-            f"The prior of {spec.name!r} is about {spec.prior.number!r}, which is no probability of it."
+            f"The prior of {spec.name!r} is about {spec.prior.number!r}, which it does not declare as a probability."
         )
     if spec.head is not None and spec.head.number == spec.prior.number:
-        raise RegistryError(f"{spec.prior.number!r} of {spec.name!r} is given by a trained head: it has no prior.")
+        raise RegistryError(
+            f"{spec.prior.number!r} of {spec.name!r} comes from a trained head and cannot have a prior."
+        )
     if not 0.5 < spec.prior.accuracy < MOST_PRIOR_ACCURACY:
-        raise RegistryError(f"The prior accuracy of {spec.name!r} lies between 0.5 and {MOST_PRIOR_ACCURACY}.")
+        raise RegistryError(f"The prior accuracy of {spec.name!r} must be between 0.5 and {MOST_PRIOR_ACCURACY}.")

@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from forensics.errors import DatasetError, UsageError
 from forensics.files import write_atomically
 from forensics.registry import TIERS, get
+from forensics.settings import load as load_settings
 from fusion.artifacts.artifact import Artifact, load_artifact, to_json
 from fusion.evaluation.alone import Alone, alone
 from fusion.evaluation.conditions import AS_IS, CONDITIONS
@@ -18,8 +20,8 @@ from fusion.evaluation.tables import as_json, finite, tables
 from fusion.training.cache import FeatureCache
 from fusion.training.extract import extract
 from fusion.training.table import FeatureTable
-from img_ml.command import data_console, told_errors
-from img_ml.data.dataset import SPLITS, DatasetError, Row, check_files, read_rows
+from img_ml.command import data_console, run_command, told_errors
+from img_ml.data.dataset import SPLITS, Row, check_files, read_rows
 from img_ml.engine.engine import Engine
 from img_ml.profiles import Profile, load_profile
 from img_ml.settings import ImgMlSettings
@@ -49,9 +51,9 @@ def main(
     talk = Console(stderr=True)
     with told_errors(talk):
         if len(paths) < 2:
-            raise DatasetError("Name at least one artifact, and then a dataset.csv.")
+            raise UsageError("Name at least one artifact, then a dataset.csv.")
         *folders, dataset = paths
-        like = None if profile is None else load_profile(profile, ImgMlSettings().model_dir)
+        like = None if profile is None else load_profile(profile, load_settings(ImgMlSettings).model_dir)
         artifacts = {name: load_artifact(folder) for name, folder in _named(folders).items()}
         rows = rows_of(dataset, split)
         like = like or _like(list(artifacts.values()))
@@ -81,7 +83,7 @@ def _named(folders: list[Path]) -> dict[str, Path]:
 def rows_of(dataset: Path, split: str) -> list[Row]:
     """The rows of a split, files and both classes checked; DatasetError where they do not do."""
     if split not in (*SPLITS, "all"):
-        raise DatasetError(f"There is no split {split!r}: name train, val, test or all.")
+        raise UsageError(f"There is no split {split!r}: name train, val, test or all.")
     rows = [row for row in read_rows(dataset) if split in (row.split, "all")]
     check_files(dataset, rows)
     if {row.label for row in rows} != {0, 1}:
@@ -95,7 +97,7 @@ def _like(artifacts: list[Artifact]) -> Profile:
     """The built-in profile of the artifacts, whose sizes of weights count."""
     # A profile of the user's own is known by its file alone, not by the name that an artifact notes.
     built_in = next((artifact.profile for artifact in artifacts if artifact.profile in TIERS), TIERS[-1])
-    return load_profile(built_in, ImgMlSettings().model_dir)
+    return load_profile(built_in, load_settings(ImgMlSettings).model_dir)
 
 
 def _measured(
@@ -113,7 +115,7 @@ def measured_alone(names: list[str], rows: list[Row], like: Profile, cache: Feat
     """
     for name in names:
         if get(name).spec.probability is None:
-            raise DatasetError(f"{name} gives no probability of AI.")
+            raise UsageError(f"{name} gives no probability of AI.")
     if not names:
         return []
     engine = _engine(set(names), replace(like, tier=TIERS[-1]))
@@ -124,15 +126,15 @@ def measured_alone(names: list[str], rows: list[Row], like: Profile, cache: Feat
     for name in names:
         number = get(name).spec.probability
         if number is not None and number.name not in measured:
-            raise DatasetError(f"{name} gives no probability of AI by itself: train a fusion on it.")
+            raise UsageError(f"{name} gives no probability of AI by itself: train a fusion on it.")
     return found
 
 
 def _engine(names: set[str], like: Profile) -> Engine:
-    settings = ImgMlSettings()
+    settings = load_settings(ImgMlSettings)
     chosen = Profile("evaluation", tuple(sorted(names)), like.artifact, like.tier, like.options)
     return Engine(chosen, settings.weights_dir, settings.device, settings.device_use)
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

@@ -13,22 +13,20 @@ from fusion.artifacts.in_force import Fusion, fusion_in_force
 from fusion.artifacts.weights_binding import of_other_weights, without
 from fusion.calibration import Thresholds
 from fusion.features import vector
+from fusion.interface import JudgeInterface
 from fusion.output.result import SCHEMA_VERSION
 from fusion.prior import prior_reasons
 from fusion.reasons import reasons, strongest_first
 from fusion.settings import FusionSettings
 from fusion.training.heads import apply_heads
-from fusion.verdict import Basis, Label, Reason, Verdict
+from fusion.verdict import Basis, FusionKind, Label, Reason, Verdict
 from img_ml.engine.engine import Engine
 from img_ml.profiles import load_profile
 from img_ml.settings import ImgMlSettings
 
 
-class Judge:
-    """Gathers the evidence of one profile and weighs it with what is in force for it.
-
-    `analyzers` and `needs_pixels` tell a caller that examines images elsewhere what to run and what to keep.
-    """
+class Judge(JudgeInterface):
+    """Gathers the evidence of one profile and weighs it with what is in force for it."""
 
     def __init__(self, engine: Engine, fusion: Fusion, profile: str, threshold: float | None = None) -> None:
         """With a `threshold` the band between the fusion's two closes, and no label is UNCERTAIN by probability."""
@@ -43,8 +41,16 @@ class Judge:
         priors = (spec.name for spec in fusion.priors)
         self._weighed = frozenset((*(f.detector for f in self._model.schema.features), *priors))
         self.profile = profile
-        self.fingerprint = fusion.fingerprint
-        self.kind = fusion.kind
+
+    @property
+    def fingerprint(self) -> str:
+        """The fusion in force."""
+        return self._fusion.fingerprint
+
+    @property
+    def kind(self) -> FusionKind:
+        """Whether the fusion in force was trained for the profile."""
+        return self._fusion.kind
 
     @property
     def analyzers(self) -> tuple[str, ...]:

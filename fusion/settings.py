@@ -1,13 +1,16 @@
 """Settings of the fusion. Built only at entry points."""
 
+from typing import ClassVar
+
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from forensics.settings import ProjectSettings
 
 
-class FusionSettings(BaseSettings):
+class FusionSettings(ProjectSettings):
     """What decides how a probability becomes a label."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+    prefixes: ClassVar[tuple[str, ...]] = ("FUSION_",)
 
     threshold: float | None = Field(
         None,

@@ -8,6 +8,8 @@ import numpy as np
 import typer
 from rich.console import Console
 
+from forensics.errors import UsageError
+from forensics.settings import load as load_settings
 from fusion.artifacts.artifact import (
     LEARNED_DIGITS,
     LEARNED_FILE,
@@ -28,8 +30,8 @@ from fusion.training.report import Report, measure, metrics
 from fusion.training.sources import SOURCES_FILE, read_licences, sources_page
 from fusion.training.table import FeatureTable
 from fusion.weighers.weigher import Kind
-from img_ml.command import data_console, told_errors
-from img_ml.data.dataset import DatasetError, Row, read_datasets, sources_of_test_elsewhere
+from img_ml.command import data_console, run_command, told_errors
+from img_ml.data.dataset import Row, read_datasets, sources_of_test_elsewhere
 from img_ml.data.views import training_views
 from img_ml.engine.engine import Engine
 from img_ml.profiles import load_profile
@@ -87,7 +89,7 @@ def train(
     """
     talk = Console(stderr=True)
     with told_errors(talk):
-        settings = ImgMlSettings()
+        settings = load_settings(ImgMlSettings)
         chosen = load_profile(profile, settings.model_dir)
         kinds = told_kinds(head or (), chosen.detectors)
         weighed = _weighed(weigh or (), chosen.detectors)
@@ -116,7 +118,7 @@ def train(
 def _weighed(names: Sequence[str], detectors: Sequence[str]) -> tuple[str, ...]:
     unknown = sorted(set(names) - set(detectors))
     if unknown:
-        raise DatasetError(f"The profile has no {unknown[0]}: --weigh names one of {', '.join(detectors)}.")
+        raise UsageError(f"The profile has no {unknown[0]}: --weigh names one of {', '.join(detectors)}.")
     return tuple(sorted(set(names)))
 
 
@@ -164,9 +166,9 @@ def _fresh(parent: Path, name: str) -> Path:
 def _usable(folder: Path) -> Path:
     """The folder; DatasetError where something else than an artifact lies in it, which must not be replaced."""
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST_FILE).is_file():
-        raise DatasetError(f"{folder} is not empty and holds no artifact: name another folder for --out.")
+        raise UsageError(f"{folder} is not empty and holds no artifact: name another folder for --out.")
     return folder
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from forensics.registry import Registered, entries
+from forensics.settings import load as load_settings
 from img_ml import profiles as _profiles  # noqa: F401 - importing it registers every detector
-from img_ml.command import data_console, told_errors
+from img_ml.command import data_console, run_command, told_errors
 from img_ml.settings import ImgMlSettings
 from img_ml.weights.store import state_of
 from img_ml.weights.table import RECORDS
@@ -65,11 +66,11 @@ def _weights(entry: Registered) -> str:
     """Which weights of the detector are here, which are not."""
     if entry.load is None:
         return "none needed"
-    folder = ImgMlSettings().weights_dir
+    folder = load_settings(ImgMlSettings).weights_dir
     states = {one: state_of(one, folder) for one in RECORDS if entry.spec.name in one.detectors}
     told = [f"{one.name} {state}" for one, state in states.items() if not (one.optional and state == "missing")]
     return ", ".join(told) or "own files"
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

@@ -1,8 +1,14 @@
-"""What the commands share: whatever goes wrong on purpose ends in a sentence and exit code 2, never in a trace."""
+"""What the commands share: settings are checked first, and every error ends in a sentence and an exit code.
+
+0 done, 1 flagged or a failed check, 2 the call, a setting or the input is wrong, 3 incomplete, 70 a fault of this
+program, whose trace `--debug` shows.
+"""
 
 import errno
+import io
 import sys
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import typer
@@ -10,6 +16,11 @@ from rich.console import Console
 
 from forensics.errors import ImgMlError
 
+INTERNAL = 70
+DEBUG = "--debug"
+_HELP = {"--help", "-h"}
+# The text of a foreign error may be a page.
+_MOST_TOLD = 300
 _ADVICE = {
     errno.ENOSPC: "The disk is full: free some space and run the command again; what was finished is kept.",
     errno.EDQUOT: "The disk quota is used up: free some space and run the command again; what was finished is kept.",
@@ -21,6 +32,50 @@ _ADVICE = {
 def data_console() -> Console:
     """A console on stdout; where that is no terminal, wide enough for every table."""
     return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 140, highlight=False)
+
+
+def run_command(app: typer.Typer | Callable[..., object]) -> None:
+    """Run a command as this process, which ends with its exit code; a function is a command of its own."""
+    # Imported late, so that --help answers at once.
+    from forensics.settings import load
+    from img_ml.settings import ImgMlSettings
+
+    debug = DEBUG in sys.argv[1:]
+    sys.argv[1:] = [argument for argument in sys.argv[1:] if argument != DEBUG]
+    for stream in (sys.stdout, sys.stderr):
+        # A pipe in an old code page cannot take every letter; an escape is better than an end.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        if not _HELP & set(sys.argv[1:]):
+            load(ImgMlSettings)
+        app() if isinstance(app, typer.Typer) else typer.run(app)
+    except ImgMlError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        raise SystemExit(2) from None
+    except SystemExit as end:
+        raise SystemExit(_code(end)) from None
+    except Exception as error:  # noqa: BLE001 - the boundary: whoever calls a command gets a sentence
+        if debug:
+            traceback.print_exc()
+        else:
+            sys.stderr.write(f"{_unexpected(error)}\n")
+        raise SystemExit(INTERNAL) from None
+
+
+def _code(end: SystemExit) -> int | str | None:
+    """The exit code, where typer's own would be mistaken for a flagged image: 1 for closed input or output."""
+    if isinstance(end.__context__, typer.Abort):
+        return 2
+    if end.code == 1 and isinstance(end.__context__, OSError):
+        return 3
+    return end.code
+
+
+def _unexpected(error: Exception) -> str:
+    told = " ".join(str(error).split())[:_MOST_TOLD]
+    told = f" ({told})" if told else ""
+    return f"Internal error: {type(error).__name__}{told}. Run the command again with {DEBUG} for the trace."
 
 
 @contextmanager

@@ -1,11 +1,13 @@
 """Settings of the detectors: profile, device, where weights live. Built only at entry points."""
 
 import os
+import re
 from pathlib import Path
+from typing import ClassVar
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator
 
+from forensics.settings import ProjectSettings
 from img_ml.engine.device import Compile, DeviceUse
 
 PACKAGED_MODELS = Path(__file__).parent / "saved_models"
@@ -17,10 +19,10 @@ def default_weights_dir() -> Path:
     return (Path(data) if data else Path.home() / ".local" / "share") / "img_ml" / "weights"
 
 
-class ImgMlSettings(BaseSettings):
+class ImgMlSettings(ProjectSettings):
     """What decides which detectors run, and on what."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+    prefixes: ClassVar[tuple[str, ...]] = ("IMG_ML_",)
 
     profile: str = Field(
         "light",
@@ -30,7 +32,6 @@ class ImgMlSettings(BaseSettings):
     device: str = Field(
         "auto",
         validation_alias="IMG_ML_DEVICE",
-        pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
         description="Device for learned detectors: auto, cpu, cuda, cuda:N or mps.",
     )
     device_memory: float | None = Field(
@@ -73,6 +74,13 @@ class ImgMlSettings(BaseSettings):
         validation_alias="C2PA_TRUST_ANCHORS",
         description="PEM file of certificates whose C2PA signatures are trusted; without it no signature decides.",
     )
+
+    @field_validator("device")
+    @classmethod
+    def _is_a_device(cls, value: str) -> str:
+        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value):
+            raise ValueError("it must be auto, cpu, cuda, cuda:N or mps")
+        return value
 
     @property
     def device_use(self) -> DeviceUse:

@@ -11,9 +11,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from forensics.errors import DatasetError
 from forensics.files import write_atomically
-from img_ml.command import data_console, told_errors
-from img_ml.data.dataset import DatasetError, Row, read_rows
+from img_ml.command import data_console, run_command, told_errors
+from img_ml.data.dataset import Row, read_rows
 from scripts.dataset.inventory import ImageFacts, Unreadable, take_inventory
 from scripts.dataset.shortcuts import FOLDS, LIMIT, TOGETHER, Auc, Finding, audit
 
@@ -119,4 +120,4 @@ def _interval_as_json(interval: Auc | None) -> dict[str, float | None] | None:
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

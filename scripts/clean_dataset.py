@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from forensics.crops import MIN_SIDE
-from img_ml.command import data_console, told_errors
-from img_ml.data.dataset import SPLITS, DatasetError, Row, read_rows
+from forensics.errors import DatasetError, UsageError
+from img_ml.command import data_console, run_command, told_errors
+from img_ml.data.dataset import SPLITS, Row, read_rows
 from scripts.dataset.cleaning import ACROSS_SPLITS, REASONS, LeftOut, find_left_out
 from scripts.dataset.deletion import delete_files
 from scripts.dataset.inventory import take_inventory
@@ -38,7 +39,7 @@ def clean_dataset(
     failed: list[str] = []
     with told_errors(talk):
         if out.resolve() == report.resolve():
-            raise DatasetError(f"--out and --report both name {out}: give them different names.")
+            raise UsageError(f"--out and --report both name {out}: give them different names.")
         rows = read_rows(dataset)
         left_out = find_left_out(rows, take_inventory(row.path for row in rows), minimum_side)
         going = {left.row for left in left_out}
@@ -112,4 +113,4 @@ def _show(rows: Sequence[Row], left_out: Sequence[LeftOut]) -> None:
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

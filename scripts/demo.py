@@ -21,6 +21,7 @@ import typer
 from PIL import Image
 from rich.console import Console
 
+from img_ml.command import run_command
 from worker.settings import WorkerSettings
 from worker.streams.embedded import redis_at
 
@@ -157,4 +158,4 @@ def _told(answer: dict[str, Any], jobs: dict[str, str]) -> bool:
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

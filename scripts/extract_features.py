@@ -8,10 +8,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from forensics.settings import load as load_settings
 from fusion.training.cache import FeatureCache
 from fusion.training.extract import extract
 from fusion.training.table import FeatureTable
-from img_ml.command import data_console, told_errors
+from img_ml.command import data_console, run_command, told_errors
 from img_ml.data.dataset import read_datasets
 from img_ml.data.views import training_views
 from img_ml.engine.engine import Engine
@@ -36,7 +37,7 @@ def main(
     """
     talk = Console(stderr=True)
     with told_errors(talk):
-        settings = ImgMlSettings()
+        settings = load_settings(ImgMlSettings)
         engine = Engine(
             load_profile(profile, settings.model_dir), settings.weights_dir, settings.device, settings.device_use
         )
@@ -57,4 +58,4 @@ def _summary(table: FeatureTable) -> Table:
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

@@ -11,10 +11,11 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from forensics.errors import DatasetError
 from forensics.files import write_atomically
 from fusion.training.process_pool import process_pool
-from img_ml.command import told_errors
-from img_ml.data.dataset import DatasetError, read_rows
+from img_ml.command import run_command, told_errors
+from img_ml.data.dataset import read_rows
 from scripts.dataset.gather.assembling import COLUMNS, assemble, record_of
 from scripts.dataset.gather.cropping import Cropping
 from scripts.dataset.gather.gathering import Gathered, gather
@@ -137,4 +138,4 @@ def _tell_left_out(found: Found, talk: Console) -> None:
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

@@ -17,6 +17,7 @@ from fusion.output.result import result_model
 from fusion.prior import share
 from fusion.settings import FusionSettings
 from img_ml import profiles as _profiles  # noqa: F401 - importing it registers every detector
+from img_ml.command import run_command
 from img_ml.settings import PACKAGED_MODELS, ImgMlSettings
 from img_ml.weights.__main__ import told_size
 from img_ml.weights.record import Preprocessing
@@ -249,4 +250,4 @@ def _use(number: Number) -> str:
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

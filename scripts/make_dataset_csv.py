@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from img_ml.command import data_console, told_errors
+from img_ml.command import data_console, run_command, told_errors
 from img_ml.data.dataset import SPLITS
 from scripts.dataset.building import COLUMNS, Built, Labelled, build
 from scripts.dataset.tables import filepath_from, write_table
@@ -79,4 +79,4 @@ def _show(built: Built) -> None:
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

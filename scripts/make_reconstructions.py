@@ -11,9 +11,11 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from forensics.errors import DatasetError, UsageError
 from forensics.files import write_atomically
-from img_ml.command import data_console, told_errors
-from img_ml.data.dataset import DatasetError, read_rows
+from forensics.settings import load as load_settings
+from img_ml.command import data_console, run_command, told_errors
+from img_ml.data.dataset import read_rows
 from img_ml.settings import ImgMlSettings
 from scripts.dataset.reconstruct.draws import Chosen, choose, one_of
 from scripts.dataset.tables import filepath_from, write_table
@@ -66,7 +68,7 @@ def make_reconstructions(
     talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
     with told_errors(talk):
         if least_ratio > most_ratio:
-            raise DatasetError(f"--least-ratio is {least_ratio} and --most-ratio {most_ratio}: swap them.")
+            raise UsageError(f"--least-ratio is {least_ratio} and --most-ratio {most_ratio}: swap them.")
         rows = [row for path in dataset for row in read_rows(path)]
         loaded = _loaded(autoencoder or [], with_weights or [])
         from scripts.dataset.reconstruct.reconstructing import Mixing
@@ -90,19 +92,19 @@ def _loaded(folders: Sequence[Path], records: Sequence[str]) -> "list[Autoencode
     from img_ml.weights.table import find
     from scripts.dataset.reconstruct.reconstructing import load_any
 
-    settings = ImgMlSettings()
+    settings = load_settings(ImgMlSettings)
     device = choose_device(settings.device)
     pulled = [installed(find(name), settings.weights_dir).folder for name in records]
     loaded = [load_any(folder, device) for folder in (*folders, *pulled)]
     if not loaded:
-        raise DatasetError(
+        raise UsageError(
             "Name an autoencoder: a folder that python -m img_ml.train upsampling_autoencoder made or that diffusers "
             "saved (--autoencoder DIR), or one that was pulled (--with sd-vae-ft-ema)."
         )
     names = [one.name for one in loaded]
     twice = [name for name in names if names.count(name) > 1]
     if twice:
-        raise DatasetError(f"Two autoencoders are called {twice[0]}: rename the folder of one of them.")
+        raise UsageError(f"Two autoencoders are called {twice[0]}: rename the folder of one of them.")
     return loaded
 
 
@@ -186,4 +188,4 @@ def _reasons(made: Made) -> str:
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

@@ -10,12 +10,13 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from forensics.errors import JobError, WeightsError
+from forensics.errors import DatasetError, JobError, WeightsError
 from forensics.files import write_atomically
 from forensics.reading.decode import decode
+from forensics.settings import load as load_settings
 from forensics.types import ImageSample
-from img_ml.command import told_errors
-from img_ml.data.dataset import IMAGE_ENDINGS, DatasetError
+from img_ml.command import run_command, told_errors
+from img_ml.data.dataset import IMAGE_ENDINGS
 from img_ml.ensemble import APPS, Ensemble, load_app, mean_logit
 from img_ml.settings import ImgMlSettings
 from img_ml.weights.store import pull_command
@@ -57,7 +58,7 @@ def predict(
     talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
     with told_errors(talk):
         paths = images_of(folder)
-        settings = ImgMlSettings()
+        settings = load_settings(ImgMlSettings)
         ensemble = load_app(application, votes, settings.weights_dir, settings.device)
         found = _predicted(ensemble, paths, talk)
         _check_members(ensemble, found)
@@ -138,4 +139,4 @@ def _tell(ensemble: Ensemble, found: list[Prediction], labels: list[str]) -> Non
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from img_ml.command import run_command
 from scripts.checking.streams import write_utf8
 from worker.errors import StartError
 from worker.settings import WorkerSettings, load
@@ -225,4 +226,4 @@ def _progress() -> Progress:
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

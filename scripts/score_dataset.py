@@ -17,7 +17,7 @@ from forensics.reading.decode import DecodeLimits
 from forensics.registry import get
 from fusion.artifacts.in_force import fusion_in_force
 from fusion.settings import FusionSettings
-from img_ml.command import data_console, told_errors
+from img_ml.command import data_console, run_command, told_errors
 from img_ml.profiles import load_profile
 from img_ml.settings import ImgMlSettings
 from scripts.scoring.cluster import Answer, Crew, answers, ray_running, require_ray
@@ -178,8 +178,8 @@ def _check(answer: Answer, known: set[str], folder: Folder) -> None:
     known.add(answer.configuration)
     if len(known) > 1:
         raise ScoringError(
-            f"The detectors or weights of this run are not those of the parts in {folder.path}, or the machines of the "
-            "cluster do not have the same ones. Pull the weights on each, or name another --out."
+            f"The detectors or weights of this run differ from those of the parts in {folder.path}, or the machines "
+            "of the cluster do not have the same ones. Pull the weights on each, or name another --out."
         )
 
 
@@ -210,4 +210,4 @@ def _errors(count: int) -> str:
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

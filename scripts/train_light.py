@@ -14,9 +14,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from forensics.errors import DatasetError, UsageError
 from forensics.files import write_atomically
-from img_ml.command import told_errors
-from img_ml.data.dataset import DatasetError
+from img_ml.command import run_command, told_errors
 from img_ml.settings import PACKAGED_MODELS
 from img_ml.weights.store import PACKAGED
 
@@ -63,7 +63,7 @@ def train_light(
     """
     with told_errors(talk):
         if out.exists() and not out.is_dir():
-            raise DatasetError(f"{out} is a file: name a folder for --out.")
+            raise UsageError(f"{out} is a file: name a folder for --out.")
         for step in road(dataset, sources, out, steps, views, seed, jobs):
             _take(step, out / MADE_BY)
         if install:
@@ -99,7 +99,7 @@ def _take(step: Step, made_by: Path) -> None:
     if step.result.exists():
         if made.get(step.module) != step.decisive:
             how = "with other options" if step.module in made else f"nobody knows how, for {made_by} does not tell"
-            raise DatasetError(f"{step.result} was made {how}: name another folder for --out, or remove it.")
+            raise UsageError(f"{step.result} was made {how}: name another folder for --out, or remove it.")
         talk.print(f"{step.result} is there already: {told} is not run again.")
         return
     talk.print(f"$ {told}", style="bold")
@@ -137,4 +137,4 @@ def _install(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from img_ml.command import run_command
 from worker.commands import dlq as dlq_command
 from worker.commands.status import status
 from worker.settings import WorkerSettings, load
@@ -88,8 +89,8 @@ def _trust_anchors(path: Path | None) -> str | None:
     try:
         return read_trust_anchors(path)
     except TrustAnchorsError as error:
-        raise StartError(f"C2PA_TRUST_ANCHORS names no file of PEM certificates. {error}") from None
+        raise StartError(f"C2PA_TRUST_ANCHORS does not name a file of PEM certificates. {error}") from None
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

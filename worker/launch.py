@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from fusion.interface import ReloadableJudge
 from worker.pipeline.queue_service import Surroundings
-from worker.service import JudgeLike, serve
+from worker.service import serve
 from worker.settings import WorkerSettings
 from worker.streams.access import check_access
 from worker.streams.consumer import consumer_name
@@ -22,7 +23,7 @@ _log = structlog.get_logger("worker")
 
 def run_worker(
     settings: WorkerSettings,
-    judge: Callable[[], JudgeLike],
+    judge: Callable[[], ReloadableJudge],
     *,
     stop_when_idle_s: float | None = None,
     trust_anchors: str | None = None,
@@ -44,7 +45,7 @@ def run_worker(
 
 async def _run(
     settings: WorkerSettings,
-    judge: Callable[[], JudgeLike],
+    judge: Callable[[], ReloadableJudge],
     url: str,
     consumer: str,
     stop_when_idle_s: float | None,

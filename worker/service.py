@@ -4,14 +4,11 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import AsyncIterator, Sequence
-from typing import Protocol
 
 import structlog
 
-from forensics.examine import Examined
 from forensics.reading.decode import DecodeLimits
-from fusion.artifacts.live import Refreshed
-from fusion.verdict import Verdict
+from fusion.interface import ReloadableJudge
 from worker.callbacks.client import Poster, PostRules
 from worker.fetching.fetch import Fetcher, FetchLimits
 from worker.observability.watch import Watch, watching
@@ -30,39 +27,7 @@ from worker.tasks import end
 _log = structlog.get_logger("worker")
 
 
-class JudgeLike(Protocol):
-    """What the worker needs of fusion.judge.Judge."""
-
-    @property
-    def analyzers(self) -> tuple[str, ...]:
-        """The analyzers to run over each image."""
-        ...
-
-    @property
-    def needs_pixels(self) -> bool:
-        """Whether `conclude` wants the samples too."""
-        ...
-
-    @property
-    def fingerprint(self) -> str:
-        """The artifact in force."""
-        ...
-
-    @property
-    def configuration(self) -> str:
-        """A mark of all else that a verdict on given bytes depends on."""
-        ...
-
-    def conclude(self, examined: Sequence[Examined]) -> list[Verdict]:
-        """A verdict per image, in order; called in one thread."""
-        ...
-
-    def refresh(self, *, force: bool = False) -> Refreshed:
-        """Take another artifact where one is in force; called in any thread."""
-        ...
-
-
-async def serve(settings: WorkerSettings, judge: JudgeLike, around: Surroundings) -> bool:
+async def serve(settings: WorkerSettings, judge: ReloadableJudge, around: Surroundings) -> bool:
     """Work until told to stop; False where jobs had to be handed back or the engine was still busy."""
     queues = queues_of(settings, around.consumer)
     async with watching(settings, around.redis_url, queues, networks=judge.needs_pixels) as watch:
@@ -70,7 +35,7 @@ async def serve(settings: WorkerSettings, judge: JudgeLike, around: Surroundings
 
 
 async def _serve(
-    settings: WorkerSettings, judge: JudgeLike, around: Surroundings, queues: Sequence[StreamNames], watch: Watch
+    settings: WorkerSettings, judge: ReloadableJudge, around: Surroundings, queues: Sequence[StreamNames], watch: Watch
 ) -> bool:
     conclude = watch.concluding(judge.conclude)
     batcher = Batcher(conclude, size=settings.worker_batch_size, wait_s=settings.worker_batch_wait_ms / 1000)
@@ -109,7 +74,7 @@ async def _serve_queues(
 
 @contextlib.asynccontextmanager
 async def _memory(
-    settings: WorkerSettings, judge: JudgeLike, around: Surroundings, names: StreamNames
+    settings: WorkerSettings, judge: ReloadableJudge, around: Surroundings, names: StreamNames
 ) -> AsyncIterator[Memory]:
     """Where verdicts are remembered, as the settings say; one place for all queues."""
     if not settings.worker_verdict_cache_s:
@@ -131,7 +96,7 @@ async def _memory(
 
 @contextlib.asynccontextmanager
 async def _stations(
-    settings: WorkerSettings, judge: JudgeLike, batcher: Batcher, trust_anchors: str | None
+    settings: WorkerSettings, judge: ReloadableJudge, batcher: Batcher, trust_anchors: str | None
 ) -> AsyncIterator[Stations]:
     """The stations of the road, with the fetcher's connections and the decoding processes behind them."""
     fetcher = Fetcher(

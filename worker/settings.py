@@ -2,25 +2,28 @@
 
 import os
 import re
-import sys
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, ClassVar
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import NoDecode
 from redis.crc import key_slot
 
+from forensics.settings import ProjectSettings
+from forensics.settings import load_or_exit as load
 from worker.streams.connections import SCHEMES, is_cluster, is_usable
 from worker.streams.stream import StreamNames
+
+__all__ = ["WorkerSettings", "load"]
 
 _HOST_AND_PORT = re.compile(r"(?:\[[0-9a-f:.]+\]|[^\s:/@\[\]]+):\d{1,5}")
 _MEGABYTE = 1024 * 1024
 
 
-class WorkerSettings(BaseSettings):
+class WorkerSettings(ProjectSettings):
     """Everything the worker can be told; each field is read from the variable of the same name in capitals."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+    prefixes: ClassVar[tuple[str, ...]] = ("WORKER_", "FETCH_", "CALLBACK_", "EMBEDDED_REDIS_")
 
     redis_url: str | None = Field(
         None,
@@ -205,19 +208,3 @@ def _companions(jobs: str) -> tuple[str, ...]:
 
 def _repeated(names: tuple[str, ...], count: int) -> tuple[str, ...]:
     return names * count if len(names) == 1 else names
-
-
-Settings = TypeVar("Settings", bound=BaseSettings)
-
-
-def load(kind: type[Settings]) -> Settings:
-    """The settings of that kind; where one is bad, a sentence for each on stderr and exit code 2."""
-    try:
-        return kind()
-    except ValidationError as error:
-        for problem in error.errors(include_url=False):
-            name = ".".join(str(part) for part in problem["loc"][:1]).upper()
-            reason = problem["msg"].removeprefix("Value error, ")
-            # The value itself stays out of the message: it may hold a password.
-            print(f"The setting {name} is wrong: {reason}.", file=sys.stderr)  # noqa: T201
-        raise SystemExit(2) from None

@@ -13,6 +13,7 @@ import typer
 from benchmarks.authors.compare import differences, fixtures
 from benchmarks.support.result_file import RESULTS
 from forensics.files import write_atomically
+from img_ml.command import run_command
 
 app = typer.Typer(add_completion=False)
 
@@ -41,4 +42,4 @@ def compare(small: Annotated[bool, typer.Option("--small", help="Only what takes
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

@@ -1,6 +1,7 @@
 """The network `crop_network` of the light profile, for benchmarks that look at it by itself."""
 
 from forensics.errors import WeightsError
+from forensics.settings import load as load_settings
 from img_ml.engine.engine import Engine
 from img_ml.engine.loaded import Learned
 from img_ml.profiles import load_profile
@@ -11,7 +12,7 @@ NETWORK = "crop_network"
 
 def light_engine() -> Engine:
     """The light profile as the settings describe it, on the CPU."""
-    settings = ImgMlSettings()
+    settings = load_settings(ImgMlSettings)
     return Engine(load_profile("light", settings.model_dir), settings.weights_dir, "cpu")
 
 

@@ -9,11 +9,12 @@ from rich.console import Console
 from rich.table import Table
 
 from forensics.errors import ArtifactError
+from forensics.settings import load as load_settings
 from fusion.artifacts.artifact import load_artifact
 from fusion.artifacts.in_force import Fusion, fusion_in_force, has_artifact
 from fusion.artifacts.pointer import Pointer, point, point_back, read_pointer
 from fusion.prior import share
-from img_ml.command import data_console, told_errors
+from img_ml.command import data_console, run_command, told_errors
 from img_ml.profiles import Profile, load_profile
 from img_ml.settings import ImgMlSettings
 
@@ -72,7 +73,7 @@ def back(profile: OfProfile = None) -> None:
 
 
 def _profile(name: str | None) -> Profile:
-    settings = ImgMlSettings()
+    settings = load_settings(ImgMlSettings)
     return load_profile(name or settings.profile, settings.model_dir)
 
 
@@ -102,4 +103,4 @@ def _auc(folder: Path) -> str:
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

@@ -154,7 +154,7 @@ def _checked(directory: Path, name: str, sha256: str) -> bytes:
     except OSError as error:
         raise ArtifactError(f"{directory / name} cannot be read, but the manifest lists it.") from error
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise ArtifactError(f"{directory / name} is not the file its manifest lists; it was not loaded.")
+        raise ArtifactError(f"{directory / name} does not match its manifest and was not loaded.")
     return data
 
 
@@ -165,7 +165,7 @@ def _check_pickles(names: list[str], manifest: Mapping[str, Any]) -> None:
     written, here = str(manifest["libraries"].get(PICKLING_LIBRARY)), version(PICKLING_LIBRARY)
     if written.split(".")[:2] != here.split(".")[:2]:
         raise ArtifactError(
-            f"The artifact was written with {PICKLING_LIBRARY} {written}, here is {here}: install that release, or "
+            f"The artifact was written with {PICKLING_LIBRARY} {written}, but this is {here}: install that release, or "
             "retrain."
         )
 

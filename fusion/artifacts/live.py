@@ -1,14 +1,13 @@
 """A judge whose fusion can be changed while it works; what does not load is refused, and the old one stays."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from forensics.errors import ArtifactError, ImgMlError
 from forensics.examine import Examined
 from fusion.artifacts.in_force import Fusion, fusion_in_force, watched_folders
 from fusion.artifacts.pointer import read_pointer
+from fusion.interface import Refreshed, ReloadableJudge
 from fusion.judge import Judge, load_judge
 from fusion.settings import FusionSettings
 from fusion.verdict import FusionKind, Verdict
@@ -16,20 +15,7 @@ from img_ml.profiles import Profile, load_profile
 from img_ml.settings import ImgMlSettings
 
 
-@dataclass(frozen=True, slots=True)
-class Refreshed:
-    """What a look at the artifact gave: `fingerprint` is the one in force now, `earlier` the one before if taken.
-
-    `reason` says why another one was refused.
-    """
-
-    outcome: Literal["unchanged", "taken", "refused"]
-    fingerprint: str
-    earlier: str = ""
-    reason: str = ""
-
-
-class LiveJudge:
+class LiveJudge(ReloadableJudge):
     """Judges with the artifact in force; each batch is judged by exactly one."""
 
     def __init__(self, load: Callable[[], Judge], profile: Profile) -> None:
@@ -93,7 +79,7 @@ class LiveJudge:
         if fusion.kind == "prior" and judge.kind == "trained":
             # An artifact that is replaced is gone for a moment, and one that was removed by mistake is better kept.
             raise ArtifactError(
-                f"There is no fusion model in {self._profile.artifact} any more; a restart goes back to the prior."
+                f"There is no fusion model in {self._profile.artifact} any longer; a restart goes back to the prior."
             )
         return fusion
 

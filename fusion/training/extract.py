@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from forensics.errors import ImgMlError
+from forensics.errors import DatasetError, ImgMlError
 from forensics.examine import Examined, examine
 from forensics.reading.decode import decode
 from forensics.reading.sniff import media_type_of
@@ -25,7 +25,7 @@ from fusion.features import schema_of
 from fusion.training.cache import Column, Entry, FeatureCache, Key, image_key
 from fusion.training.process_pool import process_pool
 from fusion.training.table import FeatureTable
-from img_ml.data.dataset import DatasetError, Row
+from img_ml.data.dataset import Row
 from img_ml.data.views import View, render_view
 from img_ml.engine.engine import Engine
 from img_ml.engine.held_out import honest

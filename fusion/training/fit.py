@@ -10,6 +10,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from forensics.errors import DatasetError
 from forensics.registry import HeadKind
 from fusion.calibration import fit_calibration, pick_thresholds
 from fusion.evaluation.metrics import auc
@@ -18,7 +19,6 @@ from fusion.training.heads import Fold, TrainedHead, train_heads
 from fusion.training.table import FeatureTable
 from fusion.weighers.kinds import KINDS
 from fusion.weighers.weigher import Candidate, Kind, Rows, Weigher, WeigherKind
-from img_ml.data.dataset import DatasetError
 from img_ml.data.folds import balanced_weights, best_round, grouped_folds, skip_detectors, watched
 
 Found = TypeVar("Found")
@@ -177,7 +177,9 @@ def _references(weigher: Weigher, development: FeatureTable, seed: int) -> tuple
     some = np.random.default_rng(seed).permutation(len(development))[:_REFERENCE_ROWS]
     size = np.abs(weigher.contributions(development.values[some])[:, :-1]).mean(axis=0)
     if not size.sum() > 0:
-        raise DatasetError("The model found nothing to go by: the dataset is too small, or its classes do not differ.")
+        raise DatasetError(
+            "The model found nothing to learn from: the dataset is too small, or its classes do not differ."
+        )
     real = development.values[development.label == 0]
     references = []
     for column, share in zip(real.T, size / size.sum(), strict=True):

@@ -12,13 +12,13 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
+from forensics.errors import UsageError
 from forensics.registry import DetectorSpec, HeadKind, get
 from forensics.types import Evidence, Measured, Signal, Skipped
 from fusion.calibration import Calibration, fit_calibration
 from fusion.training.table import FeatureTable
 from fusion.weighers import network
 from fusion.weighers.weigher import Rows, Weigher
-from img_ml.data.dataset import DatasetError
 from img_ml.data.folds import best_round, watched
 
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
@@ -63,10 +63,10 @@ def told_kinds(told: Sequence[str], detectors: Sequence[str]) -> dict[str, HeadK
         name, _, wanted = one.partition("=")
         kind = next((kind for kind in get_args(HeadKind) if kind == wanted), None)
         if kind is None:
-            raise DatasetError(f"--head is {one!r}: write DETECTOR=KIND, with one of {', '.join(get_args(HeadKind))}.")
+            raise UsageError(f"--head is {one!r}: write DETECTOR=KIND, with one of {', '.join(get_args(HeadKind))}.")
         if name not in detectors or get(name).spec.head is None:
             headed = ", ".join(detector for detector in detectors if get(detector).spec.head is not None)
-            raise DatasetError(f"The profile has no detector {name!r} with a head; those with one: {headed or 'none'}.")
+            raise UsageError(f"The profile has no detector {name!r} with a head; those with one: {headed or 'none'}.")
         kinds[name] = kind
     return kinds
 

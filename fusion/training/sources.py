@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from forensics.errors import DatasetError
 from fusion.training.table import FeatureTable
-from img_ml.data.dataset import DatasetError
 
 SOURCES_FILE = "SOURCES.md"
 UNKNOWN = "not told"
@@ -22,7 +22,7 @@ def read_licences(csv_path: Path) -> dict[str, str]:
         with csv_path.open(newline="", encoding="utf-8-sig") as file:
             rows = [(row["repo"].strip(), row["licence"].strip()) for row in csv.DictReader(file)]
     except (OSError, UnicodeDecodeError, csv.Error, KeyError, AttributeError) as error:
-        raise DatasetError(f"{csv_path} is no list of sources with the columns repo,licence: {error}.") from error
+        raise DatasetError(f"{csv_path} is not a list of sources with the columns repo,licence: {error}.") from error
     found: dict[str, list[str]] = {}
     for source, licence in rows:
         found.setdefault(source, []).append(licence or UNKNOWN)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from forensics.errors import ImgMlError
+from forensics.errors import DatasetError as DatasetError
 
 SPLITS = ("train", "val", "test")
 # What the names of image files end in, in small letters.
@@ -15,10 +15,6 @@ IMAGE_ENDINGS = frozenset(
         *(".tif", ".tiff", ".avif", ".heic", ".heif"),
     )
 )
-
-
-class DatasetError(ImgMlError):
-    """A dataset that cannot be used; its text says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +83,7 @@ def read_rows(csv_path: Path) -> list[Row]:
             f"There is no {csv_path}: name a dataset, or make one with python -m scripts.make_dataset_csv."
         ) from None
     except UnicodeDecodeError:
-        raise DatasetError(f"{csv_path} is not a text in UTF-8: save it as CSV in UTF-8.") from None
+        raise DatasetError(f"{csv_path} is not UTF-8 text: save it as CSV in UTF-8.") from None
     except (OSError, csv.Error) as error:
         raise DatasetError(f"{csv_path} cannot be read: {error}.") from error
     if not rows:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from img_ml.data.dataset import DatasetError
+from forensics.errors import DatasetError
 
 FOLDS = 5
 Rows = NDArray[np.intp]
@@ -25,7 +25,7 @@ def grouped_folds(label: Labels, source: Sources, seed: int, count: int = FOLDS)
     splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     folds = list(splitter.split(label, label, source))
     if any(len(np.unique(label[learned])) < 2 for learned, _ in folds):
-        raise DatasetError("A fold is left with one class only; add sources of the rarer class.")
+        raise DatasetError("A fold is left with one class only: add sources of the rarer class.")
     return folds
 
 

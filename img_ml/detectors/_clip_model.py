@@ -126,7 +126,7 @@ def _read_config(weights: Installed) -> tuple[Mapping[str, Any], Shapes, Preproc
         layout = shapes(config)
         facts = _preprocessing(config, content.get("preprocess_cfg", {}), weights.record.preprocessing)
     except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
-        raise WeightsError(f"{path} describes no CLIP model that is known here: {error}") from error
+        raise WeightsError(f"{path} does not describe a known CLIP model: {error}") from error
     return config, layout, facts
 
 

@@ -13,6 +13,7 @@ from scipy.special import expit
 
 from forensics.crops import MIN_SIDE, too_small_reason
 from forensics.types import Heatmap, ImageSample, Measured, Pixels, Signal, Skipped
+from img_ml.engine.abilities import DrawsMap, HoldsOut, MarksWeights
 from img_ml.engine.onnx_session import Floats, Members
 
 # Pixels a side of a window; an image of which neither side is longer by more than LEFT_OUT is one window.
@@ -41,7 +42,7 @@ Told = Callable[[Answer], Measured]
 Window = tuple[slice, slice]
 
 
-class MembersDetector:
+class MembersDetector(MarksWeights, HoldsOut, DrawsMap):
     """One signal for each image; `held_out` maps the mark of a source to the member that did not learn from it.
 
     `weights_sha256` sets these weights apart from others.

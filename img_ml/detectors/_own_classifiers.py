@@ -37,13 +37,15 @@ def _add(name: str, table: object) -> None:
     known = (*_NEEDED, *_OPTIONAL)
     if not isinstance(table, dict) or not set(_NEEDED) <= set(table) <= set(known):
         raise ArtifactError(
-            f"[classifiers.{name}] needs {' and '.join(_NEEDED)}, and may say {', '.join(_OPTIONAL)}; nothing else."
+            f"[classifiers.{name}] needs {' and '.join(_NEEDED)}, and may have {', '.join(_OPTIONAL)}; nothing else."
         )
     repository, labels = str(table["repository"]), table["ai_labels"]
     if not _REPOSITORY.fullmatch(repository):
         raise ArtifactError(f"The repository of [classifiers.{name}] is {repository!r}, not OWNER/NAME on the hub.")
     if not _are_labels(labels):
-        raise ArtifactError(f'The ai_labels of [classifiers.{name}] are no list of texts, as ["artificial"] is one.')
+        raise ArtifactError(
+            f'The ai_labels of [classifiers.{name}] are not a list of texts: write ["artificial"], for example.'
+        )
     classifier = HubClassifier(
         name=name,
         title=str(table.get("title", name)),
@@ -71,5 +73,5 @@ def _is_new(classifier: HubClassifier, load: partial[Detector]) -> bool:
         return True
     entry = get(classifier.name)
     if entry.spec != spec_of(classifier) or getattr(entry.load, "args", ()) != load.args:
-        raise ArtifactError(f"There is another detector named {classifier.name!r}: choose another name.")
+        raise ArtifactError(f"There is already a detector named {classifier.name!r}: choose another name.")
     return False

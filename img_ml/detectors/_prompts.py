@@ -31,7 +31,7 @@ def load_prompts(weights: Path, chosen: str = "") -> Prompts:
     try:
         return _prompts(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
-        raise ArtifactError(f"The file of prompts {path} cannot be used: {error}") from error
+        raise ArtifactError(f"The prompt file {path} cannot be used: {error}") from error
 
 
 def _prompts(content: Mapping[str, Any]) -> Prompts:

@@ -60,7 +60,7 @@ def network_of(weights: Installed, sees: "Sees") -> "ResNet18":
         if not isinstance(width, int) or width < 1:
             raise ValueError(f"its width is {width!r}")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"The config.json of {name} describes no ResNet-18: {error}") from error
+        raise WeightsError(f"The config.json of {name} does not describe a ResNet-18: {error}") from error
     if sees == "high_pass" and config.get("high_frequencies") != VERSION:
         raise WeightsError(
             f"{name} was trained on other high frequencies than the picture minus its Gaussian blur: train it again "

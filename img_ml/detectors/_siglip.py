@@ -80,7 +80,7 @@ def _vision_config(path: Path, name: str) -> Any:
         told = {**(content["vision_config"] if kind == _WHOLE else content)}
         config = SiglipVisionConfig(**{key: value for key, value in told.items() if key != "model_type"})
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"{path} describes no SigLIP model: {error}") from error
+        raise WeightsError(f"{path} does not describe a SigLIP model: {error}") from error
     if kind not in (_WHOLE, _TOWER):
         raise WeightsError(f"{name} holds a {kind}, not a SigLIP of one resolution ({_WHOLE} or {_TOWER}).")
     if told.get("vision_use_head", True) is not True:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from forensics.types import ImageSample, Signal
+from img_ml.engine.abilities import FollowsDevice, MarksWeights, StartsEarly
 from img_ml.engine.compiling import faster
 from img_ml.engine.device import Compile
 from img_ml.engine.low_precision import in_float32, lower
@@ -48,7 +49,7 @@ class Parts:
         return self.core if self.module is None and isinstance(self.core, nn.Module) else self.module
 
 
-class TorchDetector:
+class TorchDetector(MarksWeights, StartsEarly, FollowsDevice):
     """A loaded detector: a list of samples in, one signal for each out, in order.
 
     What an image gets does not depend on the images beside it: off the CPU every micro-batch is filled up to the same

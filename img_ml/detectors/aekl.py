@@ -87,7 +87,9 @@ def _autoencoder(setup: Setup, trained: Installed | None) -> Installed:
     """The autoencoder of the profile's option, else the one of the classifier, else the first that is installed."""
     named, wanted = setup.options.get("weights"), None if trained is None else _facts(trained)
     if named is not None and named not in AUTOENCODERS:
-        raise WeightsError(f"{named} is no autoencoder: the option weights of {SPEC.name} names {_either()}.")
+        raise WeightsError(
+            f"{named} is not an autoencoder: change the option weights of {SPEC.name} names {_either()}."
+        )
     here = [name for name in AUTOENCODERS if state_of(find(name), setup.weights) != "missing"]
     name = named or (wanted[0] if wanted else next(iter(here), None))
     if name is None or name not in here:
@@ -137,7 +139,7 @@ def _classifier(trained: Installed) -> "nn.Module":
 
     backbone = _config(trained).get("backbone")
     if backbone not in BACKBONES:
-        raise WeightsError(f"{CLASSIFIER} holds a {backbone!r}, which is none of {', '.join(BACKBONES)}.")
+        raise WeightsError(f"{CLASSIFIER} holds a {backbone!r}, not one of {', '.join(BACKBONES)}.")
     network = classifier(str(backbone))
     prefix = "classifier."
     tensors = tensors_of(trained.file("model.safetensors"), CLASSIFIER)

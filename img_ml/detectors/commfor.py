@@ -75,7 +75,7 @@ def network_of(weights: Installed) -> tuple["nn.Module", Preprocessing]:
             raise ValueError(f"its patches are of {config['patch_size']} pixels")
         network = architecture(model_size, side)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"{path} describes no network of Community Forensics: {error}") from error
+        raise WeightsError(f"{path} does not describe a network of Community Forensics: {error}") from error
     tensors = tensors_of(weights.file("model.safetensors"), name)
     for key in tensors:
         if not key.startswith(PREFIX):

@@ -55,7 +55,9 @@ def _held_out(weights: Installed, members: int) -> Mapping[str, int]:
         told = json.loads(weights.data("config.json"))["held_out"]
         found = {str(source): int(member) for source, member in told.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WeightsError(f"The config.json of {weights.record.name} says not what was held out: {error}") from error
+        raise WeightsError(
+            f"The config.json of {weights.record.name} does not say what was held out: {error}"
+        ) from error
     if not all(0 <= member < members for member in found.values()):
         raise WeightsError(f"The config.json of {weights.record.name} names members that the graph lacks.")
     return found

@@ -64,7 +64,7 @@ def network_of(weights: Installed) -> "ResidualGhostNet":
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"The config.json of {weights.record.name} names no backbone: {error}") from error
     if backbone not in BACKBONES:
-        raise WeightsError(f"{weights.record.name} holds a {backbone!r}, which is none of {', '.join(BACKBONES)}.")
+        raise WeightsError(f"{weights.record.name} holds a {backbone!r}, not one of {', '.join(BACKBONES)}.")
     network = ResidualGhostNet(backbone)
     fill(network, tensors_of(weights.file("model.safetensors"), weights.record.name), weights.record.name)
     return network.eval().requires_grad_(False)

@@ -97,7 +97,7 @@ def network_of(weights: Installed) -> tuple["SaturationCNN", int]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"{path} names no saturation and side: {error}") from error
     if factor < 0 or side < SMALLEST_SIDE:
-        raise WeightsError(f"{path} describes no network: saturation {factor}, crops of {side} pixels.")
+        raise WeightsError(f"{path} does not describe a network: saturation {factor}, crops of {side} pixels.")
     network = SaturationCNN(factor)
     fill(network, tensors_of(weights.file("model.safetensors"), name), name)
     return network.eval().requires_grad_(False), side

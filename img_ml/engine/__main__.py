@@ -8,7 +8,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from img_ml.command import data_console, told_errors
+from forensics.settings import load as load_settings
+from img_ml.command import data_console, run_command, told_errors
 from img_ml.engine.device import GIB, choose_device, memory_of
 from img_ml.engine.memory_plan import Plan, demands, described, plan
 from img_ml.profiles import load_profile
@@ -41,7 +42,7 @@ def show(
     With --memory no device is looked at.
     """
     with told_errors(talk):
-        settings = ImgMlSettings()
+        settings = load_settings(ImgMlSettings)
         if memory is None:
             memory = memory_of(choose_device(settings.device), settings.device_memory)
         demanded = demands(load_profile(profile, settings.model_dir), low_precision=not float32)
@@ -79,4 +80,4 @@ def told(size: int) -> str:
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from forensics.errors import DeviceError
+
 Compile = Literal["off", "compile", "graphs"]
 GIB = 1 << 30
 
@@ -18,11 +20,20 @@ class DeviceUse:
 
 
 def choose_device(wanted: str = "auto") -> str:
-    """The device string for torch: `wanted` itself, or for "auto" the first of cuda, mps, cpu that is there."""
-    if wanted != "auto":
+    """The device string for torch: `wanted` itself, or for "auto" the first of cuda, mps, cpu that is there.
+
+    DeviceError where a device is wanted that is not there.
+    """
+    if wanted == "cpu":
         return wanted
     import torch
 
+    if wanted != "auto":
+        kind = wanted.partition(":")[0]
+        here = torch.backends.mps.is_available() if kind == "mps" else torch.cuda.is_available()
+        if not here:
+            raise DeviceError(f"IMG_ML_DEVICE is {wanted}, but torch finds no {kind} device: choose cpu or auto.")
+        return wanted
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"

@@ -12,6 +12,7 @@ from pathlib import Path
 from forensics.examine import Examined, examine
 from forensics.registry import Detector, Registered, Setup, get
 from forensics.types import Evidence, ImageSample, Measured, Signal
+from img_ml.engine.abilities import FollowsDevice
 from img_ml.engine.device import DeviceUse, choose_device, hold_to, memory_of
 from img_ml.engine.loaded import Finish, Learned
 from img_ml.engine.memory_plan import Placed, Plan, demands, plan
@@ -106,7 +107,7 @@ def _loaded(
         setup = Setup(weights, own, profile.tier, profile.options.get(name, {}))
         one = Learned(entry, setup, _refusal(plan, placed))
         found.append(one)
-        module = getattr(one.detector, "module", None)
+        module = one.detector.module if isinstance(one.detector, FollowsDevice) else None
         turns = module is not None and placed is not None and placed.place == "takes turns"
         _configure(one.detector, placed.micro_batch if placed is not None else use.views, use, turns=turns)
         if module is not None and turns:
@@ -125,7 +126,6 @@ def _refusal(plan: Plan, placed: Placed | None) -> str:
 
 
 def _configure(detector: Detector | None, micro_batch: int, use: DeviceUse, *, turns: bool) -> None:
-    follow = getattr(detector, "follow", None)
-    if follow is not None:
+    if isinstance(detector, FollowsDevice):
         # What is recorded reads the weights from where they were.
-        follow(micro_batch, "off" if turns and use.compiled == "graphs" else use.compiled)
+        detector.follow(micro_batch, "off" if turns and use.compiled == "graphs" else use.compiled)

@@ -3,14 +3,12 @@
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
 
 from forensics.errors import ImgMlError
 from forensics.examine import checked
 from forensics.registry import Detector, Registered, Setup
 from forensics.types import Heatmap, ImageSample, Signal, Skipped
-
-Finish = Callable[[], list[Signal]]
+from img_ml.engine.abilities import DrawsMap, Finish, HoldsOut, MarksWeights, StartsEarly
 
 # So many calls that went well under a remembered limit, and twice as much is tried: memory that somebody else had taken
 # is used again, and where it stays taken, one failed call in so many costs next to nothing.
@@ -41,7 +39,7 @@ class Learned:
     @property
     def mark(self) -> str:
         """The beginning of the hash of its weights, empty where there is none."""
-        return str(getattr(self.detector, "weights_sha256", ""))[:16]
+        return self.detector.weights_sha256[:16] if isinstance(self.detector, MarksWeights) else ""
 
     def signals(self, samples: Sequence[ImageSample | None]) -> list[Signal]:
         """One signal per sample, in order; an image that makes its batch fail fails alone."""
@@ -53,26 +51,24 @@ class Learned:
     @property
     def held_out(self) -> Mapping[str, int]:
         """By the mark of a source that it learned from, the member that did not; empty for other detectors."""
-        found: Mapping[str, int] = getattr(self.detector, "held_out", {})
-        return found
+        return self.detector.held_out if isinstance(self.detector, HoldsOut) else {}
 
     def located(self, sample: ImageSample) -> Heatmap | None:
         """The map that the detector draws when it is asked to; None where it draws none, or fails."""
-        locate: Any = getattr(self.detector, "locate", None)
         try:
-            return None if locate is None else locate(sample)
+            return self.detector.locate(sample) if isinstance(self.detector, DrawsMap) else None
         except Exception:  # noqa: BLE001 - the boundary: a picture for people, without which the verdict stands
             return None
 
     def started(self, samples: Sequence[ImageSample | None]) -> Finish:
         """The same in two steps, where the detector can: the device is given the work, the result waits for it."""
-        begin: Any = getattr(self.detector, "started", None)
-        if begin is None or self.present is not None or self._most is not None:
+        detector = self.detector
+        if not isinstance(detector, StartsEarly) or self.present is not None or self._most is not None:
             signals = self.signals(samples)
             return lambda: signals
         present = self._with_pixels(samples)
         try:
-            finish: Finish = begin(present)
+            finish = detector.started(present)
         except Exception:  # noqa: BLE001 - the boundary: once more, carefully
             return lambda: self.signals(samples)
 

@@ -241,7 +241,7 @@ def published(path: Path) -> Preprocessing:
         content = json.loads(path.read_text(encoding="utf-8"))
         return _preprocessing(content)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"{path} describes no preprocessing that is known here: {error}") from error
+        raise WeightsError(f"{path} does not describe a known preprocessing: {error}") from error
 
 
 def _preprocessing(content: Mapping[str, Any]) -> Preprocessing:

@@ -121,7 +121,7 @@ class ImageAIGCDetectorRefiner(Refiner):
             return Path(hf_hub_download(self.model_repo, self.model_filename))
         except Exception as error:
             told = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise WeightsError(f"{self.model_filename} of {self.model_repo} cannot be had: {told}") from error
+            raise WeightsError(f"{self.model_filename} of {self.model_repo} cannot be downloaded: {told}") from error
 
 
 def embedding_of(value: object, dimension: int) -> NDArray[np.float32] | None:

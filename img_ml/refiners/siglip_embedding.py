@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from forensics.errors import JobError
 from forensics.reading.decode import decode
+from forensics.settings import load as load_settings
 from forensics.types import ImageSample
 from img_ml.refiners.framework import Record
 from img_ml.refiners.refiner import Refiner
@@ -88,7 +89,7 @@ class ImageSigLIPEmbeddingRefiner(Refiner):
         from img_ml.engine.device import choose_device
         from img_ml.settings import ImgMlSettings
 
-        weights = Path(self.weights_dir) if self.weights_dir else ImgMlSettings().weights_dir
+        weights = Path(self.weights_dir) if self.weights_dir else load_settings(ImgMlSettings).weights_dir
         return SiglipEmbedder(
             find_siglip(self.model_name, weights),
             choose_device(self.device),

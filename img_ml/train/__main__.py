@@ -2,6 +2,7 @@
 
 import typer
 
+from img_ml.command import run_command
 from img_ml.train.commands import siglip2
 from img_ml.train.commands.aekl import aekl
 from img_ml.train.commands.autoencoder import autoencoder
@@ -33,4 +34,4 @@ app.command("upsampling_autoencoder")(upsampling_autoencoder)
 app.add_typer(siglip2.app, name="siglip2")
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

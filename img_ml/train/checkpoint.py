@@ -10,8 +10,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn, optim
 
+from forensics.errors import TrainingError
 from forensics.files import write_atomically
-from img_ml.data.dataset import DatasetError
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
@@ -71,17 +71,17 @@ def read_checkpoint(
     """Put network, its running mean and optimiser where the checkpoint left them; their progress, and the best
     state on the CPU.
 
-    Raises DatasetError where the file is no checkpoint of this training.
+    Raises DatasetError where the file is not a checkpoint of this training.
     """
     try:
         with safe_open(path, "pt") as file:
             state = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
     except (SafetensorError, OSError) as error:
-        raise DatasetError(f"{path} is no checkpoint: {error}. Delete it, or name another --checkpoint.") from error
+        raise TrainingError(f"{path} is not a checkpoint: {error}. Delete it, or name another --checkpoint.") from error
     if state.get("mark") != mark:
-        raise DatasetError(
-            f"{path} is of a training with other images or settings. Name another --checkpoint, or delete it."
+        raise TrainingError(
+            f"{path} belongs to a training with other images or settings. Name another --checkpoint, or delete it."
         )
     kept = json.loads(state["progress"])
     progress = Progress(**{**kept, "checks": tuple(Check(**check) for check in kept.get("checks", ()))})

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forensics.crops import CROP
-from forensics.errors import JobError
+from forensics.errors import DatasetError, JobError
 from forensics.reading.decode import decode
 from forensics.types import Pixels
 from img_ml.data import views as drawn
-from img_ml.data.dataset import DatasetError, Row
+from img_ml.data.dataset import Row
 from img_ml.data.folds import balanced_weights, watched
 from img_ml.data.high_frequencies import REACH, Differences, high_frequencies
 from img_ml.detectors._votes import part_of, resized

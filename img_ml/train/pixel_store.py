@@ -12,11 +12,10 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from forensics.errors import JobError
+from forensics.errors import DatasetError, JobError
 from forensics.files import write_atomically
 from forensics.reading.decode import decode
 from forensics.types import Pixels
-from img_ml.data.dataset import DatasetError
 
 # Of a larger image the middle is kept, for a dataset of whole photographs would fill the disk.
 MOST_SIDE = 512

@@ -12,7 +12,8 @@ from rich.table import Table
 
 from forensics.errors import WeightsError
 from forensics.registry import TIERS
-from img_ml.command import data_console, told_errors
+from forensics.settings import load as load_settings
+from img_ml.command import data_console, run_command, told_errors
 from img_ml.settings import ImgMlSettings
 from img_ml.weights.adopt import adopt
 from img_ml.weights.hub import download, remote_size
@@ -41,7 +42,7 @@ def show(
 ) -> None:
     """List every set of weights and whether it is here (by file sizes; `verify` reads every byte)."""
     with told_errors(talk):
-        folder = ImgMlSettings().weights_dir
+        folder = load_settings(ImgMlSettings).weights_dir
         states = {record.name: state_of(record, folder) for record in RECORDS}
     if as_json:
         rows = [{**_described(record), "state": states[record.name]} for record in RECORDS]
@@ -75,7 +76,7 @@ def pull(
     HF_HUB_OFFLINE are honoured. PyTorch checkpoints become safetensors; those that could run code are refused.
     """
     with told_errors(talk):
-        settings = ImgMlSettings()
+        settings = load_settings(ImgMlSettings)
         if source is not None:
             _adopt(names, source, settings)
             return
@@ -100,7 +101,7 @@ def pull(
 def verify(names: Names = None) -> None:
     """Read every byte and compare it with the lock file; all that is packaged or was pulled when no name is given."""
     with told_errors(talk):
-        folder = ImgMlSettings().weights_dir
+        folder = load_settings(ImgMlSettings).weights_dir
         locked = read_lock(folder)
         packaged = {
             name: one for name, one in read_lock(PACKAGED).items() if state_of(find(name), folder) == "packaged"
@@ -232,4 +233,4 @@ def _revision(record: WeightsRecord, locked: Mapping[str, LockedWeights]) -> str
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

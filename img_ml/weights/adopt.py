@@ -71,7 +71,7 @@ def check_safetensors(path: Path) -> None:
         with safe_open(path, "numpy") as opened:
             opened.keys()
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} is no safetensors file, or not a whole one: {error}") from error
+        raise WeightsError(f"{path} is not a complete safetensors file: {error}") from error
 
 
 def convert(source: Path, target: Path) -> None:
@@ -122,7 +122,7 @@ def apart(tensors: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
 
 def _state(content: Any, source: Path) -> Mapping[str, Any]:
     if not isinstance(content, Mapping):
-        raise WeightsError(f"{source} holds no state dict but a {type(content).__name__}.")
+        raise WeightsError(f"{source} holds a {type(content).__name__}, not a state dict.")
     for name in _INNER:
         if isinstance(content.get(name), Mapping):
             return _state(content[name], source)

@@ -153,7 +153,7 @@ def _downloaded(remote: _Remote, token: str | None, partial: Path) -> Path:
             http_get(remote.location, file, resume_size=done, headers=headers, expected_size=remote.size)
     if len(remote.etag) == _SHA256_DIGITS and file_sha256(path) != remote.etag:
         path.unlink()
-        raise WeightsError(f"{remote.name} did not arrive as the hub announced it; what came was deleted: pull again.")
+        raise WeightsError(f"{remote.name} does not match what the hub announced and was deleted: pull it again.")
     return path
 
 

@@ -372,7 +372,7 @@ def add(record: WeightsRecord) -> None:
     """Take a record of the user's own into the table; WeightsError where another one has that name."""
     known = {one.name: one for one in known_records()}
     if known.setdefault(record.name, record) != record:
-        raise WeightsError(f"There are other weights named {record.name!r}: choose another name.")
+        raise WeightsError(f"There are already weights named {record.name!r}: choose another name.")
     if record not in RECORDS:
         _added[record.name] = record
 

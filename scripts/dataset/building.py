@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from img_ml.data.dataset import SPLITS, DatasetError
+from forensics.errors import DatasetError
+from img_ml.data.dataset import SPLITS
 from scripts.dataset.discover import find_images
 from scripts.dataset.inventory import ImageFacts, take_inventory
 from scripts.dataset.layouts import read_layout

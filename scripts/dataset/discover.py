@@ -4,7 +4,8 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from img_ml.data.dataset import IMAGE_ENDINGS, DatasetError
+from forensics.errors import DatasetError
+from img_ml.data.dataset import IMAGE_ENDINGS
 
 _SYSTEM_FOLDERS = {"__MACOSX", "@eaDir"}
 

@@ -13,10 +13,9 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
-from forensics.errors import ImgMlError
+from forensics.errors import DatasetError, ImgMlError
 from forensics.reading.decode import decode
 from fusion.training.process_pool import process_pool
-from img_ml.data.dataset import DatasetError
 from scripts.dataset.encoding import Encoding, encoding_of
 
 THUMBNAIL = 16

@@ -10,8 +10,9 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from threadpoolctl import threadpool_limits
 
+from forensics.errors import DatasetError
 from fusion.evaluation.metrics import Ranking, estimate
-from img_ml.data.dataset import DatasetError, Row
+from img_ml.data.dataset import Row
 from scripts.dataset.inventory import ImageFacts
 
 # An AUC above this is a shortcut that a model would learn instead of the pixels.

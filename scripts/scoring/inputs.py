@@ -13,7 +13,7 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from img_ml.data.dataset import DatasetError
+from forensics.errors import DatasetError
 from scripts.dataset.discover import find_images
 
 Kind = Literal["images", "parquet", "csv"]
@@ -82,7 +82,7 @@ def read_listing(source: Path, column: str | None, out: Path) -> Listing:
         return _of_csv(source, column)
     if source.suffix.lower() == ".parquet":
         return _of_parquet(source.parent, [source], column)
-    raise DatasetError(f"{source} is no folder, and its name ends in neither .parquet nor .csv.")
+    raise DatasetError(f"{source} is not a folder, and its name does not end in .parquet or .csv.")
 
 
 def _of_folder(folder: Path, column: str | None, out: Path) -> Listing:
@@ -135,7 +135,7 @@ def _bytes_column(path: Path, schema: pa.Schema, wanted: str | None) -> str:
         if name in fitting:
             return fitting[name]
     if len(fitting) != 1:
-        raise DatasetError(f"It is not clear which column of {path} holds the images: {_told(fitting)}. Use --column.")
+        raise DatasetError(f"It is unclear which column of {path} holds the images: {_told(fitting)}. Use --column.")
     return next(iter(fitting.values()))
 
 
@@ -165,7 +165,7 @@ def _of_csv(path: Path, column: str | None) -> Listing:
             chosen = _csv_column(path, reader.fieldnames or (), column)
             values = [(record[chosen] or "").strip() for record in reader]
     except UnicodeDecodeError:
-        raise DatasetError(f"{path} is not a text in UTF-8: save it as CSV in UTF-8.") from None
+        raise DatasetError(f"{path} is not UTF-8 text: save it as CSV in UTF-8.") from None
     except csv.Error as error:
         raise DatasetError(f"{path} cannot be read: {error}.") from None
     if not values:

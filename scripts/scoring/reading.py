@@ -82,7 +82,7 @@ async def bytes_of(source: Source, fetcher: Fetcher, max_bytes: int) -> bytes:
 def _of_file(path: Path, max_bytes: int) -> bytes:
     try:
         if path.exists() and not path.is_file():  # a device may have no end
-            raise FetchFailedError("The path leads to no file.")
+            raise FetchFailedError("The path does not lead to a file.")
         with path.open("rb") as file:
             return file.read(max_bytes + 1)
     except (OSError, ValueError) as error:

@@ -73,4 +73,4 @@ def test_a_graph_without_what_was_held_out_is_told(graph: Path, dataset: Path, c
     graph.with_name("config.json").write_text(content, encoding="utf-8")
     done = CliRunner().invoke(app, ["--dataset", str(dataset), f"one={graph}"])
     assert done.exit_code == 2
-    assert "says not what was held out" in done.output.replace("\n", " ")
+    assert "does not say what was held out" in done.output.replace("\n", " ")

@@ -28,7 +28,7 @@ def test_members_and_ensemble_stand_in_one_table(dataset: Path, monkeypatch: pyt
     monkeypatch.setenv("IMG_ML_DEVICE", "cpu")
     untrained = CliRunner().invoke(app, [str(dataset)])
     assert untrained.exit_code == 2
-    assert "None of the members is trained" in untrained.stderr
+    assert "No member has been trained" in untrained.stderr
     for name in ("resnet_ft", "resnet_hf"):
         TINY[name](weights)
     path = dataset.parent / "votes.json"

@@ -143,7 +143,7 @@ def test_a_redis_that_is_called_a_cluster_and_is_none_is_refused_with_a_sentence
     url = redis_server.url.replace("redis://", "redis+cluster://").removesuffix("/0")
     names = {"WORKER_STREAM": "{a}:jobs", "WORKER_RESULTS": "{a}:results"}
     ended = run("worker", REDIS_URL=url, **names)
-    assert (ended.returncode, "Redis is no cluster" in ended.stderr) == (2, True), ended.stderr
+    assert (ended.returncode, "Redis is not a cluster" in ended.stderr) == (2, True), ended.stderr
     assert "Traceback" not in ended.stderr
 
 

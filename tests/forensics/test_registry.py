@@ -56,11 +56,11 @@ def test_a_typo_gets_a_hint() -> None:
 @pytest.mark.parametrize(
     ("number", "high", "accuracy", "told"),
     [
-        ("other_number", 1, 0.6, "'other_number', which is no probability of it"),
-        ("some_number", 2, 0.6, "'some_number', which is no probability of it"),
-        ("some_number", 1, 0.5, "lies between 0.5 and 0.9"),
-        ("some_number", 1, 0.9, "lies between 0.5 and 0.9"),
-        ("some_number", 1, float("nan"), "lies between 0.5 and 0.9"),
+        ("other_number", 1, 0.6, "'other_number', which it does not declare as a probability"),
+        ("some_number", 2, 0.6, "'some_number', which it does not declare as a probability"),
+        ("some_number", 1, 0.5, "must be between 0.5 and 0.9"),
+        ("some_number", 1, 0.9, "must be between 0.5 and 0.9"),
+        ("some_number", 1, float("nan"), "must be between 0.5 and 0.9"),
     ],
 )
 def test_a_prior_that_cannot_be_weighed_is_refused(number: str, high: float, accuracy: float, told: str) -> None:

@@ -35,7 +35,7 @@ async def check_access(url: str, queues: Sequence[StreamNames]) -> None:
         raise StartError(f"The user of REDIS_URL may not do what a worker must: {error}.") from None
     except RedisClusterException as error:
         if "Cluster mode is not enabled" in str(error):
-            raise StartError("Redis is no cluster: write REDIS_URL as redis:// or rediss://.") from None
+            raise StartError("Redis is not a cluster: write REDIS_URL as redis:// or rediss://.") from None
         _log.warning("redis does not answer yet", error=str(error))
     except REDIS_IS_AWAY as error:
         _log.warning("redis does not answer yet", error=str(error))

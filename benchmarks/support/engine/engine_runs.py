@@ -16,6 +16,7 @@ from benchmarks.support.engine.device_clock import busy_share, forget_peak, peak
 from benchmarks.support.engine.one_at_a_time import PLAIN
 from forensics.examine import Examined, examine
 from forensics.types import ImageSample
+from img_ml.engine.abilities import FollowsDevice
 from img_ml.engine.device import Compile
 from img_ml.engine.engine import Engine
 from img_ml.engine.loaded import Learned
@@ -97,10 +98,9 @@ def _alone(one: Learned, samples: Sequence[ImageSample], device: str) -> float:
 def _follow(engine: Engine, mode: Compile) -> None:
     for one in engine.loaded:
         placed = engine.plan.of(one.name)
-        follow = getattr(one.detector, "follow", None)
-        if follow is not None and placed is not None:
+        if isinstance(one.detector, FollowsDevice) and placed is not None:
             turns = placed.place == "takes turns"
-            follow(placed.micro_batch, "off" if turns and mode == "graphs" else mode)
+            one.detector.follow(placed.micro_batch, "off" if turns and mode == "graphs" else mode)
 
 
 def _bare(one: Learned, samples: Sequence[ImageSample], device: str) -> float:

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from forensics.errors import UsageError
 from forensics.files import write_atomically
-from img_ml.data.dataset import DatasetError, Row
+from img_ml.data.dataset import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Kept:
             path.write_text(json.dumps({"asked": asked}) + "\n", encoding="utf-8")
         first, *rest = path.read_text(encoding="utf-8").splitlines(keepends=True) or ["null"]
         if first != json.dumps({"asked": asked}) + "\n":
-            raise DatasetError(f"{path} holds other measurements than these: name another file.")
+            raise UsageError(f"{path} holds other measurements than these: name another file.")
         # A line that a killed run left unfinished is measured again.
         self._lines = dict(json.loads(line) for line in rest if line.endswith("\n"))
         whole = [first, *(line for line in rest if line.endswith("\n"))]

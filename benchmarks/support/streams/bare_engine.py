@@ -25,11 +25,12 @@ def work(folder: Path, batch: int, images: int, taken: Any, done: Any, ready: Ba
     """One process: batches until all images are taken; `done` counts finished images."""
     from forensics.examine import Examined, examine
     from forensics.reading.decode import decode
+    from forensics.settings import load as load_settings
     from fusion.judge import load_judge
     from fusion.settings import FusionSettings
     from img_ml.settings import ImgMlSettings
 
-    judge = load_judge(ImgMlSettings(), FusionSettings())
+    judge = load_judge(load_settings(ImgMlSettings), load_settings(FusionSettings))
     files = [content for _, content in read(folder)]
     ready.wait()
     for first in _batches(taken, batch, images):

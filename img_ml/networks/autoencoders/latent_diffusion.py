@@ -37,14 +37,14 @@ def load_autoencoder(folder: Path, name: str) -> "AutoencoderKL":
                 torch_dtype=torch.float32,
             )
     except Exception as error:
-        raise WeightsError(f"{name} holds no AutoencoderKL of diffusers: {first_line(error)}") from error
+        raise WeightsError(f"{name} does not hold an AutoencoderKL of diffusers: {first_line(error)}") from error
     for problem, key in (("lacks", "missing_keys"), ("has", "unexpected_keys")):
         if told[key]:
             end = "" if problem == "lacks" else ", which is none of this network's"
             raise WeightsError(f"{name} {problem} the tensor {min(told[key])}{end}.")
     network: AutoencoderKL = loaded
     if network.config["in_channels"] != 3 or network.config["out_channels"] != 3:
-        raise WeightsError(f"{name} is an autoencoder of other images than RGB.")
+        raise WeightsError(f"{name} is not an autoencoder of RGB images.")
     return network.eval().requires_grad_(False)
 
 

@@ -285,7 +285,7 @@ def load_upsampling_autoencoder(folder: Path) -> UpsamplingAutoencoder:
         told = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         network = UpsamplingAutoencoder(_design({key: told[key] for key in asdict(Design())}))
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise WeightsError(f"{folder / CONFIG} describes no upsampling autoencoder: {error!r}.") from error
+        raise WeightsError(f"{folder / CONFIG} does not describe an upsampling autoencoder: {error!r}.") from error
     fill(network, tensors_of(folder / TENSORS, str(folder)), str(folder))
     return network.eval().requires_grad_(False)
 

@@ -51,7 +51,7 @@ def sizes_of(shapes: Shapes) -> Sizes:
     name = f"clip_model.visual.transformer.resblocks.{adapters[0]}.forgery_aware_adapter.first_conv_layer.weight"
     grid = math.isqrt(places - 1)
     if grid * grid != places - 1 or grid % 2:
-        raise WeightsError(f"The weights are for {places - 1} patches, which make no square of an even side.")
+        raise WeightsError(f"The weights are for {places - 1} patches, which do not form a square with an even side.")
     return Sizes(
         vision_width=width,
         vision_layers=_layers(shapes, "clip_model.visual.transformer.resblocks."),

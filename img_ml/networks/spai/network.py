@@ -59,7 +59,7 @@ def spai_of(tensors: Mapping[str, Tensor], name: str) -> Spai:
     try:
         sizes = sizes_of(used)
     except (KeyError, ValueError) as error:
-        raise WeightsError(f"{name} are no weights of SPAI: {_told(error)}") from None
+        raise WeightsError(f"{name} are not weights of SPAI: {_told(error)}") from None
     _check(sizes.vit, name)
     network = Spai(sizes)
     fill(network, used, name)
@@ -72,7 +72,7 @@ def load_backbone(tensors: Mapping[str, Tensor], backbone: Backbone, name: str) 
     try:
         found = vit_sizes_of(own)
     except (KeyError, ValueError) as error:
-        raise WeightsError(f"{name} holds no backbone of masked-frequency modelling: {_told(error)}") from None
+        raise WeightsError(f"{name} does not hold a backbone of masked-frequency modelling: {_told(error)}") from None
     if found != backbone.sizes:
         raise WeightsError(f"{name} holds a backbone of {found}, and the settings ask for {backbone.sizes}.")
     fill(backbone, own, name)
@@ -98,7 +98,7 @@ def _check_version(tensors: Mapping[str, Tensor], *, is_theirs: bool, name: str)
 
 def _check(sizes: VitSizes, name: str) -> None:
     if sizes.width % 64 or sizes.depth == 0:
-        raise WeightsError(f"{name} holds a backbone of {sizes}, which is none that SPAI is built on.")
+        raise WeightsError(f"{name} holds a backbone of {sizes}, which SPAI is not built on.")
 
 
 def _told(error: Exception) -> str:

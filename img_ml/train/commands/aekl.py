@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from img_ml.data.dataset import DatasetError
+from forensics.errors import UsageError
+from forensics.settings import load as load_settings
 from img_ml.detectors.aekl import MULTIPLE, SIDE
 from img_ml.settings import ImgMlSettings
 from img_ml.train.commands import shared as command
@@ -44,7 +45,7 @@ def aekl(
     """
 
     def recipe() -> "Recipe":
-        return _recipe(autoencoder, backbone, side, ImgMlSettings().weights_dir)
+        return _recipe(autoencoder, backbone, side, load_settings(ImgMlSettings).weights_dir)
 
     plan = Plan(
         steps=steps, batch=batch, learning_rate=learning_rate, check_every=check_every, patience=patience, seed=seed
@@ -64,9 +65,9 @@ def _recipe(given: Path | None, backbone: str, side: int, weights: Path) -> "Rec
     from img_ml.weights.table import find
 
     if backbone not in BACKBONES:
-        raise DatasetError(f"There is no backbone {backbone!r}: choose one of {', '.join(BACKBONES)}.")
+        raise UsageError(f"There is no backbone {backbone!r}: choose one of {', '.join(BACKBONES)}.")
     if side % MULTIPLE or not MULTIPLE <= side <= MOST_SIDE:
-        raise DatasetError(f"--side is {side}: choose a multiple of {MULTIPLE} from {MULTIPLE} to {MOST_SIDE}.")
+        raise UsageError(f"--side is {side}: choose a multiple of {MULTIPLE} from {MULTIPLE} to {MOST_SIDE}.")
     if given is not None:
         adopt_autoencoder(given, weights)
     here = [name for name in AUTOENCODERS if state_of(find(name), weights) != "missing"]

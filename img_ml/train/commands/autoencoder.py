@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from forensics.crops import CROP
+from forensics.errors import UsageError
 from img_ml.command import told_errors
-from img_ml.data.dataset import DatasetError, read_dataset
+from img_ml.data.dataset import read_dataset
 from img_ml.train.commands import shared as command
 from img_ml.train.plan import Plan
 
@@ -37,9 +38,9 @@ def autoencoder(
     talk = command.talk_console()
     with told_errors(talk):
         if side % _MULTIPLE or not 32 <= side <= CROP:
-            raise DatasetError(f"--side is {side}: choose a multiple of {_MULTIPLE} from 32 to {CROP}.")
+            raise UsageError(f"--side is {side}: choose a multiple of {_MULTIPLE} from 32 to {CROP}.")
         if width % _MULTIPLE or not _MULTIPLE <= width <= 256:
-            raise DatasetError(f"--width is {width}: choose a multiple of {_MULTIPLE} from {_MULTIPLE} to 256.")
+            raise UsageError(f"--width is {width}: choose a multiple of {_MULTIPLE} from {_MULTIPLE} to 256.")
         rows = read_dataset(dataset)
         from img_ml.train.autoencoders.latent_diffusion import Shape, train_autoencoder
 

@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
+from forensics.errors import UsageError
+from forensics.settings import load as load_settings
 from img_ml.command import told_errors
-from img_ml.data.dataset import DatasetError, read_datasets
+from img_ml.data.dataset import read_datasets
 from img_ml.settings import ImgMlSettings
 from img_ml.train.commands import shared as command
 from img_ml.train.plan import Plan
@@ -67,9 +69,9 @@ def crop_network(
         from img_ml.train.crossfit.small_networks import design_of
 
         design = design_of(network, front, start, stages, side)
-        settings = ImgMlSettings()
+        settings = load_settings(ImgMlSettings)
         if out is None and design.name != "crop_network":
-            raise DatasetError(f"No detector loads {design.name}: say where its weights shall lie by --out FOLDER.")
+            raise UsageError(f"No detector loads {design.name}: name a folder for its weights with --out.")
         plan = _plan(steps, minutes, batch, learning_rate, check_every, patience, seed)
         rows, more = read_datasets(dataset), read_extra(extra) if extra else []
         folder = checkpoint or Path("trained") / design.name

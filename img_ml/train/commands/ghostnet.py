@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from img_ml.data.dataset import DatasetError
+from forensics.errors import UsageError
 from img_ml.train.commands import shared as command
 from img_ml.train.plan import Plan
 
@@ -35,7 +35,7 @@ def ghostnet(
         from img_ml.train.recipe import Recipe
 
         if backbone not in BACKBONES:
-            raise DatasetError(f"There is no backbone {backbone!r}: choose one of {', '.join(BACKBONES)}.")
+            raise UsageError(f"There is no backbone {backbone!r}: choose one of {', '.join(BACKBONES)}.")
         return Recipe("ghostnet", ResidualGhostNet(backbone), {"backbone": backbone})
 
     plan = Plan(

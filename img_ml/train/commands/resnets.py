@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from img_ml.data.dataset import DatasetError
+from forensics.errors import UsageError
+from forensics.settings import load as load_settings
 from img_ml.settings import ImgMlSettings
 from img_ml.train.commands import shared as command
 from img_ml.train.plan import Plan
@@ -105,9 +106,9 @@ def _network(sees: "Sees", start: str, width: int) -> tuple["ResNet18", str]:
     from img_ml.networks.resnet import ResNet18
 
     if start not in (AUTO, SCRATCH, *STARTS):
-        raise DatasetError(f"There is no start {start!r}: choose {AUTO}, {SCRATCH}, {' or '.join(STARTS)}.")
+        raise UsageError(f"There is no start {start!r}: choose {AUTO}, {SCRATCH}, {' or '.join(STARTS)}.")
     network = ResNet18(sees, width)
-    weights = ImgMlSettings().weights_dir
+    weights = load_settings(ImgMlSettings).weights_dir
     began = _installed(weights) if start == AUTO and width == _FULL_WIDTH else SCRATCH if start == AUTO else start
     talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
     if began == SCRATCH:
@@ -136,4 +137,4 @@ def _take_over(network: "ResNet18", name: str, weights: Path) -> None:
     try:
         network.start_from(tensors_of(published.file("model.safetensors"), name))
     except ValueError as error:
-        raise DatasetError(f"{name} cannot be started from: {error}. Take --width 64, or --start scratch.") from error
+        raise UsageError(f"{name} cannot be the start:  {error}. Use --width 64 or --start scratch.") from error

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from forensics.crops import CROP
+from forensics.errors import UsageError
 from forensics.files import write_atomically
 from img_ml.command import told_errors
-from img_ml.data.dataset import DatasetError, read_dataset
+from img_ml.data.dataset import read_dataset
 from img_ml.train.commands import shared as command
 from img_ml.train.plan import Plan
 
@@ -69,9 +70,9 @@ def _recipe(factor: int, side: int, seed: int) -> "Recipe":
     from img_ml.train.recipe import Recipe
 
     if factor not in FACTORS:
-        raise DatasetError(f"--saturation is {factor}: choose one of {', '.join(map(str, FACTORS))}.")
+        raise UsageError(f"--saturation is {factor}: choose one of {', '.join(map(str, FACTORS))}.")
     if not SMALLEST_SIDE <= side <= CROP:
-        raise DatasetError(f"--side is {side}: choose {SMALLEST_SIDE} to {CROP} pixels.")
+        raise UsageError(f"--side is {side}: choose {SMALLEST_SIDE} to {CROP} pixels.")
     # All begin with the same weights, whatever was drawn before.
     torch.manual_seed(seed)
     facts = {"saturation": factor, "side": side}

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from forensics.errors import DatasetError
+from forensics.settings import load as load_settings
 from img_ml.command import data_console, told_errors
-from img_ml.data.dataset import DatasetError, Row, read_dataset
+from img_ml.data.dataset import Row, read_dataset
 from img_ml.settings import ImgMlSettings
 from img_ml.train.plan import Plan
 
@@ -63,7 +65,7 @@ def place_of(network: str, checkpoint: Path | None, threads: int | None) -> "Pla
     from img_ml.engine.device import choose_device
     from img_ml.train.recipe import Place
 
-    settings = ImgMlSettings()
+    settings = load_settings(ImgMlSettings)
     kept = checkpoint or Path("trained") / f"{network}.checkpoint.safetensors"
     return Place(settings.weights_dir, kept, choose_device(settings.device), threads or os.cpu_count() or 1)
 
@@ -103,5 +105,5 @@ def run_compared(
 
 def _both_classes(rows: Sequence[Row]) -> Sequence[Row]:
     if {row.label for row in rows if row.split != "test"} != {0, 1}:
-        raise DatasetError("Training needs images of both labels outside of test.")
+        raise DatasetError("Training needs images of both labels outside the test split.")
     return rows

@@ -12,8 +12,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from forensics.errors import DatasetError, UsageError
+from forensics.settings import load as load_settings
 from img_ml.command import data_console, told_errors
-from img_ml.data.dataset import SPLITS, DatasetError, Row, read_dataset
+from img_ml.data.dataset import SPLITS, Row, read_dataset
 from img_ml.settings import ImgMlSettings
 
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ def extract_embeddings(
     """
     with told_errors(talk):
         rows = _rows(real_images_dir, ai_images_dir, dataset, (max_real, max_ai), seed)
-        settings = ImgMlSettings()
+        settings = load_settings(ImgMlSettings)
         from img_ml.detectors._siglip_embedder import SiglipEmbedder
         from img_ml.detectors._siglip_source import find_siglip
         from img_ml.engine.device import choose_device
@@ -115,7 +117,7 @@ def train(
 ) -> None:
     """Train the classifier, early stopped by the AUC on the val split or on held-out sources; test is not looked at."""
     with told_errors(talk):
-        settings = ImgMlSettings()
+        settings = load_settings(ImgMlSettings)
         from img_ml.engine.device import choose_device
         from img_ml.train.embeddings.classifier_file import (
             SUFFIXES,
@@ -139,7 +141,7 @@ def train(
             seed=seed,
         )
         if output_path.suffix not in SUFFIXES:
-            raise DatasetError(f"--output_path {output_path} ends in none of {', '.join(SUFFIXES)}.")
+            raise UsageError(f"--output_path {output_path} must end in one of {', '.join(SUFFIXES)}.")
         embeddings = read_embeddings(embeddings_dir)
         if install:
             check_installable(embeddings.origin)
@@ -192,7 +194,7 @@ def hard_mining(
     """
     with told_errors(talk):
         if threshold_low > threshold_high:
-            raise DatasetError("--threshold_low is above --threshold_high.")
+            raise UsageError("--threshold_low is above --threshold_high.")
         from img_ml.train.embeddings.classifier_scores import hard
         from img_ml.train.embeddings.folder import read_embeddings, write_embeddings
 
@@ -213,7 +215,7 @@ def _rows(
     if dataset is not None and real is None and ai is None:
         return read_dataset(dataset)
     if dataset is not None or real is None or ai is None:
-        raise DatasetError("Name both --real_images_dir and --ai_images_dir, or --dataset alone.")
+        raise UsageError("Name both --real_images_dir and --ai_images_dir, or --dataset alone.")
     from img_ml.train.embeddings.extract import rows_of_folders
 
     return rows_of_folders(real, ai, *most, seed)
@@ -222,13 +224,13 @@ def _rows(
 def _sizes(told: str) -> tuple[int, ...]:
     sizes = [part.strip() for part in told.replace(" ", ",").split(",") if part.strip()]
     if not sizes or not all(part.isdigit() and int(part) > 0 for part in sizes):
-        raise DatasetError(f"--hidden_dims is {told!r}: write sizes with commas between, as 512,128.")
+        raise UsageError(f"--hidden_dims is {told!r}: write sizes separated by commas, such as 512,128.")
     return tuple(int(part) for part in sizes)
 
 
 def _loss(told: str) -> "Loss":
     if told not in ("bce", "focal"):
-        raise DatasetError(f"--loss is {told!r}: choose bce or focal.")
+        raise UsageError(f"--loss is {told!r}: choose bce or focal.")
     return "focal" if told == "focal" else "bce"
 
 
@@ -251,7 +253,7 @@ def _of_split(folders: Sequence[Path], split: str, preferred: str) -> "Embedding
 
     embeddings = read_embeddings(folders)
     if split not in ("", "all", *SPLITS):
-        raise DatasetError(f"--split is {split!r}: choose one of {', '.join(SPLITS)} or all.")
+        raise UsageError(f"--split is {split!r}: choose one of {', '.join(SPLITS)} or all.")
     wanted = split or (preferred if (embeddings.splits == preferred).any() else "all")
     chosen = embeddings if wanted == "all" else embeddings.where(embeddings.splits == wanted)
     if not len(chosen.labels):
@@ -274,6 +276,6 @@ def _scores(model_path: Path, embeddings: "Embeddings") -> "Scores":
         raise DatasetError(
             f"{model_path} is for embeddings of {dimension} numbers, not of {embeddings.values.shape[1]}."
         )
-    network = filled(tensors, model_path.name, dimension, hidden).to(choose_device(ImgMlSettings().device))
+    network = filled(tensors, model_path.name, dimension, hidden).to(choose_device(load_settings(ImgMlSettings).device))
     found: Scores = torch.sigmoid(logits_of(network, embeddings.values).double()).numpy()
     return found

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from forensics.errors import UsageError
+from forensics.settings import load as load_settings
 from img_ml.command import told_errors
-from img_ml.data.dataset import DatasetError, read_rows
+from img_ml.data.dataset import read_rows
 from img_ml.train.commands import shared as command
 from img_ml.train.plan import Plan
 
@@ -72,9 +74,9 @@ def upsampling_autoencoder(
     talk = command.talk_console()
     with told_errors(talk):
         if factor not in _LATENTS or side % factor:
-            raise DatasetError(f"--factor is {factor} and --side {side}: choose 4 or 8, and a multiple of it as side.")
+            raise UsageError(f"--factor is {factor} and --side {side}: choose 4 or 8, and a multiple of it as side.")
         if kind is Kind.vq and (latents or 0) % 4:
-            raise DatasetError(f"--latents is {latents}: kind vq divides them into 4 groups, choose a multiple of 4.")
+            raise UsageError(f"--latents is {latents}: kind vq divides them into 4 groups, choose a multiple of 4.")
         rows = [row for path in dataset or [command.DATASET] for row in read_rows(path)]
         from img_ml.engine.device import choose_device
         from img_ml.networks.autoencoders.upsampling import Design
@@ -91,7 +93,7 @@ def upsampling_autoencoder(
             adversarial=adversarial,
         )
         folder = out / design.name
-        device = choose_device(ImgMlSettings().device)
+        device = choose_device(load_settings(ImgMlSettings).device)
         place = Workplace(
             folder, folder / "checkpoint.safetensors", device, threads or os.cpu_count() or 1, begin_with, bfloat16
         )

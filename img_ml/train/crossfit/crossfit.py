@@ -9,8 +9,9 @@ from rich.console import Console
 from safetensors.torch import save
 from torch import Tensor
 
+from forensics.errors import UsageError
 from forensics.files import write_atomically
-from img_ml.data.dataset import DatasetError, Row
+from img_ml.data.dataset import Row
 from img_ml.networks.position_logits import PositionLogits
 from img_ml.train.crossfit.members import Workplace, checkpoint_of, train_members
 from img_ml.train.crossfit.onnx_export import exported
@@ -48,7 +49,7 @@ def crossfit(
     usable = [row for row in rows if row.split != "test"]
     added = {row.path for fold in folds for row in fold.extra}
     if extra[0] and not added:
-        raise DatasetError("None of the extra images is of a source of train or val: --extra would change nothing.")
+        raise UsageError("None of the extra images is of a source of train or val: --extra would change nothing.")
     talk.print(
         f"{len(usable)} images of {len({row.source for row in usable})} sources for {members} members"
         + (f", and {len(added)} of {len(extra[0])} extra ones." if extra[0] else ".")

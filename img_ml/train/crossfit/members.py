@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from img_ml.data.dataset import DatasetError
+from forensics.errors import TrainingError
 from img_ml.parent_watch import end_with_parent
 from img_ml.train.augment import augmented
 from img_ml.train.crossfit.rows import Fold, with_extra
@@ -89,9 +89,9 @@ def train_members(
         try:
             return _finished(running, asked, stop)
         except BrokenProcessPool:
-            raise DatasetError(
-                "A member's process died, of too little memory perhaps. The same command goes on from what was kept; "
-                "--jobs 1 needs the least."
+            raise TrainingError(
+                "A member's process died, perhaps for lack of memory. The same command resumes from what was kept; "
+                "--jobs 1 needs the least memory."
             ) from None
         finally:
             # What still runs ends at its next step; a member that is done notices nothing.

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from img_ml.data.dataset import DatasetError, Row, read_rows
+from forensics.errors import DatasetError
+from img_ml.data.dataset import Row, read_rows
 from img_ml.data.folds import grouped_folds
 from img_ml.engine.held_out import source_mark
 from img_ml.train.examples import Division, Weigh, by_source
@@ -25,7 +26,7 @@ def read_extra(file: Path) -> list[Row]:
     """The rows of a CSV of extra images by AI, those of the test split left out; DatasetError for another label."""
     rows = [row for row in read_rows(file) if row.split != "test"]
     if any(row.label != 1 for row in rows):
-        raise DatasetError(f"{file} holds images that are not by AI: --extra takes label 1 alone.")
+        raise DatasetError(f"{file} holds images that are not labelled AI: --extra takes label 1 only.")
     return rows
 
 
@@ -39,7 +40,7 @@ def folds_of(rows: Sequence[Row], extra: Sequence[Row], members: int, seed: int)
     found = []
     for learned, watched in grouped_folds(label, source, seed, members):
         if len(np.unique(label[watched])) < 2:
-            raise DatasetError("A fold would be watched on one class only; add sources of the rarer class.")
+            raise DatasetError("A fold would be validated on one class only: add sources of the rarer class.")
         division = Division(*(tuple(usable[place] for place in side.tolist()) for side in (learned, watched)))
         sources = {row.source for row in division.learned}
         found.append(Fold(division, tuple(row for row in extra if row.source in sources)))

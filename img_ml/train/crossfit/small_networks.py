@@ -5,7 +5,7 @@ from typing import Literal, TypeVar, get_args
 
 import torch
 
-from img_ml.data.dataset import DatasetError
+from forensics.errors import UsageError
 from img_ml.networks.crop_network import ALL_STAGES, FRONTS, STAGES, STARTS, CropNetwork, Front, Start
 from img_ml.networks.ladeda import LadedaNetwork
 from img_ml.networks.npr import NprNetwork
@@ -42,9 +42,9 @@ def design_of(name: str, front: str, start: str, stages: int, side: int) -> Desi
     A baseline is what its paper says: `front`, `start` and `stages` are not chosen there.
     """
     if not 1 <= stages <= ALL_STAGES:
-        raise DatasetError(f"--stages is {stages}: choose 1 to {ALL_STAGES}.")
+        raise UsageError(f"--stages is {stages}: choose 1 to {ALL_STAGES}.")
     if side < SMALLEST_SIDE:
-        raise DatasetError(f"--side is {side}: choose at least {SMALLEST_SIDE} pixels.")
+        raise UsageError(f"--side is {side}: choose at least {SMALLEST_SIDE} pixels.")
     design = Design(
         _one_of("--network", name, NAMES),
         _one_of("--front", front, FRONTS),
@@ -53,7 +53,7 @@ def design_of(name: str, front: str, start: str, stages: int, side: int) -> Desi
         side,
     )
     if design.name != "crop_network" and design != Design(design.name, side=side):
-        raise DatasetError(f"--front, --start and --stages belong to crop_network: leave them out for {design.name}.")
+        raise UsageError(f"--front, --start and --stages belong to crop_network: leave them out for {design.name}.")
     return design
 
 
@@ -79,4 +79,4 @@ def _one_of(option: str, told: str, known: tuple[_Told, ...]) -> _Told:
     for name in known:
         if name == told:
             return name
-    raise DatasetError(f"{option} is {told!r}: choose one of {', '.join(known)}.")
+    raise UsageError(f"{option} is {told!r}: choose one of {', '.join(known)}.")

@@ -90,7 +90,7 @@ def extract(
         origin,
     ).where(known)
     if set(table.labels.tolist()) != {0, 1}:
-        raise DatasetError("Of one class no image could be embedded: the folder needs both.")
+        raise DatasetError("No image of one class could be embedded: both classes are needed.")
     write_embeddings(folder, table)
     shutil.rmtree(folder / "parts", ignore_errors=True)
     return int((~known).sum()) // each

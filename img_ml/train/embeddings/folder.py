@@ -69,7 +69,7 @@ def read_embeddings(folders: Sequence[Path]) -> Embeddings:
     parts = [_read(folder) for folder in folders]
     origins = {part.origin for part in parts}
     if len(origins) > 1 or len({part.values.shape[1] for part in parts}) > 1:
-        raise DatasetError("The folders hold embeddings of different encoders: extract them alike.")
+        raise DatasetError("The folders hold embeddings of different encoders: extract them with the same settings.")
     names = ("values", "labels", "paths", "splits", "sources")
     values, labels, paths, splits, sources = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
     return Embeddings(values, labels, paths, splits, sources, parts[0].origin)

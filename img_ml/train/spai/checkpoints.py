@@ -68,7 +68,7 @@ def resume(path: Path, mark: str, network: nn.Module, optimizer: optim.Optimizer
     content = _read(path)
     if content.get("mark") != mark:
         raise DatasetError(
-            f"{path} is of a training with other images or settings. Name another --tag, or delete the folder."
+            f"{path} belongs to a training with other images or settings. Name another --tag, or delete the folder."
         )
     network.load_state_dict(content["model"])
     optimizer.load_state_dict(content["optimizer"])
@@ -101,7 +101,7 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, MemoryError):
         raise
     except Exception as error:
-        raise DatasetError(f"{path} is no checkpoint: delete it, or name another --tag.") from error
+        raise DatasetError(f"{path} is not a checkpoint: delete it, or name another --tag.") from error
     if not isinstance(content, dict):
-        raise DatasetError(f"{path} is no checkpoint: delete it, or name another --tag.")
+        raise DatasetError(f"{path} is not a checkpoint: delete it, or name another --tag.")
     return content

@@ -14,7 +14,8 @@ from rich.table import Table
 
 from forensics.files import write_atomically
 from forensics.registry import Setup
-from img_ml.command import data_console, told_errors
+from forensics.settings import load as load_settings
+from img_ml.command import data_console, run_command, told_errors
 from img_ml.data.dataset import IMAGE_ENDINGS, DatasetError, Row, check_files
 from img_ml.settings import ImgMlSettings
 from img_ml.train.spai.config import Config, load
@@ -78,7 +79,7 @@ def train(
         rows = _rows(data_path)
         from img_ml.train.spai.finetune import finetune, install_best
 
-        folder, settings = output / config.MODEL.NAME / tag, ImgMlSettings()
+        folder, settings = output / config.MODEL.NAME / tag, load_settings(ImgMlSettings)
         done = finetune(rows, config, pretrained, folder, _device(), talk, keep_all=save_all)
         if install:
             install_best(done, folder, settings.weights_dir)
@@ -195,7 +196,7 @@ def _rows(path: Path) -> list[Row]:
 def _device() -> str:
     from img_ml.engine.device import choose_device
 
-    return choose_device(ImgMlSettings().device)
+    return choose_device(load_settings(ImgMlSettings).device)
 
 
 def _scored(paths: Sequence[Path], model: Path | None, config: Config) -> Any:
@@ -206,7 +207,7 @@ def _scored(paths: Sequence[Path], model: Path | None, config: Config) -> Any:
     from img_ml.weights.store import installed_for
 
     if model is None:
-        (weights,) = installed_for("spai", Setup(ImgMlSettings().weights_dir))
+        (weights,) = installed_for("spai", Setup(load_settings(ImgMlSettings).weights_dir))
         model = weights.file("model.safetensors")
     batch, low = config.MODEL.FEATURE_EXTRACTION_BATCH, config.AMP_OPT_LEVEL != "O0"
     found = scores(network_in(model), paths, _device(), batch, low=low)
@@ -285,4 +286,4 @@ def _draw(scored: Any, target: Path) -> None:
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

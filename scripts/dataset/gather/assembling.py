@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from img_ml.data.dataset import DatasetError, Row
+from forensics.errors import DatasetError
+from img_ml.data.dataset import Row
 from scripts.dataset.cleaning import find_left_out
 from scripts.dataset.encoding import Encoding
 from scripts.dataset.gather.gathering import Gathered, Image

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+from forensics.errors import DatasetError
 from forensics.files import write_atomically
-from img_ml.data.dataset import DatasetError
 from scripts.dataset.gather.cropping import Cropping, Cut, Refused, cut
 from scripts.dataset.gather.snapshots import Blob, BlobReader, files_of
 from scripts.dataset.gather.sources import SourceRow
@@ -139,7 +139,7 @@ def _done(index: int, outcome: "Future[Cut | Refused] | Refused") -> tuple[int, 
     except BrokenProcessPool:
         raise DatasetError(
             "A process that cut images died: a file is damaged in a way that breaks its decoder, or the memory is "
-            "full. Repositories that are finished are kept; strike out the row that was being read and go on."
+            "full. Finished repositories are kept; remove the row that was being read and run the command again."
         ) from None
 
 

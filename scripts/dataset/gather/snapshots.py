@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from img_ml.data.dataset import DatasetError
+from forensics.errors import DatasetError, UsageError
 from scripts.dataset.inventory import MOST_BYTES
 
 _CHUNK = 2**20
@@ -80,7 +80,7 @@ def _git(clone: Path, *arguments: str) -> bytes:
     try:
         done = subprocess.run(command, capture_output=True, check=False, env=_environment())
     except FileNotFoundError:
-        raise DatasetError("There is no git on this machine: install it.") from None
+        raise UsageError("git is not installed: install it.") from None
     if done.returncode:
         told = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
         raise DatasetError(f"git cannot read {clone}: {told[0]}")

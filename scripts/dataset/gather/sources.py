@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from img_ml.data.dataset import DatasetError
+from forensics.errors import DatasetError
 
 # Kinds of a sources.csv with the label each has in a dataset.csv.
 LABEL_OF_KIND = {"real": 0, "human_art": 0, "ai": 1}
@@ -64,7 +64,7 @@ def _row(place: str, record: dict[str, str]) -> SourceRow:
     try:
         pattern = re.compile(record["path_regex"] or "")
     except re.error as error:
-        raise DatasetError(f"{place}: the path_regex is no regular expression: {error}.") from None
+        raise DatasetError(f"{place}: the path_regex is not a regular expression: {error}.") from None
     most = (record.get("most") or "").strip()
     if most and (not most.isdecimal() or int(most) < 1):
         raise DatasetError(f"{place}: most is {most!r}; it must be a number from 1, or empty.")

@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from img_ml.data.dataset import DatasetError, Row
+from forensics.errors import DatasetError, UsageError
+from img_ml.data.dataset import Row
 from img_ml.weights.digest import file_sha256
 
 _REAL, _ART = "real", "human_art"
@@ -26,7 +27,7 @@ def choose(rows: Iterable[Row], splits: Collection[str], *, art: bool, count: in
     one that cannot be read.
     """
     if "test" in splits:
-        raise DatasetError("The test split is there to judge: no fakes are made of it.")
+        raise UsageError("The test split is for evaluation only: no fakes are made from it.")
     kinds = (_REAL, _ART) if art else (_REAL,)
     wanted = [row for row in rows if row.split in splits and row.kind in kinds and row.label == 0]
     if not wanted:

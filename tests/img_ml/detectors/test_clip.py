@@ -299,7 +299,7 @@ def test_a_configuration_that_is_not_open_clips_own_is_refused(tmp_path: Path, p
     before = TINY_CLIP[part]
     config = {**TINY_CLIP, part: {**before, **content} if isinstance(content, dict) else content}
     install(find(NAME), tmp_path, "other", lambda folder: written(folder, config))
-    with pytest.raises(WeightsError, match="describes no CLIP model that is known here"):
+    with pytest.raises(WeightsError, match="does not describe a known CLIP model"):
         load(tmp_path)
 
 

@@ -134,7 +134,7 @@ def changed(weights: Path, config: dict[str, object], tensors: dict[str, torch.T
 )
 def test_another_configuration_is_refused(tmp_path: Path, config: dict[str, object]) -> None:
     changed(tmp_path, config, {})
-    with pytest.raises(WeightsError, match=r"config\.json describes no network of Community Forensics"):
+    with pytest.raises(WeightsError, match=r"config\.json does not describe a network of Community Forensics"):
         load(tmp_path)
 
 

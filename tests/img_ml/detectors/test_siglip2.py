@@ -210,7 +210,7 @@ def test_tensors_that_do_not_fit_are_refused_not_made_up(tmp_path: Path, broken:
     ("name", "content", "told"),
     [
         ("config.json", {"model_type": "siglip2"}, "holds a siglip2, not a SigLIP of one resolution"),
-        ("config.json", {"vision_config": None}, "describes no SigLIP model"),
+        ("config.json", {"vision_config": None}, "does not describe a SigLIP model"),
         ("config.json", {"vision_config": {"vision_use_head": False}}, "no attention pooling head"),
         ("preprocessor_config.json", {"size": {"height": 64, "width": 64}}, "takes 56 pixels"),
     ],

@@ -158,6 +158,8 @@ class OnHost(Residency):
 def three(monkeypatch: pytest.MonkeyPatch) -> dict[str, WithNetwork]:
     """Three detectors of 61 MiB each, 64 MiB a view."""
     monkeypatch.setattr("img_ml.engine.residency.Residency", OnHost)
+    # No machine without an accelerator has a device that networks could take turns on.
+    monkeypatch.setattr("img_ml.engine.engine.choose_device", lambda wanted: wanted)
     monkeypatch.setattr(OnHost, "made", [])
     made = {name: WithNetwork(name) for name in ("a", "b", "c")}
     for name, one in made.items():

@@ -9,6 +9,7 @@ import pytest
 
 from forensics.registry import DetectorSpec, Number, Registered, Setup
 from forensics.types import ImageSample, Measured, Signal, Skipped
+from img_ml.engine.abilities import DrawsMap, FollowsDevice, HoldsOut, MarksWeights, StartsEarly
 from img_ml.engine.loaded import Learned
 from tests.forensics.pictures import sample_of
 
@@ -151,3 +152,16 @@ def test_a_network_that_takes_turns_is_there_for_the_whole_call_and_only_then() 
 def test_a_detector_that_was_refused_is_never_loaded() -> None:
     learned = Learned(Registered(SPEC, load=lambda setup: pytest.fail("loaded")), SETUP, "too large")
     assert learned.signals(greys(1)) == [Skipped("mean", "too large")]
+
+
+def test_the_bases_of_the_shipped_detectors_name_their_abilities() -> None:
+    from img_ml.detectors._members import MembersDetector
+    from img_ml.detectors._torch import TorchDetector
+
+    assert {DrawsMap, HoldsOut, MarksWeights} <= set(MembersDetector.__mro__)
+    assert {FollowsDevice, MarksWeights, StartsEarly} <= set(TorchDetector.__mro__)
+
+
+def test_a_detector_that_names_no_ability_is_asked_for_none() -> None:
+    learned = Learned(Registered(SPEC, load=lambda setup: SmallDevice(8, OutOfMemoryError("CUDA"))), SETUP)
+    assert (learned.mark, learned.held_out, learned.located(greys(1)[0])) == ("", {}, None)

@@ -137,7 +137,10 @@ def test_the_sizes_are_read_off_the_shapes() -> None:
     [
         ({"clip_model.visual.conv1.weight": None}, r"lack the tensor clip_model\.visual\.conv1\.weight"),
         ({"language_guided_alignment.ctx": (8,)}, "has 1 dimensions, not 2"),
-        ({"clip_model.visual.positional_embedding": (226, 1024)}, "225 patches, which make no square of an even side"),
+        (
+            {"clip_model.visual.positional_embedding": (226, 1024)},
+            "225 patches, which do not form a square with an even side",
+        ),
     ],
 )
 def test_shapes_of_another_network_are_refused(change: Mapping[str, tuple[int, ...] | None], message: str) -> None:

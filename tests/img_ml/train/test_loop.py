@@ -86,7 +86,7 @@ def test_an_interrupted_training_goes_on_to_the_same_result(
 def test_a_checkpoint_of_another_training_is_refused(division: Division, tmp_path: Path) -> None:
     checkpoint = tmp_path / "kept.safetensors"
     checkpoint.write_bytes(b"something else")
-    with pytest.raises(DatasetError, match="is no checkpoint"):
+    with pytest.raises(DatasetError, match="is not a checkpoint"):
         trained(division, checkpoint)
     checkpoint.unlink()
     trained(division, checkpoint, Plan(steps=1, batch=2, check_every=1))

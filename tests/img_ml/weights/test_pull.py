@@ -204,7 +204,7 @@ def test_offline_without_a_cache_is_told(run: Run, weights: Path) -> None:
     ("files", "told"),
     [
         (None, "there is no such repository, or HF_TOKEN gives no access to it"),
-        ({**FILES, "model.safetensors": b"<html>"}, "is no safetensors file, or not a whole one"),
+        ({**FILES, "model.safetensors": b"<html>"}, "is not a complete safetensors file"),
         ({"config.json": b"{}", "model.safetensors": save(TENSORS)}, "has no file preprocessor_config.json"),
     ],
 )

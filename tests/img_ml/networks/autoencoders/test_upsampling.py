@@ -68,7 +68,7 @@ def test_a_description_of_something_else_is_refused(tmp_path: Path, change: dict
     save_upsampling_autoencoder(made(), tmp_path, {})
     told = json.loads((tmp_path / CONFIG).read_text())
     (tmp_path / CONFIG).write_text(json.dumps({**told, **change}))
-    with pytest.raises(WeightsError, match="describes no upsampling autoencoder"):
+    with pytest.raises(WeightsError, match="does not describe an upsampling autoencoder"):
         load_upsampling_autoencoder(tmp_path)
 
 

@@ -1,0 +1,100 @@
+"""Every documented command ends in a sentence: exit code 2 for a wrong setting, 70 for a fault of ours."""
+
+import os
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+OURS = ("img_ml", "fusion", "worker", "scripts", "benchmarks")
+
+
+def documented() -> list[str]:
+    """The arguments of `python` for every documented command that has a command line of its own."""
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    modules = set(re.findall(r"python -m ([a-z_]+(?:\.[a-z_]+)*)", text))
+    found = {f"-m {module}" for module in modules if module.split(".")[0] in OURS}
+    found |= {"-m worker status", "-m worker dlq list", "local_test.py x.png"}
+    return sorted(found)
+
+
+def ran(arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **settings}
+    return subprocess.run(
+        [sys.executable, *arguments.split()], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", documented())
+def test_a_wrong_setting_ends_every_command_in_one_sentence_and_code_2(
+    arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if arguments == "-m benchmarks.mutants":
+        pytest.importorskip("cosmic_ray")
+    monkeypatch.setenv("IMG_ML_DEVICE", "foo")
+    name, *rest = arguments.removeprefix("-m ").split()
+    monkeypatch.setattr(sys, "argv", [name, *rest])
+    start = runpy.run_module if arguments.startswith("-m ") else runpy.run_path
+    with pytest.raises(SystemExit) as ended:
+        start(name, run_name="__main__")
+    told = capsys.readouterr()
+    assert ended.value.code == 2
+    assert told.err == "Error: The setting IMG_ML_DEVICE is wrong: it must be auto, cpu, cuda, cuda:N or mps.\n"
+    assert told.out == ""
+
+
+def test_help_is_shown_whatever_the_settings_are() -> None:
+    assert ran("-m img_ml.weights --help", IMG_ML_DEVICE="foo").returncode == 0
+
+
+def test_a_misspelt_setting_is_warned_of_with_the_nearest_name() -> None:
+    done = ran("-m img_ml.weights list", IMG_ML_DEVCE="cpu")
+    assert done.returncode == 0
+    assert done.stderr.startswith("Warning: IMG_ML_DEVCE is not a setting: did you mean IMG_ML_DEVICE?\n")
+
+
+def test_a_device_that_is_not_there_is_told_and_never_looks_like_a_flagged_image() -> None:
+    done = ran("local_test.py --profile full x.png", IMG_ML_DEVICE="mps")
+    if sys.platform == "darwin":
+        pytest.skip("this machine may have that device")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("Error: IMG_ML_DEVICE is mps, but torch finds no mps device")
+
+
+CRASHING = "import typer; from img_ml.command import run_command\ndef main() -> None: 1 / 0\nrun_command(main)"
+CLOSED = "from img_ml.command import run_command\ndef main() -> None: input()\nrun_command(main)"
+
+
+@pytest.mark.parametrize(("more", "trace"), [([], False), (["--debug"], True)])
+def test_an_unexpected_error_ends_in_a_sentence_and_code_70(more: list[str], trace: bool) -> None:
+    done = subprocess.run([sys.executable, "-c", CRASHING, *more], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 70
+    assert ("Traceback" in done.stderr) == trace
+    assert trace or done.stderr.startswith("Internal error: ZeroDivisionError (division by zero).")
+
+
+def test_closed_input_is_a_usage_error_and_not_a_flagged_image() -> None:
+    done = subprocess.run([sys.executable, "-c", CLOSED], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True)
+    assert done.returncode == 2
+
+
+def test_a_pipe_in_an_old_code_page_takes_every_name(tmp_path: Path) -> None:
+    path = tmp_path / "日本.png"
+    path.write_bytes(b"no image")
+    told = ran(f"local_test.py {path}", PYTHONIOENCODING="cp1252")
+    assert told.returncode == 2
+    assert "not an image" in told.stderr
+    assert '"status": "error"' in ran(f"local_test.py --json {path}", PYTHONIOENCODING="cp1252").stdout
+
+
+def test_the_quick_judge_of_the_stream_benchmarks_has_the_face_of_a_judge() -> None:
+    from benchmarks.support.streams.few_detectors import FewDetectors
+
+    judge = FewDetectors()
+    assert (judge.configuration, judge.fingerprint, judge.kind) == ("few", "0" * 64, "trained")
