@@ -18,6 +18,7 @@ from img_ml.profiles import Profile
 ENSEMBLED = "ensembled"
 # What the contest's commands are called, and the detectors behind them.
 APPS: Mapping[str, tuple[str, ...]] = {
+    "resnet": ("ai_art_resnet",),
     "resnet_ft": ("resnet_ft",),
     "resnet_hf": ("resnet_hf",),
     "aekl_clf": ("aekl",),

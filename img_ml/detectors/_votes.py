@@ -86,8 +86,8 @@ def crops_of_high_frequencies(sample: ImageSample, votes: int, side: int) -> Ite
 
 def mirrored_on(pixels: Image_, side: int) -> Image_:
     """The pixels, mirrored on at the lower and right edge where a length is under `side`."""
-    missing = [(0, max(side - length, 0)) for length in pixels.shape[:2]]
-    return np.pad(pixels, (*missing, (0, 0)), mode="symmetric") if any(map(any, missing)) else pixels
+    rows, columns = (max(side - length, 0) for length in pixels.shape[:2])
+    return np.pad(pixels, ((0, rows), (0, columns), (0, 0)), mode="symmetric") if rows or columns else pixels
 
 
 def crops(pixels: Image_, random: Generator, votes: int, side: int) -> Iterator[Image_]:

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,7 +108,7 @@ class Examples:
 
 
 def _batch(drawn: Sequence[tuple[Row, Future[Pixels | Differences]]]) -> Batch:
-    pixels = np.stack([future.result() for _, future in drawn])
+    pixels = cast(Pixels | Differences, np.stack([future.result() for _, future in drawn]))
     return Batch(pixels, np.array([row.label for row, _ in drawn], dtype=np.float32))
 
 

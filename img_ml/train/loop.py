@@ -23,6 +23,7 @@ from torch.nn import functional
 
 from forensics.types import Pixels
 from img_ml.data.dataset import DatasetError, Row
+from img_ml.data.high_frequencies import Differences
 from img_ml.train.checkpoint import Check, Progress, read_checkpoint, write_checkpoint
 from img_ml.train.examples import NATIVE_CROPS, Batch, Division, Examples, View, Weigh, by_source
 from img_ml.train.plan import Plan
@@ -136,7 +137,7 @@ class Loop:
             _move(self._average, self._network, 1 - self._plan.kept_at(step + 1))
         return loss.detach()
 
-    def _logits(self, pixels: Pixels, network: nn.Module | None = None) -> Tensor:
+    def _logits(self, pixels: Pixels | Differences, network: nn.Module | None = None) -> Tensor:
         images = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2).float()
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda"):
             logits: Tensor = (network or self._network)(images)
@@ -154,7 +155,7 @@ class Loop:
             self._best = {name: value.detach().cpu().clone() for name, value in self._watched.state_dict().items()}
         self._talk.print(f"Step {step}: loss {loss:.3f}, AUC {auc:.3f} on held-out sources", highlight=False)
 
-    def _scores(self, pixels: Pixels) -> NDArray[np.float32]:
+    def _scores(self, pixels: Pixels | Differences) -> NDArray[np.float32]:
         self._watched.eval()
         with torch.no_grad():
             parts = range(0, len(pixels), self._plan.batch)

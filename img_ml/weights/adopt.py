@@ -13,6 +13,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from forensics.errors import WeightsError
+from img_ml.weights.file_kind import refusal
 from img_ml.weights.record import WeightFile, WeightsRecord
 
 if TYPE_CHECKING:
@@ -97,10 +98,7 @@ def tensors_in(source: Path) -> dict[str, "Tensor"]:
     except (OSError, MemoryError):
         raise
     except Exception as error:
-        told = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WeightsError(
-            f"{source} is refused: it is not a checkpoint of tensors alone, so reading it could run code. ({told})"
-        ) from error
+        raise WeightsError(refusal(source, str(error))) from error
     tensors = {name: value for name, value in _state(content, source).items() if isinstance(value, torch.Tensor)}
     if not tensors:
         raise WeightsError(f"{source} holds no tensors.")

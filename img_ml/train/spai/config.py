@@ -202,8 +202,9 @@ def load(file: str, options: Options) -> Config:
 
 def _read(file: str) -> dict[str, Any]:
     path = Path(file)
-    packaged = PACKAGED / f"{file}.yaml"
-    if not path.suffix and packaged.is_file():
+    # Those who come with the authors' command name configs/spai.yaml, which nobody has to have here.
+    packaged = PACKAGED / f"{path.stem}.yaml"
+    if not path.is_file() and packaged.is_file():
         path = packaged
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -93,10 +93,25 @@ def test_what_holds_no_tensors_is_told(tmp_path: Path, content: object, told: st
         convert(tmp_path / "odd.pth", tmp_path / "model.safetensors")
 
 
-def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "weights.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
-    with pytest.raises(WeightsError, match="is refused"):
-        convert(tmp_path / "weights.h5", tmp_path / "model.safetensors")
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"\x89HDF\r\n\x1a\n" + bytes(100), "no checkpoint but an HDF5 file"),
+        (b"%PDF-1.7 ...", "no checkpoint but a PDF document"),
+        (b"\n <!DOCTYPE html><html>Sign in", "a web page, not a checkpoint"),
+        (b"version https://git-lfs.github.com/spec/v1", "a pointer of Git LFS"),
+        (b"", "is empty"),
+        (b"some text", "no checkpoint of PyTorch and no safetensors file"),
+        (b"PK\x03\x04" + bytes(50), "it is damaged"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_file_of_another_kind_is_named(tmp_path: Path, content: bytes, told: str) -> None:
+    (tmp_path / "weights.pth").write_bytes(content)
+    with pytest.raises(WeightsError, match=told) as caught:
+        convert(tmp_path / "weights.pth", tmp_path / "model.safetensors")
+    assert "weights_only" not in str(caught.value)
+    assert "torch.load" not in str(caught.value)
 
 
 def test_a_local_file_is_adopted_listed_and_verified(tmp_path: Path, weights: Path) -> None:

@@ -1,0 +1,6 @@
+"""`python -m img_ml.train_image_aigc_detector`: `img_ml.train siglip2` by the name that the framework's users know."""
+
+from img_ml.train.commands.siglip2 import app
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,30 @@
+"""`python -m scripts.predict_ensemble --votes 7 [DIR]`: the contest's ensemble by the name of its own command."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from img_ml.ensemble import ENSEMBLED
+from scripts.predict import predict
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def ensemble(
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Folder of images.", show_default="data")] = Path(
+        "data"
+    ),
+    votes: Annotated[int, typer.Option(min=1, max=100, help="Crops or views of an image, logits averaged.")] = 7,
+    threshold: Annotated[
+        float, typer.Option("--thresh", "--threshold", min=0, max=1, help="Probability from which on it is AI.")
+    ] = 0.5,
+    out: Annotated[Path, typer.Option(help="One label a line, 1 is AI.")] = Path("out/result.txt"),
+) -> None:
+    """Label every image of a folder by all three networks; the same as `scripts.predict --app ensembled`."""
+    predict(folder, ENSEMBLED, votes, out, threshold)
+
+
+if __name__ == "__main__":
+    app()
