@@ -25,7 +25,8 @@ class WorkerSettings(BaseSettings):
     redis_url: str | None = Field(
         None,
         description="Where Redis is (redis://, rediss:// or unix://; redis+cluster:// or rediss+cluster:// for a node "
-        "of a Redis Cluster; redis+sentinel://HOST:PORT,HOST:PORT/MASTER for sentinels); unset: a private one is started.",
+        "of a Redis Cluster; redis+sentinel://HOST:PORT,HOST:PORT/MASTER for sentinels); unset: a private one is "
+        "started.",
     )
     redis_check_rate: int = Field(
         5000, ge=10, le=600_000, description="How long one read waits for new jobs, in milliseconds."
