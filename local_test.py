@@ -1,33 +1,29 @@
 """Judge images by hand: `python local_test.py IMAGE-OR-URL ...`."""
 
 import asyncio
-import json
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import track
 from rich.prompt import Prompt
 
 from forensics.errors import ImgMlError, JobError
-from forensics.provenance.trust import install_trust_anchors, read_trust_anchors
-from forensics.reading.decode import DecodeLimits, decode
-from forensics.types import ImageSample, Signal
-from fusion.judge import Judge, load_judge
-from fusion.output.result import result_document
-from fusion.output.terminal import show
-from fusion.settings import FusionSettings
-from fusion.verdict import Verdict
-from img_ml.pictures.heatmaps import save_heatmaps, save_pictures
-from img_ml.settings import ImgMlSettings
-from worker.errors import FetchFailedError, TooLargeError
-from worker.fetching.fetch import Fetcher, FetchLimits
-from worker.settings import WorkerSettings, load
+from scripts.checking.inputs import Given, dropped, given
+from scripts.checking.streams import write_utf8
+
+if TYPE_CHECKING:
+    from forensics.types import ImageSample
+    from fusion.judge import Judge
+    from fusion.verdict import Verdict
+    from scripts.checking.report import Report
+    from scripts.checking.telling import Form, Tell
+    from worker.settings import WorkerSettings
 
 app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
 talk = Console(stderr=True, highlight=False)
@@ -38,78 +34,164 @@ class Outcome:
     """What became of one input."""
 
     name: str
-    result: Verdict | JobError
-    sample: ImageSample | None = None
+    result: "Verdict | JobError"
+    sample: "ImageSample | None" = None
 
 
 @app.command()
 def main(
     images: Annotated[list[str] | None, typer.Argument(metavar="[IMAGE-OR-URL]...", show_default=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One line of JSON for each image, nothing else.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="A table in CSV, one row for each image.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="One short line for each image.")] = False,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write a report: one HTML file with pictures and maps.")
+    ] = None,
     debug_dir: Annotated[Path | None, typer.Option(help="Save heatmaps and what detectors see here, as PNG.")] = None,
-    profile: Annotated[str | None, typer.Option(help="Profile to run; IMG_ML_PROFILE when not given.")] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(help="light, standard, full or the path of a profile file; IMG_ML_PROFILE when not given."),
+    ] = None,
 ) -> None:
     """Judge images: say whether each was made by a machine, and why. Called bare, it asks for one.
+
+    An image is a file, a folder (with all images in it), a pattern, a URL, or - for standard input: one image's
+    bytes, or names, one a line.
 
     Exit codes: 0 no image is labelled AI, 1 at least one is, 2 nothing could be judged or the call is wrong, 3 some
     images could not be judged.
     """
-    if not images:
-        images = [_ask()]
+    write_utf8()
+    form = _form(as_json, as_csv, quiet)
+    inputs = list(given(images or _ask()))
+    if not inputs:
+        talk.print("There is no image: the folders and lists that were given hold none.")
+        raise typer.Exit(2)
+    # Imported late, so that --help and a wrong call answer at once.
+    from scripts.checking.telling import teller
+
+    with _alive("Loading the model"):
+        judge, limits = _loaded(profile)
+    report = _report(html)
+    code = _run(inputs, judge, limits, debug_dir, teller(form, talk), report)
+    if report is not None:
+        _write(report)
+    raise typer.Exit(code)
+
+
+def _form(as_json: bool, as_csv: bool, quiet: bool) -> "Form":
+    chosen: list[Form] = [form for form, wanted in (("json", as_json), ("csv", as_csv), ("quiet", quiet)) if wanted]  # type: ignore[misc]
+    if len(chosen) > 1:
+        raise typer.BadParameter("Choose one of --json, --csv and --quiet.")
+    return chosen[0] if chosen else "people"
+
+
+def _loaded(profile: str | None) -> "tuple[Judge, WorkerSettings]":
+    from forensics.provenance.trust import install_trust_anchors, read_trust_anchors
+    from fusion.judge import load_judge
+    from fusion.settings import FusionSettings
+    from img_ml.settings import ImgMlSettings
+    from worker.settings import WorkerSettings, load
+
     detectors = load(ImgMlSettings)
     detectors = detectors if profile is None else detectors.model_copy(update={"profile": profile})
     limits = load(WorkerSettings)
     try:
         if detectors.c2pa_trust_anchors is not None:
             install_trust_anchors(read_trust_anchors(detectors.c2pa_trust_anchors))
-        judge = load_judge(detectors, load(FusionSettings))
+        return load_judge(detectors, load(FusionSettings)), limits
     except (ImgMlError, OSError) as error:
         talk.print(f"Error: {error}", markup=False, soft_wrap=True)
         raise typer.Exit(2) from None
-    tell = _tell_json if as_json else _tell_people
-    raise typer.Exit(_run(images, judge, limits, debug_dir, tell))
 
 
 def _run(
-    images: list[str], judge: Judge, limits: WorkerSettings, debug_dir: Path | None, tell: Callable[[Outcome], None]
+    inputs: Sequence[Given],
+    judge: "Judge",
+    limits: "WorkerSettings",
+    debug_dir: Path | None,
+    tell: "Tell",
+    report: "Report | None",
 ) -> int:
     """Judge each image and tell about it; the exit code."""
-    results = []
-    several = len(images) > 1 and talk.is_terminal
-    for name in track(images, "Judging", console=talk, transient=True, disable=not several):
-        outcome = _outcome(name, judge, limits)
-        tell(outcome)
-        if debug_dir is not None and outcome.sample is not None and isinstance(outcome.result, Verdict):
-            _save(outcome.sample, judge.located(outcome.sample, outcome.result), debug_dir, name)
-        results.append(outcome.result)
-    verdicts = [result for result in results if isinstance(result, Verdict)]
-    if len(verdicts) < len(results):
-        return 3 if verdicts else 2
-    return 1 if any(verdict.label == "AI" for verdict in verdicts) else 0
+    labels: list[str | None] = []
+    stems: dict[str, int] = {}
+    for one in _followed(inputs):
+        outcome = _outcome(one, judge, limits)
+        document = _document(outcome)
+        tell(document)
+        labels.append(document["label"] if document["status"] == "done" else None)
+        if outcome.sample is not None and not isinstance(outcome.result, JobError) and (debug_dir or report):
+            signals = judge.located(outcome.sample, outcome.result)
+            if debug_dir is not None:
+                _save(outcome.sample, signals, debug_dir, _stem(one.name, stems))
+            if report is not None:
+                report.add(document, outcome.sample, signals)
+        elif report is not None:
+            report.add(document)
+    if None in labels:
+        return 3 if any(labels) else 2
+    return 1 if "AI" in labels else 0
 
 
-def _outcome(name: str, judge: Judge, limits: WorkerSettings) -> Outcome:
+def _followed(inputs: Sequence[Given]) -> "Any":
+    """The inputs, with a bar on stderr where that is a terminal and there are several.
+
+    What is printed meanwhile goes where it should: rich would lead stdout into its own console on stderr.
+    """
+    if len(inputs) < 2 or not talk.is_terminal:
+        with _alive("Judging"):
+            yield from inputs
+        return
+    from rich.progress import Progress
+
+    with Progress(console=talk, transient=True, redirect_stdout=sys.stdout.isatty()) as progress:
+        yield from progress.track(inputs, description="Judging")
+
+
+def _alive(what: str) -> AbstractContextManager[Any]:
+    """A moving sign on a terminal that something is being done."""
+    if not talk.is_terminal or sys.stdout.isatty():
+        return nullcontext() if not talk.is_terminal else talk.status(f"{what} ...")
+    from rich.live import Live
+    from rich.spinner import Spinner
+
+    return Live(Spinner("dots", f"{what} ..."), console=talk, transient=True, redirect_stdout=False)
+
+
+def _outcome(one: Given, judge: "Judge", limits: "WorkerSettings") -> Outcome:
+    from forensics.reading.decode import DecodeLimits, decode
+
     try:
-        sample = decode(_bytes_of(name, limits), DecodeLimits(limits.fetch_max_pixels))
+        data = _bytes_of(one.name, limits) if one.data is None else one.data
+        sample = decode(data, DecodeLimits(limits.fetch_max_pixels))
     except JobError as error:
-        return Outcome(name, error)
-    return Outcome(name, judge.judge([sample])[0], sample)
+        return Outcome(one.name, error)
+    return Outcome(one.name, judge.judge([sample])[0], sample)
 
 
-def _bytes_of(name: str, limits: WorkerSettings) -> bytes:
-    """The bytes of a file, or behind a URL under the worker's own rules."""
+def _document(outcome: Outcome) -> dict[str, Any]:
+    from fusion.output.result import result_document
+
+    return result_document(outcome.result, image_url=outcome.name)
+
+
+def _bytes_of(name: str, limits: "WorkerSettings") -> bytes:
+    """The bytes of a file of any size, or what is behind a URL under the worker's own rules."""
+    from worker.errors import FetchFailedError
+
     if "://" in name:
         return asyncio.run(_fetched(name, limits))
     try:
-        path = Path(name)
-        if path.stat().st_size > limits.fetch_max_bytes:
-            raise TooLargeError(f"The file is larger than {limits.fetch_max_bytes} bytes.")
-        return path.read_bytes()
-    except OSError as error:
-        raise FetchFailedError(f"The file cannot be read: {error.strerror}.") from None
+        return Path(name).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise FetchFailedError(f"The file cannot be read: {reason}.") from None
 
 
-async def _fetched(url: str, limits: WorkerSettings) -> bytes:
+async def _fetched(url: str, limits: "WorkerSettings") -> bytes:
+    from worker.fetching.fetch import Fetcher, FetchLimits
+
     rules = FetchLimits(
         limits.fetch_max_bytes, limits.fetch_timeout_s, limits.fetch_attempts, frozenset(limits.fetch_allow)
     )
@@ -120,19 +202,19 @@ async def _fetched(url: str, limits: WorkerSettings) -> bytes:
         await fetcher.close()
 
 
-def _tell_json(outcome: Outcome) -> None:
-    print(json.dumps(result_document(outcome.result, image_url=outcome.name), ensure_ascii=False), flush=True)  # noqa: T201
-
-
-def _tell_people(outcome: Outcome) -> None:
-    if isinstance(outcome.result, Verdict):
-        show(Console(highlight=False), outcome.name, outcome.result)
-    else:
-        talk.print(f"{outcome.name}: {outcome.result} ({outcome.result.code})", markup=False, soft_wrap=True)
-
-
-def _save(sample: ImageSample, signals: tuple[Signal, ...], folder: Path, name: str) -> None:
+def _stem(name: str, taken: dict[str, int]) -> str:
+    """The name's stem; with a number behind it where an earlier input has the same one."""
     stem = Path(name).stem or "image"
+    while (key := stem.casefold()) in taken:
+        taken[key] += 1
+        stem = f"{stem}-{taken[key]}"
+    taken[key] = 1
+    return stem
+
+
+def _save(sample: "ImageSample", signals: Any, folder: Path, stem: str) -> None:
+    from img_ml.pictures.heatmaps import save_heatmaps, save_pictures
+
     try:
         written = [*save_heatmaps(sample, signals, folder, stem), *save_pictures(sample, signals, folder, stem)]
     except OSError as error:
@@ -142,32 +224,64 @@ def _save(sample: ImageSample, signals: tuple[Signal, ...], folder: Path, name: 
         talk.print(f"Saved {path}", markup=False, soft_wrap=True)
 
 
-def _ask() -> str:
-    """The image that the person at the terminal names; with a Redis URL given, it goes to a worker there instead."""
+def _report(path: Path | None) -> "Report | None":
+    if path is None:
+        return None
+    from scripts.checking.report import Report
+
+    return Report(path)
+
+
+def _write(report: "Report") -> None:
+    try:
+        report.write()
+    except OSError as error:
+        talk.print(f"The report cannot be written to {report.path}: {error.strerror}.", markup=False, soft_wrap=True)
+        raise typer.Exit(2) from None
+    talk.print(f"Report: {report.path}", markup=False, soft_wrap=True)
+
+
+def _ask() -> list[str]:
+    """The images that the person at the terminal names; with a Redis URL given, they go to a worker there instead."""
     if not sys.stdin.isatty():
         talk.print("Usage: python local_test.py IMAGE-OR-URL ... (see --help)")
         raise typer.Exit(2)
-    image = ""
-    while not image:
-        image = Prompt.ask("Image (path or URL)", console=talk).strip()
-    question = "Redis URL of a running worker's environment (Enter: judge here)"
+    images: list[str] = []
+    while not images:
+        images = dropped(Prompt.ask("Image (a path or a URL; drag a file here)", console=talk))
+    talk.print("It can be judged on this machine, or by a worker that runs elsewhere and is reached through its Redis.")
+    question = "Redis URL of that worker, as redis://host:6379 (Enter: judge here)"
     redis_url = Prompt.ask(question, console=talk, default="", show_default=False)
     if redis_url.strip():
-        raise typer.Exit(_send(redis_url.strip(), image))
-    return image
+        raise typer.Exit(_send(redis_url.strip(), images))
+    return images
 
 
-def _send(redis_url: str, image: str) -> int:
-    """Let the worker at that Redis judge the image; the exit code of scripts.push."""
+def _send(redis_url: str, images: Sequence[str]) -> int:
+    """Let the worker at that Redis judge the images; the exit code of scripts.push."""
+    import json
+
     import redis
 
+    from scripts.checking.telling import teller
     from scripts.push import send
+    from worker.settings import WorkerSettings, load
 
-    if "://" not in image:
+    if not all("://" in image for image in images):
         talk.print("A worker elsewhere cannot read a file of this machine: give the image's URL.")
         return 2
+    tell = teller("people", talk)
+    jobs = {str(uuid.uuid4()): image for image in images}
+
+    def shown(line: str) -> None:
+        answer = json.loads(line)
+        if answer["status"] == "dead_letter":
+            talk.print(f"The job was given up: {answer['reason']}", markup=False, soft_wrap=True)
+        else:
+            tell(answer)
+
     try:
-        return send(redis_url, load(WorkerSettings), {str(uuid.uuid4()): image}, client_id="local_test", timeout_s=300)
+        return send(redis_url, load(WorkerSettings), jobs, client_id="local_test", timeout_s=300, tell=shown)
     except (redis.RedisError, ValueError, OSError) as error:
         talk.print(f"Redis cannot be used: {error}", markup=False, soft_wrap=True)
         return 2

@@ -1,7 +1,7 @@
 """`python -m benchmarks.forensic_features --dataset CSV`: which hand-made features help beside the network.
 
 One training view of each drawn image of train and val is measured by every family, by the profile's analyzers, and by
-the member of the network `residual` that did not learn from the image's source. Gradient-boosted trees are then
+the member of the network `crop_network` that did not learn from the image's source. Gradient-boosted trees are then
 cross-validated over each of these alone and beside the network's logit, folds grouped by source. They are free to turn
 a number either way, the logit too, which a fusion's are not. Prints Markdown; every AUC has its bootstrap interval over
 sources.
@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
+from benchmarks.support.crop_network import NETWORK, crop_network, light_engine
 from benchmarks.support.forensic.families import FAMILIES
 from benchmarks.support.forensic.sight import Kept, Sight
 from benchmarks.support.markdown import table_line, with_interval
-from benchmarks.support.residual_network import NETWORK, light_engine, residual_network
 from forensics.errors import ImgMlError
 from forensics.examine import examine
 from forensics.reading.decode import decode
@@ -98,7 +98,7 @@ def main(
     seed: Annotated[int, typer.Option(help="Seed of images, views, folds and trees.")] = 0,
     keep: Annotated[Path | None, typer.Option(help="File that keeps what was measured; a later run goes on.")] = None,
 ) -> None:
-    """Measure what each family of forensic features gives alone and beside the network `residual`."""
+    """Measure what each family of forensic features gives alone and beside the network `crop_network`."""
     with told_errors(talk):
         instruments = _instruments()
         rows = _drawn(read_datasets(dataset), instruments.network.held_out, most, seed)
@@ -109,7 +109,7 @@ def main(
 
 def _instruments() -> Instruments:
     engine = light_engine()
-    return Instruments(residual_network(engine), engine.analyzers, schema_of(engine.analyzers))
+    return Instruments(crop_network(engine), engine.analyzers, schema_of(engine.analyzers))
 
 
 def _drawn(rows: Sequence[Row], held_out: Mapping[str, int], most: int, seed: int) -> list[Row]:

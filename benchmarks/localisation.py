@@ -1,4 +1,4 @@
-"""`python -m benchmarks.localisation CSV`: whether the map of `residual` finds a generated part among real ones.
+"""`python -m benchmarks.localisation CSV`: whether the map of `crop_network` finds a generated part among real ones.
 
 Six crops of one real source are laid out as one picture, a generated crop is pasted into it at any place, and the whole
 is written as JPEG of quality 90, so that nothing but the content differs. Prints the AUC of the map's places, generated
@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import track
 from sklearn.metrics import roc_auc_score
 
-from benchmarks.support.residual_network import light_engine, residual_network
+from benchmarks.support.crop_network import crop_network, light_engine
 from forensics.reading.decode import decode
 from fusion.evaluation.metrics import estimate
 from img_ml.command import told_errors
@@ -37,12 +37,12 @@ def main(
     pictures: Annotated[int, typer.Option(min=2, help="Most pictures to make.")] = 100,
     seed: Annotated[int, typer.Option(help="Seed of what is put together.")] = 0,
 ) -> None:
-    """Measure the map of the detector `residual` on pictures with one generated part."""
+    """Measure the map of the detector `crop_network` on pictures with one generated part."""
     with told_errors(talk):
         rows = [row for row in read_rows(dataset) if row.split == split]
         random = np.random.default_rng(seed)
         chosen = _generated(rows, pictures, random)
-        network = residual_network(light_engine())
+        network = crop_network(light_engine())
         found = []
         for row in track(chosen, "Measuring", console=talk, transient=True, disable=not talk.is_terminal):
             # Anywhere: the map's own windows lie side by side, and a part that fills one of them is the easiest.

@@ -18,7 +18,7 @@ from rich.table import Table
 from img_ml.command import data_console, told_errors
 from img_ml.detectors._members import WINDOW
 from img_ml.engine.onnx_session import Members, session_of
-from img_ml.networks.residual import ResidualNetwork
+from img_ml.networks.crop_network import CropNetwork
 from img_ml.weights.store import PACKAGED
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -30,8 +30,8 @@ def main(repeat: Annotated[int, typer.Option(min=1, help="Rounds; both run in ea
     """Milliseconds of one thread for a crop and a member."""
     torch.set_num_threads(1)
     with told_errors(talk):
-        members = Members(session_of((PACKAGED / "residual" / "residual.onnx").read_bytes(), threads=1))
-    network = ResidualNetwork().eval().to(memory_format=torch.channels_last)
+        members = Members(session_of((PACKAGED / "crop_network" / "crop_network.onnx").read_bytes(), threads=1))
+    network = CropNetwork().eval().to(memory_format=torch.channels_last)
     crop = np.random.default_rng(0).integers(0, 256, (1, WINDOW, WINDOW, 3), dtype=np.uint8)
 
     def by_torch() -> None:

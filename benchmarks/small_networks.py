@@ -1,7 +1,7 @@
 """`python -m benchmarks.small_networks --dataset CSV NAME=GRAPH.onnx ...`: small networks trained alike, in one table.
 
-Each graph is what `python -m img_ml.train residual` installed, its config.json beside it. An image of train or val is
-scored by the member alone that did not learn from its source, or by all where none did; one of test by all. Prints
+Each graph is what `python -m img_ml.train crop_network` installed, its config.json beside it. An image of train or val
+is scored by the one member that did not learn from its source, or by all where none did; one of test by all. Prints
 Markdown; every number has its bootstrap interval over sources.
 """
 
@@ -23,7 +23,7 @@ from fusion.evaluation.metrics import Estimate, Ranking, estimates, within_sourc
 from img_ml.command import told_errors
 from img_ml.data.dataset import DatasetError, Row, read_datasets
 from img_ml.detectors._members import MembersDetector
-from img_ml.detectors.residual import signal
+from img_ml.detectors.crop_network import signal
 from img_ml.engine.held_out import source_mark
 from img_ml.engine.onnx_session import Members, session_of
 

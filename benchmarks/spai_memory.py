@@ -20,8 +20,8 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from forensics.types import ImageSample  # noqa: E402 - also run as a file
+from img_ml.detectors._spai import SpaiDetector  # noqa: E402
 from img_ml.detectors.spai import signal  # noqa: E402
-from img_ml.networks.spai.detector import SpaiDetector  # noqa: E402
 from img_ml.networks.spai.network import Spai  # noqa: E402
 from img_ml.networks.spai.patches import place  # noqa: E402
 from img_ml.networks.spai.sizes import SpaiSizes, VitSizes  # noqa: E402

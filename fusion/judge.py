@@ -40,6 +40,8 @@ class Judge:
         self._others = of_other_weights(fusion.artifact.weights, engine.marks)
         if threshold is not None:
             self._thresholds = Thresholds(threshold, float(np.nextafter(threshold, 0)))
+        priors = (spec.name for spec in fusion.priors)
+        self._weighed = frozenset((*(f.detector for f in self._model.schema.features), *priors))
         self.profile = profile
         self.fingerprint = fusion.fingerprint
         self.kind = fusion.kind
@@ -115,6 +117,8 @@ class Judge:
             self.profile,
             self.fingerprint,
             self.kind,
+            (max(0.0, self._thresholds.non_ai), min(1.0, self._thresholds.ai)),
+            self._weighed,
         )
 
 

@@ -39,17 +39,18 @@ def strongest_first(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
 
 def _sentence(feature: Feature, value: float, reference: Reference, weight: float) -> str:
     direction = "AI" if weight > 0 else "NON-AI"
-    return f"{_told(feature, value, reference)}; speaks for {direction} ({weight:+.2f} log-odds)."
+    return f"{_told(feature, value, reference, weight)}; speaks for {direction} ({weight:+.2f} log-odds)."
 
 
-def _told(feature: Feature, value: float, reference: Reference) -> str:
+def _told(feature: Feature, value: float, reference: Reference, weight: float) -> str:
     title = feature.aspect[:1].upper() + feature.aspect[1:]
     if np.isnan(value):
         return f"{title}: {feature.meaning} could not be measured"
     if np.isnan(reference.low):
         return f"{title}: {feature.meaning} is {value:.3g}"
+    usual = f"{reference.low:.3g} to {reference.high:.3g}"
+    if reference.low <= value <= reference.high and weight > 0:
+        # A number can be usual and still speak for AI; "within the usual" beside that would read as a contradiction.
+        return f"{title}: {feature.meaning} is {value:.3g} (real training images: {usual})"
     place = "below" if value < reference.low else "above" if value > reference.high else "within"
-    return (
-        f"{title}: {feature.meaning} is {value:.3g}, {place} the usual {reference.low:.3g} to {reference.high:.3g} "
-        "of real training images"
-    )
+    return f"{title}: {feature.meaning} is {value:.3g}, {place} the usual {usual} of real training images"

@@ -28,6 +28,8 @@ class Verdict:
     measured. `basis` says whether the label rests on it or on what the file declares. `confidence` in [0, 1] is the
     calibrated probability of the label (of the likelier label when UNCERTAIN); None when the label was declared.
     Where `fusion` is prior, both rest on weights that nobody calibrated.
+    `thresholds`: up to the first the label is NON-AI, from the second AI. `weighed` are the detectors that the
+    probability can rest on; all others are shown only.
     """
 
     label: Label
@@ -40,3 +42,5 @@ class Verdict:
     profile: str
     fingerprint: str
     fusion: FusionKind = "trained"
+    thresholds: tuple[float, float] | None = None
+    weighed: frozenset[str] = frozenset()

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from scripts.checking.streams import write_utf8
 from worker.errors import StartError
 from worker.settings import WorkerSettings, load
 from worker.streams.connections import connect_sync
@@ -24,6 +25,8 @@ from worker.streams.retry import REDIS_IS_AWAY
 
 _AT_ONCE = 500
 _BLOCK_MS = 1000
+# A push is told that no worker is there after so long without an answer.
+_PATIENCE_S = 5.0
 
 app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
 
@@ -34,6 +37,10 @@ class Tally:
 
     waiting: set[str] = field(default_factory=set)
     errors: int = 0
+
+
+def _print(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - stdout is data
 
 
 @app.command()
@@ -50,6 +57,7 @@ def push(
     Exit codes: 0 every image got a verdict, 1 at least one ended in an error, 2 usage or no Redis, 3 some were not
     answered in time.
     """
+    write_utf8()
     settings = load(WorkerSettings)
     jobs = {str(uuid.uuid4()): url for url in _given(urls)}
     if not jobs:
@@ -64,11 +72,17 @@ def push(
 
 
 def send(
-    redis_url: str, settings: WorkerSettings, jobs: Mapping[str, str], *, client_id: str | None, timeout_s: float | None
+    redis_url: str,
+    settings: WorkerSettings,
+    jobs: Mapping[str, str],
+    *,
+    client_id: str | None,
+    timeout_s: float | None,
+    tell: Callable[[str], None] = _print,
 ) -> int:
-    """Push the jobs (id to URL) and print each answer as it comes, or with `timeout_s` None each id; the exit code."""
+    """Push the jobs (id to URL) and tell each answer as it comes, or with `timeout_s` None each id; the exit code."""
     with contextlib.closing(connect_sync(redis_url)) as client:
-        return _run(client, settings, jobs, client_id, timeout_s)
+        return _run(client, settings, jobs, client_id, timeout_s, tell)
 
 
 def _given(urls: list[str]) -> Iterator[str]:
@@ -80,7 +94,12 @@ def _given(urls: list[str]) -> Iterator[str]:
 
 
 def _run(
-    client: Any, settings: WorkerSettings, jobs: Mapping[str, str], client_id: str | None, timeout_s: float | None
+    client: Any,
+    settings: WorkerSettings,
+    jobs: Mapping[str, str],
+    client_id: str | None,
+    timeout_s: float | None,
+    tell: Callable[[str], None],
 ) -> int:
     """Push, then wait unless `timeout_s` is None; the exit code."""
     # Remembered before pushing: an answer may be there before the push returns.
@@ -90,14 +109,15 @@ def _run(
     _push(client, settings.worker_stream, jobs, client_id)
     if timeout_s is None:
         for job_id in jobs:
-            print(job_id)  # noqa: T201 - stdout is data
+            tell(job_id)
         return 0
     print(f"Pushed {len(jobs)}, waiting for the answers of a worker (python -m worker).", file=sys.stderr)  # noqa: T201
     tally = Tally(waiting=set(jobs))
     with _progress() as progress:
         bar = progress.add_task("judged", total=len(jobs))
-        for line in _answers(client, seen, tally, time.monotonic() + timeout_s):
-            print(line, flush=True)  # noqa: T201 - stdout is data
+        hint = _Hint(client, settings, progress.console)
+        for line in _answers(client, seen, tally, time.monotonic() + timeout_s, hint):
+            tell(line)
             progress.update(bar, completed=len(jobs) - len(tally.waiting))
     if tally.waiting:
         print(f"{len(tally.waiting)} of {len(jobs)} jobs were not answered in time.", file=sys.stderr)  # noqa: T201
@@ -124,7 +144,38 @@ def _push(client: Any, streams: Sequence[str], jobs: Mapping[str, str], client_i
             pipe.execute()
 
 
-def _answers(client: Any, seen: Sequence[dict[str, str]], tally: Tally, deadline: float) -> Iterator[str]:
+class _Hint:
+    """Says once that no worker is there, when nothing was answered for a while and no consumer reads."""
+
+    def __init__(self, client: Any, settings: WorkerSettings, console: Console) -> None:
+        self._client, self._settings, self._console = client, settings, console
+        self._due: float | None = time.monotonic() + _PATIENCE_S
+
+    def look(self, answered: bool) -> None:
+        """Called after each read."""
+        if answered:
+            self._due = None
+        if self._due is None or time.monotonic() < self._due:
+            return
+        self._due = None
+        if not any(self._is_read(stream) for stream in self._settings.worker_stream):
+            self._console.print(
+                "No worker reads this stream: start one with python -m worker (the jobs wait for it).",
+                soft_wrap=True,
+                markup=False,
+            )
+
+    def _is_read(self, stream: str) -> bool:
+        """Whether a consumer of the group asked for jobs lately; a worker does so at least once in a check rate."""
+        try:
+            consumers = self._client.xinfo_consumers(stream, self._settings.worker_group)
+        except redis.ResponseError:  # no such group yet
+            return False
+        lately_ms = 2 * self._settings.redis_check_rate + 5000
+        return any(consumer["idle"] < lately_ms for consumer in consumers)
+
+
+def _answers(client: Any, seen: Sequence[dict[str, str]], tally: Tally, deadline: float, hint: _Hint) -> Iterator[str]:
     """The answers to the waiting jobs, one line of JSON each, until all are there or time is up.
 
     `seen` holds the streams of each queue with the last id that was read; a cluster reads no two queues at once.
@@ -134,7 +185,9 @@ def _answers(client: Any, seen: Sequence[dict[str, str]], tally: Tally, deadline
         if not tally.waiting or left <= 0:
             return
         block = max(1, min(_BLOCK_MS // len(seen), round(left * 1000)))
-        for stream, entries in client.xread(ids, count=_AT_ONCE, block=block):
+        found = client.xread(ids, count=_AT_ONCE, block=block)
+        hint.look(bool(found))
+        for stream, entries in found:
             for entry_id, fields in entries:
                 ids[stream] = entry_id
                 answer = _parsed(fields)
@@ -166,6 +219,8 @@ def _progress() -> Progress:
         TimeElapsedColumn(),
         console=Console(stderr=True),
         transient=True,
+        # rich would send what is printed meanwhile to its own console: data belongs on stdout, wherever that leads.
+        redirect_stdout=False,
     )
 
 

@@ -22,7 +22,7 @@ from img_ml.weights.store import PACKAGED
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
-NETWORK = "residual"
+NETWORK = "crop_network"
 # Which arguments each step that is done was called with.
 MADE_BY = "made_by.json"
 

@@ -1,6 +1,8 @@
 """`local_test.py`: a verdict by hand, for people and for machines, with its exit codes."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -57,7 +59,8 @@ def test_people_read_label_probability_reasons_and_signals(picture: Path) -> Non
     for text in (
         "600 x 400 image/png",
         "AI probability of the pixels",
-        "What moved the probability most",
+        "What moved the probability",
+        "Measured and weighed",
         "provenance",
     ):
         assert text in result.stdout
@@ -66,7 +69,7 @@ def test_people_read_label_probability_reasons_and_signals(picture: Path) -> Non
 def test_a_declared_image_is_labelled_ai_and_exits_with_1(declared: Path) -> None:
     result = run(declared)
     assert result.exit_code == 1
-    assert "AI  declared by the file itself" in result.stdout
+    assert "AI-generated, as the file itself declares" in result.stdout
     assert "Stable Diffusion WebUI" in result.stdout
 
 
@@ -94,16 +97,113 @@ def test_an_allowed_url_is_fetched_and_judged(monkeypatch: pytest.MonkeyPatch) -
     assert json.loads(result.stdout)["status"] == "done"
 
 
-def test_a_file_over_the_limit_is_refused(picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_workers_download_limit_does_not_hold_for_local_files(
+    picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FETCH_MAX_BYTES", "100")
     result = run("--json", picture)
-    assert json.loads(result.stdout)["error"]["code"] == "too_large"
+    assert json.loads(result.stdout)["status"] == "done"
+
+
+def test_inputs_of_one_name_do_not_overwrite_each_others_pictures(picture: Path, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    other = tmp_path / "a" / "coffee.jpg"
+    other.write_bytes(encoded(photo("chelsea"), "JPEG"))
+    run("--debug-dir", tmp_path / "debug", picture, other)
+    sizes = set()
+    for name in ("coffee.ela.png", "coffee-2.ela.png"):
+        with Image.open(tmp_path / "debug" / name) as image:
+            sizes.add(image.size)
+    assert sizes == {(600, 436), (451, 336)}
+
+
+def test_the_report_is_one_file_that_holds_pictures_maps_and_the_answer(picture: Path, tmp_path: Path) -> None:
+    named = tmp_path / "<script>alert(1)<b>.png"
+    named.write_bytes(picture.read_bytes())
+    report = tmp_path / "report.html"
+    result = run("--html", report, picture, named)
+    text = report.read_text("utf-8")
+    assert result.exit_code in (0, 1)
+    assert text.count('src="data:image/jpeg;base64,') >= 6
+    assert "Bright is not guilt" in text
+    assert "aria-sort" in text
+    assert "<script>alert" not in text
+    assert not re.search(r'(?:src|href)="(?!data:|#)', text)
+
+
+def in_terminal(*arguments: object, output: Path, text: bytes = b"") -> int:
+    """Run with stderr on a pseudo-terminal and stdout in a file; the exit code."""
+    import pty
+
+    parent, child = pty.openpty()
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, *(str(one) for one in arguments)],
+            cwd=ROOT, stdin=subprocess.PIPE, stdout=file, stderr=child,
+        )  # fmt: skip
+        os.close(child)
+        assert process.stdin is not None
+        process.stdin.write(text)
+        process.stdin.close()
+        try:
+            while os.read(parent, 65536):
+                pass
+        except OSError:  # how Linux says that the other end is closed
+            pass
+        os.close(parent)
+        return process.wait(timeout=60)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals of this kind")
+@pytest.mark.parametrize("form", ["--json", "--csv", "--quiet", None])
+def test_data_goes_to_stdout_while_stderr_is_a_terminal(picture: Path, tmp_path: Path, form: str | None) -> None:
+    output = tmp_path / "out"
+    options = [] if form is None else [form]
+    assert in_terminal("local_test.py", *options, picture, picture, output=output) in (0, 1)
+    assert output.read_text("utf-8").count("coffee.png") == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals of this kind")
+def test_one_image_on_standard_input_is_judged_with_stderr_on_a_terminal(picture: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    in_terminal("local_test.py", "--json", "-", output=output, text=picture.read_bytes())
+    document = json.loads(output.read_text("utf-8"))
+    assert (document["status"], document["image_url"]) == ("done", "standard input")
+
+
+def test_csv_and_quiet_give_one_line_an_image(picture: Path, tmp_path: Path) -> None:
+    rows = run("--csv", picture, tmp_path / "absent.jpg").stdout.splitlines()
+    assert rows[0].startswith("image,status,label")
+    assert [row.split(",")[1] for row in rows[1:]] == ["done", "error"]
+    lines = run("--quiet", picture, tmp_path / "absent.jpg").stdout.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == ["ERROR"]
+    assert lines[0].endswith("coffee.png")
+
+
+def test_output_is_utf_8_whatever_the_code_page(tmp_path: Path, picture: Path) -> None:
+    named = tmp_path / "Käse-猫.png"
+    named.write_bytes(picture.read_bytes())
+    done = subprocess.run(
+        [sys.executable, "local_test.py", "--json", str(named)],
+        cwd=ROOT, env=os.environ | {"PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}, capture_output=True, check=False,
+    )  # fmt: skip
+    assert json.loads(done.stdout.decode("utf-8"))["image_url"] == str(named)
+
+
+def test_a_declaration_that_the_pixels_contradict_is_not_shown_without_a_word(declared: Path) -> None:
+    told = " ".join(run(declared).stdout.split())
+    assert "The label rests on the declaration; the pixels alone" in told
+
+
+def test_the_screen_speaks_the_language_that_was_chosen(picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMG_ML_LANG", "de_AT.UTF-8")
+    assert "Was daraus nicht folgt" in run(picture).stdout
 
 
 def test_heatmaps_are_saved_where_asked(picture: Path, tmp_path: Path) -> None:
     run("--debug-dir", tmp_path / "debug", picture)
     with Image.open(tmp_path / "debug" / "coffee.ela.png") as image:
-        assert image.size == (600, 400)
+        assert image.size == (600, 436)
 
 
 def test_the_map_of_a_network_is_saved_like_any_other(
@@ -115,7 +215,7 @@ def test_the_map_of_a_network_is_saved_like_any_other(
     run("--profile", "full", "--debug-dir", tmp_path / "debug", picture)
     for name in ("coffee.mantranet.png", "coffee.mantranet.map.png"):
         with Image.open(tmp_path / "debug" / name) as image:
-            assert image.size == (600, 400)
+            assert image.size == (600, 436)
 
 
 def test_a_wrong_setting_or_profile_is_a_sentence_and_exit_code_2(

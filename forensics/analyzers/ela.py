@@ -17,6 +17,7 @@ STRIP_ROWS = 512
 # libjpeg writes nothing wider than 65,500 pixels.
 WIDEST = 65_496
 OUTLIER_SIGMAS = 6.0
+PALETTE = 256
 
 SPEC = DetectorSpec(
     name="ela",
@@ -38,7 +39,12 @@ SPEC = DetectorSpec(
 
 
 def heatmap(sample: ImageSample) -> Heatmap | None:
-    """The error of every whole 8 x 8 block of the image, scaled to [0, 1]; None where it has no whole block."""
+    """The error of every whole 8 x 8 block of the image, scaled to [0, 1].
+
+    None where it has no whole block, and for an image of few colours: a palette leaves hard steps everywhere.
+    """
+    if _is_palette_image(sample.pixels):
+        return None
     height, width = (length // BLOCK * BLOCK for length in sample.pixels.shape[:2])
     if not height or not width:
         return None
@@ -77,6 +83,15 @@ def analyze(sample: ImageSample) -> Signal:
         f"{outliers:.1%} of the blocks stand out from the rest."
     )
     return Measured(SPEC.name, numbers, sentence)
+
+
+def _is_palette_image(pixels: Pixels) -> bool:
+    """Whether the image has no more colours than a palette holds, and is not simply grey."""
+    sampled = pixels[:: max(1, pixels.shape[0] // 512), :: max(1, pixels.shape[1] // 512)].astype(np.uint32)
+    packed = sampled[..., 0] << 16 | sampled[..., 1] << 8 | sampled[..., 2]
+    colours = np.unique(packed)
+    grey = (colours >> 16 == colours & 255) & (colours >> 8 & 255 == colours & 255)
+    return len(colours) <= PALETTE and not bool(grey.all())
 
 
 def _cut(pixels: Pixels, length: int, axis: int) -> list[Pixels]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -25,6 +26,8 @@ CONTRACT_NUMBERS = (
     "image_entropy",
     "compression_level",
 )
+# Old name of a top-level number -> its name today; both carry the same value for one version.
+ALIASES: Final[Mapping[str, str]] = MappingProxyType({"residual_prob": "crop_network_prob"})
 
 
 class _Part(BaseModel):
@@ -62,6 +65,14 @@ class SignalPart(_Part):
 
     sentence: str
     numbers: dict[str, float | None]
+    weighed: bool = Field(False, description="Whether the probability can rest on it; otherwise it is only shown.")
+
+
+class ThresholdsPart(_Part):
+    """Where a probability becomes a label: up to `non_ai` it is NON-AI, from `ai` it is AI, between them UNCERTAIN."""
+
+    non_ai: float = Field(ge=0, le=1)
+    ai: float = Field(ge=0, le=1)
 
 
 class ModelPart(_Part):
@@ -70,6 +81,7 @@ class ModelPart(_Part):
     profile: str
     fingerprint: str
     fusion: FusionKind
+    thresholds: ThresholdsPart | None = None
 
 
 class ImagePart(_Part):
@@ -119,6 +131,11 @@ def _modelled(numbers: tuple[Number, ...]) -> type[ResultDocument]:
         number = declared.get(name)
         low, high = (number.low, number.high) if number else (0.0, 1.0)
         fields[name] = (float | None, Field(ge=low, le=high, description=number.meaning if number else None))
+    for old, name in ALIASES.items():
+        if name in declared:
+            told = f"former name of {name}, removed in 0.2: read {name}"
+            number = declared[name]
+            fields[old] = (float | None, Field(ge=number.low, le=number.high, description=told, deprecated=True))
     return create_model("Result", __base__=ResultDocument, __doc__=ResultDocument.__doc__, **fields)
 
 
@@ -161,7 +178,7 @@ def _of_verdict(verdict: Verdict) -> dict[str, Any]:
     numbers = {name: value for signal in measured for name, value in _rounded(signal.numbers, 6).items()}
     headlines = set(result_model().model_fields) - set(ResultDocument.model_fields)
     return {
-        **{name: numbers.get(name) for name in headlines},
+        **{name: numbers.get(ALIASES.get(name, name)) for name in headlines},
         "image_sha256": evidence.image_sha256,
         "status": "done",
         "error": None,
@@ -175,9 +192,14 @@ def _of_verdict(verdict: Verdict) -> dict[str, Any]:
         ],
         "provenance": [_claim(claim) for claim in verdict.claims],
         "image": ImagePart(media_type=evidence.media_type, width=evidence.width, height=evidence.height),
-        "signals": {s.detector: SignalPart(sentence=s.sentence, numbers=_rounded(s.numbers, 6)) for s in measured},
+        "signals": {
+            s.detector: SignalPart(
+                sentence=s.sentence, numbers=_rounded(s.numbers, 6), weighed=s.detector in verdict.weighed
+            )
+            for s in measured
+        },
         "skipped": {s.detector: s.reason for s in evidence.signals if isinstance(s, Skipped)},
-        "model": ModelPart(profile=verdict.profile, fingerprint=verdict.fingerprint, fusion=verdict.fusion),
+        "model": _model(verdict),
         "timings_ms": _rounded(evidence.timings_ms, 3),
     }
 
@@ -202,6 +224,14 @@ def _claim(claim: Claim) -> ClaimPart:
         decisive=claim.decisive,
         statement=claim.statement,
         generator=claim.generator,
+    )
+
+
+def _model(verdict: Verdict) -> ModelPart:
+    low, high = verdict.thresholds or (None, None)
+    thresholds = None if low is None or high is None else ThresholdsPart(non_ai=round(low, 6), ai=round(high, 6))
+    return ModelPart(
+        profile=verdict.profile, fingerprint=verdict.fingerprint, fusion=verdict.fusion, thresholds=thresholds
     )
 
 

@@ -1,84 +1,97 @@
-"""A verdict for people: what it says, what it rests on, and what was measured, for a terminal of 80 columns."""
+"""A verdict for people in a terminal of 80 columns: the answer first, then what it rests on."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from forensics.types import Measured, Skipped
-from fusion.verdict import Reason, Verdict
+from fusion.output.messages import Messages, messages
+from fusion.output.view import ReasonView, View, view
 
-_STYLES = {"AI": "bold red", "NON-AI": "bold green", "UNCERTAIN": "bold yellow"}
-_MEANINGS = {
-    "AI": "probably made by a machine",
-    "NON-AI": "probably not made by a machine",
-    "UNCERTAIN": "what was measured does not decide it",
-}
-_BAR = 24
+_STYLES = {"ai": "bold red", "non_ai": "bold green", "uncertain": "bold yellow", "error": "bold"}
+_BAR = 48
 _REASON_BAR = 8
 # Log-odds that fill a reason's bar.
 _FULL_WEIGHT = 1.5
 
 
-def show(console: Console, name: str, verdict: Verdict) -> None:
-    """Print one verdict."""
-    evidence = verdict.evidence
+def show(console: Console, name: str, document: Mapping[str, Any], say: Messages | None = None) -> None:
+    """Print one result document."""
+    say = say or messages()
+    shown = view(document, name, say)
     console.print(Text(name, style="bold"), soft_wrap=True)
-    console.print(Text(f"{evidence.width} x {evidence.height} {evidence.media_type}", style="dim"))
-    console.print(Padding(Group(*_parts(verdict)), (1, 0, 1, 2)))
-    untrained = ", a prior (not trained)" if verdict.fusion == "prior" else ""
-    console.print(Text(f"Profile {verdict.profile}, model {verdict.fingerprint}{untrained}", style="dim"))
+    console.print(Text(", ".join(value for _, value in shown.facts[:2]), style="dim"))
+    console.print(Padding(Group(*_parts(shown, say)), (1, 0, 1, 2)))
+    if shown.model:
+        console.print(Text(shown.model, style="dim"))
 
 
-def _parts(verdict: Verdict) -> list[RenderableType]:
-    parts: list[RenderableType] = [_headline(verdict)]
-    if verdict.claims:
-        parts += [_title("What the file declares about itself"), *(Text(f"• {c.statement}") for c in verdict.claims)]
-    if verdict.reasons:
-        parts += [_title("What moved the probability most"), _reasons(verdict.reasons)]
-    parts += [_title("What was measured"), _signals(verdict)]
+def _parts(shown: View, say: Messages) -> list[RenderableType]:
+    parts: list[RenderableType] = [_headline(shown, say)]
+    if shown.claims:
+        parts += [_title(say("title.declared")), *(Text(f"• {claim}") for claim in shown.claims)]
+    if shown.reasons:
+        parts += [_title(say("title.reasons")), _reasons(shown.reasons)]
+    for title, signals in (("title.weighed", shown.weighed), ("title.measured", shown.measured)):
+        if signals:
+            parts += [_title(say(title)), _signals(signals)]
+    if shown.skipped:
+        parts.append(Text(f"\n{shown.skipped}", style="dim"))
+    if shown.cautions:
+        parts += [_title(say("title.cautions")), *(Text(f"• {caution}") for caution in shown.cautions)]
     return parts
 
 
-def _headline(verdict: Verdict) -> RenderableType:
-    text = Text(verdict.label, style=_STYLES[verdict.label])
-    told = "declared by the file itself" if verdict.basis == "provenance" else _MEANINGS[verdict.label]
-    text.append(f"  {told}\n", style="default not bold")
-    probability = verdict.fusion_prob
-    if probability is None:
-        return text.append("Too little could be measured for a probability.", style="default not bold")
-    filled = round(probability * _BAR)
-    text.append("AI probability of the pixels ", style="default not bold")
-    text.append("█" * filled, style=_STYLES[verdict.label])
-    text.append("░" * (_BAR - filled), style="dim not bold")
-    return text.append(f" {probability:.0%}", style="bold default")
+def _headline(shown: View, say: Messages) -> RenderableType:
+    text = Text(shown.answer, style=_STYLES[shown.tone])
+    if shown.label:
+        text.append(f"  ({shown.label})", style="default not bold")
+    for note in shown.notes:
+        text.append(f"\n{note}", style="default not bold")
+    if shown.probability is None:
+        return text
+    text.append(f"\n\n{say('probability')}: ", style="default not bold")
+    text.append(f"{shown.probability:.0%}\n", style="bold default")
+    return text.append_text(_gauge(shown, say))
+
+
+def _gauge(shown: View, say: Messages) -> Text:
+    """The probability on a bar from 0 to 100 %, with the thresholds marked below it."""
+    assert shown.probability is not None
+    filled = round(shown.probability * _BAR)
+    text = Text("0% ")
+    text.append("█" * filled, style=_STYLES[shown.tone])
+    text.append("░" * (_BAR - filled), style="dim")
+    text.append(" 100%")
+    if shown.thresholds is None:
+        return text
+    low, high = shown.thresholds
+    marks = [" "] * (_BAR + 1)
+    for threshold in (low, high):
+        marks[round(threshold * _BAR)] = "▲"
+    text.append(f"\n   {''.join(marks).rstrip()}", style="dim")
+    return text.append("\n   " + say("thresholds", ai=f"{high:.0%}", non_ai=f"{low:.0%}"), style="dim")
 
 
 def _title(text: str) -> Text:
     return Text(f"\n{text}", style="bold")
 
 
-def _reasons(reasons: tuple[Reason, ...]) -> Table:
+def _reasons(reasons: tuple[ReasonView, ...]) -> Table:
     table = Table.grid(padding=(0, 1))
     for reason in reasons:
         length = max(1, min(_REASON_BAR, round(abs(reason.weight) / _FULL_WEIGHT * _REASON_BAR)))
         style = "red" if reason.weight > 0 else "green"
-        direction = "AI" if reason.weight > 0 else "NON-AI"
         bar = Text("█" * length + " " * (_REASON_BAR - length), style=style)
-        table.add_row(Text(f"{reason.weight:+.2f}"), bar, Text(direction, style=style), Text(_before_weight(reason)))
+        table.add_row(Text(f"{reason.weight:+.2f}"), bar, Text(reason.direction, style=style), Text(reason.text))
     return table
 
 
-def _before_weight(reason: Reason) -> str:
-    """The sentence without the direction and weight, which stand in columns of their own."""
-    return reason.sentence.rpartition("; speaks for")[0] or reason.sentence
-
-
-def _signals(verdict: Verdict) -> Table:
+def _signals(signals: tuple[tuple[str, str], ...]) -> Table:
     table = Table.grid(padding=(0, 1))
-    for signal in verdict.evidence.signals:
-        if isinstance(signal, Measured):
-            table.add_row(Text(signal.detector, style="cyan"), Text(signal.sentence))
-        elif isinstance(signal, Skipped):
-            table.add_row(Text(signal.detector, style="dim"), Text(f"skipped: {signal.reason}", style="dim"))
+    for detector, sentence in signals:
+        table.add_row(Text(detector, style="cyan"), Text(sentence))
     return table

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from forensics.errors import WeightsError
 from forensics.registry import Detector, DetectorSpec, Setup
 from forensics.types import ImageSample, Measured, Signal
+from img_ml.data.high_frequencies import VERSION
 from img_ml.detectors._options import options
-from img_ml.detectors._votes import Kind, mean_probability, views, votes_of
-from img_ml.weights.store import Installed, installed_for
+from img_ml.detectors._votes import crops_of_high_frequencies, mean_probability, views, votes_of
+from img_ml.weights.store import Installed, installed_for, pull_command
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from img_ml.networks.resnet import ResNet18, Sees
 
 
-def load_resnet(spec: DetectorSpec, setup: Setup, sees: "Sees", side: int, kind: Kind) -> Detector:
+def load_resnet(spec: DetectorSpec, setup: Setup, sees: "Sees", side: int) -> Detector:
     """The trained network on the setup's device, over views of side x side pixels whose logits are averaged.
 
     Raises WeightsError where nobody has trained it, or it cannot be used.
@@ -33,7 +34,8 @@ def load_resnet(spec: DetectorSpec, setup: Setup, sees: "Sees", side: int, kind:
     device = torch.device(setup.device)
 
     def shown(sample: ImageSample) -> "list[Tensor]":
-        seen = views(sample, votes, side, kind)
+        high = sees == "high_pass"
+        seen = crops_of_high_frequencies(sample, votes, side) if high else views(sample, votes, side, "resized")
         return [torch.from_numpy(view.copy()).to(device).permute(2, 0, 1).float() for view in seen]
 
     def signal(sample: ImageSample, outputs: "Outputs") -> Signal:
@@ -53,11 +55,17 @@ def network_of(weights: Installed, sees: "Sees") -> "ResNet18":
 
     name = weights.record.name
     try:
-        width = json.loads(weights.file("config.json").read_text(encoding="utf-8"))["width"]
+        config = json.loads(weights.file("config.json").read_text(encoding="utf-8"))
+        width = config["width"]
         if not isinstance(width, int) or width < 1:
             raise ValueError(f"its width is {width!r}")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"The config.json of {name} describes no ResNet-18: {error}") from error
+    if sees == "high_pass" and config.get("high_frequencies") != VERSION:
+        raise WeightsError(
+            f"{name} was trained on other high frequencies than the picture minus its Gaussian blur: train it again "
+            f"with {pull_command(weights.record)}."
+        )
     network = ResNet18(sees, width)
     fill(network, tensors_of(weights.file("model.safetensors"), name), name)
     return network.eval().requires_grad_(False)

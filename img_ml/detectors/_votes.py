@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.random import Generator
@@ -12,10 +12,13 @@ from scipy.special import expit
 
 from forensics.errors import ArtifactError
 from forensics.types import ImageSample, Pixels
+from img_ml.data.high_frequencies import Differences, high_frequencies
 
 # "crop": windows at native resolution. "resized": parts of the picture, squashed to a square.
 Kind = Literal["crop", "resized"]
 MOST_VOTES = 100
+# Grey levels, or differences of them.
+Image_ = TypeVar("Image_", Pixels, Differences)
 # A part of the picture covers between this share of its area and all of it, and changes its shape by up to a third.
 _SMALLEST_PART = 0.8
 _STRETCH = 4 / 3
@@ -29,7 +32,7 @@ def views(sample: ImageSample, votes: int, side: int, kind: Kind) -> Iterator[Pi
     image, which is mirrored on where it is smaller than a crop.
     """
     if kind == "crop":
-        return _crops(sample, votes, side)
+        return crops(sample.pixels, _random(sample), votes, side)
     return (resized(part, side) for part in parts(sample, votes))
 
 
@@ -76,16 +79,21 @@ def resized(pixels: Pixels, side: int) -> Pixels:
     return np.asarray(image.resize((side, side), Image.Resampling.BICUBIC))
 
 
-def mirrored_on(pixels: Pixels, side: int) -> Pixels:
+def crops_of_high_frequencies(sample: ImageSample, votes: int, side: int) -> Iterator[Differences]:
+    """The same crops as `views` gives, of the picture minus its blurred self; the blur sees the whole picture."""
+    return crops(high_frequencies(sample.pixels), _random(sample), votes, side)
+
+
+def mirrored_on(pixels: Image_, side: int) -> Image_:
     """The pixels, mirrored on at the lower and right edge where a length is under `side`."""
     missing = [(0, max(side - length, 0)) for length in pixels.shape[:2]]
     return np.pad(pixels, (*missing, (0, 0)), mode="symmetric") if any(map(any, missing)) else pixels
 
 
-def _crops(sample: ImageSample, votes: int, side: int) -> Iterator[Pixels]:
-    pixels = mirrored_on(sample.pixels, side)
+def crops(pixels: Image_, random: Generator, votes: int, side: int) -> Iterator[Image_]:
+    """The middle for one vote, else so many random windows of side x side; mirrored on where the image is smaller."""
+    pixels = mirrored_on(pixels, side)
     spare = [length - side for length in pixels.shape[:2]]
-    random = _random(sample)
     for _ in range(votes):
         top, left = (room // 2 if votes == 1 else int(random.integers(0, room + 1)) for room in spare)
         yield np.ascontiguousarray(pixels[top : top + side, left : left + side])

@@ -43,7 +43,7 @@ def load(setup: Setup) -> Detector:
     """The network on the setup's device; WeightsError where its weights cannot be used."""
     options(setup, SPEC.name, {})
     (weights,) = installed_for(SPEC.name, setup)
-    from img_ml.networks.mantranet.tiled import TiledMantraNet
+    from img_ml.detectors._tiled_mantranet import TiledMantraNet
 
     return TiledMantraNet(network_of(weights), setup.device, weights.digest, signal)
 

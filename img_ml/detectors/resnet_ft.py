@@ -20,4 +20,4 @@ SIDE = 224
 @detector(SPEC)
 def load(setup: Setup) -> Detector:
     """The trained network on the setup's device; WeightsError where nobody has trained it, or it cannot be used."""
-    return load_resnet(SPEC, setup, "picture", SIDE, "resized")
+    return load_resnet(SPEC, setup, "picture", SIDE)

@@ -6,9 +6,9 @@ from img_ml.detectors._resnet import load_resnet
 SPEC = DetectorSpec(
     name="resnet_hf",
     title="High-frequency ResNet-18",
-    version=1,
+    version=2,
     numbers=(Number("resnet_hf_prob", 0, 1, "probability of AI by ResNet-18 on high frequencies", headline=True),),
-    looks_at="what a high-pass filter leaves of 80 x 80 pixels at native resolution; with votes, of several such crops",
+    looks_at="80 x 80 pixels of the picture minus its blurred self, at native resolution; with votes, several crops",
     fails_when="the grain was removed, added or compressed away, or the crop shows nothing but sky",
     tier="full",
     source="He et al., Deep Residual Learning for Image Recognition, CVPR 2016; nobody publishes weights for this use, "
@@ -20,4 +20,4 @@ SIDE = 80
 @detector(SPEC)
 def load(setup: Setup) -> Detector:
     """The trained network on the setup's device; WeightsError where nobody has trained it, or it cannot be used."""
-    return load_resnet(SPEC, setup, "high_pass", SIDE, "crop")
+    return load_resnet(SPEC, setup, "high_pass", SIDE)

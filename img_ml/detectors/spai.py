@@ -8,7 +8,7 @@ from img_ml.weights.store import installed_for
 SPEC = DetectorSpec(
     name="spai",
     title="SPAI",
-    version=1,
+    version=2,
     numbers=(Number("spai_prob", 0, 1, "probability of AI by the spectra of patches", headline=True),),
     looks_at="every patch of 224 pixels at native resolution: how well its low and its high frequencies foretell the "
     "rest of it, to a network that learned real images' spectra",
@@ -25,7 +25,7 @@ def load(setup: Setup) -> Detector:
     """The network on the setup's device; WeightsError where its weights cannot be used."""
     options(setup, SPEC.name, {})
     (weights,) = installed_for(SPEC.name, setup)
-    from img_ml.networks.spai.detector import SpaiDetector
+    from img_ml.detectors._spai import SpaiDetector
     from img_ml.networks.spai.network import spai_of
     from img_ml.weights.loading import tensors_of
 

@@ -1,4 +1,4 @@
-"""ResNet-18 with one logit of AI, over the picture or over what is left of it behind a high-pass filter.
+"""ResNet-18 with one logit of AI, over the picture or over what is left of it without its blurred self.
 
 He et al., Deep Residual Learning for Image Recognition, CVPR 2016; names and shapes are those of transformers, so that
 published ones can be started from.
@@ -8,25 +8,19 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from transformers import ResNetConfig, ResNetForImageClassification
 
 from img_ml.weights.table import IMAGENET_MEAN, IMAGENET_STD
 
-# "picture": normalised as on ImageNet. "high_pass": the picture minus its local mean.
+# "picture": normalised as on ImageNet. "high_pass": the picture minus its blurred self, as img_ml.data.high_frequencies
+# gives it, in [-1, 1].
 Sees = Literal["picture", "high_pass"]
 # Channels after the first layer of the published ones.
 WIDTH = 64
-# A difference from the local mean beyond it is an edge of the picture, not its grain (grey levels).
-TRUNCATION = 16.0
 
 
 class ResNet18(nn.Module):
-    """Images n x 3 x H x W in grey levels (0 to 255) in, one logit of AI each (n,) out.
-
-    Behind the high-pass filter the first layers halve the picture once instead of twice: its grain would not outlive
-    the pooling.
-    """
+    """Images n x 3 x H x W, or their high frequencies, in grey levels in; one logit of AI each (n,) out."""
 
     def __init__(self, sees: Sees, width: int = WIDTH) -> None:
         super().__init__()
@@ -36,8 +30,6 @@ class ResNet18(nn.Module):
             embedding_size=width, hidden_sizes=widths, depths=[2, 2, 2, 2], layer_type="basic", id2label={0: "ai"}
         )
         self.network = ResNetForImageClassification(config)
-        if sees == "high_pass":
-            setattr(self.network.resnet.embedder, "pooler", nn.Identity())  # noqa: B010 - declared as a pooling layer
         self.register_buffer("mean", 255 * torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", 255 * torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
 
@@ -48,7 +40,7 @@ class ResNet18(nn.Module):
             # The backward pass of a first layer of few channels writes where it must not if colours lie together
             # (torch 2.15 on a CPU).
             pixels = pixels.float().contiguous()
-            seen = high_passed(pixels) if self._sees == "high_pass" else self._normalised(pixels)
+            seen = pixels / 255 if self._sees == "high_pass" else self._normalised(pixels)
         logits: Tensor = self.network(pixel_values=seen).logits[:, 0]
         return logits
 
@@ -65,9 +57,3 @@ class ResNet18(nn.Module):
 
     def _normalised(self, pixels: Tensor) -> Tensor:
         return (pixels - self.get_buffer("mean")) / self.get_buffer("std")
-
-
-def high_passed(pixels: Tensor) -> Tensor:
-    """Images n x 3 x H x W in grey levels minus their mean over 3 x 3 pixels, cut off at TRUNCATION, in [-1, 1]."""
-    around = functional.avg_pool2d(functional.pad(pixels, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-    return (pixels - around).clamp(-TRUNCATION, TRUNCATION) / TRUNCATION

@@ -5,8 +5,8 @@ import typer
 from img_ml.train.commands import siglip2
 from img_ml.train.commands.aekl import aekl
 from img_ml.train.commands.autoencoder import autoencoder
+from img_ml.train.commands.crop_network import crop_network
 from img_ml.train.commands.ghostnet import ghostnet
-from img_ml.train.commands.residual import residual
 from img_ml.train.commands.resnets import resnet_ft, resnet_hf
 from img_ml.train.commands.saturation_cnn import saturation_cnn
 from img_ml.train.commands.upsampling_autoencoder import upsampling_autoencoder
@@ -25,7 +25,7 @@ def main() -> None:
 app.command("aekl")(aekl)
 app.command("autoencoder")(autoencoder)
 app.command("ghostnet")(ghostnet)
-app.command("residual")(residual)
+app.command("crop_network")(crop_network)
 app.command("resnet_ft")(resnet_ft)
 app.command("resnet_hf")(resnet_hf)
 app.command("saturation_cnn")(saturation_cnn)

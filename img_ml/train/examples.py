@@ -17,10 +17,11 @@ from forensics.types import Pixels
 from img_ml.data import views as drawn
 from img_ml.data.dataset import DatasetError, Row
 from img_ml.data.folds import balanced_weights, watched
+from img_ml.data.high_frequencies import REACH, Differences, high_frequencies
 from img_ml.detectors._votes import part_of, resized
 
 # What a row's image looks like under that index and seed: pixels of one size for all rows.
-View = Callable[[Row, int, int], Pixels]
+View = Callable[[Row, int, int], Pixels | Differences]
 # How often each of the rows is drawn, in proportion (n,).
 Weigh = Callable[[Sequence[Row]], NDArray[np.float64]]
 # Batches that are made while the network is busy with one.
@@ -29,9 +30,9 @@ _AHEAD = 3
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Images (n, H, W, 3) in grey levels, and the label of each (n,)."""
+    """Images (n, H, W, 3) in grey levels, or differences of those, and the label of each (n,)."""
 
-    pixels: Pixels
+    pixels: Pixels | Differences
     labels: NDArray[np.float32]
 
 
@@ -87,7 +88,7 @@ class Examples:
 
     def batches(self, first: int, last: int, size: int) -> Iterator[Batch]:
         """The batches of the steps [first, last), `size` images each."""
-        coming: deque[Sequence[tuple[Row, Future[Pixels]]]] = deque()
+        coming: deque[Sequence[tuple[Row, Future[Pixels | Differences]]]] = deque()
         for step in range(first, last):
             coming.append(self._ordered(step, size))
             if len(coming) > _AHEAD:
@@ -99,14 +100,14 @@ class Examples:
         """One view of each of these rows, always the same."""
         return _batch([(row, self._pool.submit(self._view, row, 0, self._seed)) for row in rows])
 
-    def _ordered(self, step: int, size: int) -> Sequence[tuple[Row, Future[Pixels]]]:
+    def _ordered(self, step: int, size: int) -> Sequence[tuple[Row, Future[Pixels | Differences]]]:
         random = np.random.default_rng([self._seed, step])
         places = random.choice(len(self._rows), size, p=self._share)
         drawn = [(self._rows[place], 1 + step * size + slot) for slot, place in enumerate(places.tolist())]
         return [(row, self._pool.submit(self._view, row, index, self._seed)) for row, index in drawn]
 
 
-def _batch(drawn: Sequence[tuple[Row, Future[Pixels]]]) -> Batch:
+def _batch(drawn: Sequence[tuple[Row, Future[Pixels | Differences]]]) -> Batch:
     pixels = np.stack([future.result() for _, future in drawn])
     return Batch(pixels, np.array([row.label for row, _ in drawn], dtype=np.float32))
 
@@ -121,6 +122,18 @@ def native_crops_of(side: int) -> View:
         return np.pad(shown, (*missing, (0, 0)), mode="symmetric")
 
     return crop
+
+
+def high_frequencies_of(side: int) -> View:
+    """The same crops of the picture minus its blurred self; the blur sees what lies around the crop too."""
+    larger = native_crops_of(side + 2 * REACH)
+
+    def differences(row: Row, index: int, seed: int) -> Differences:
+        seen = larger(row, index, seed)
+        assert seen.dtype == np.uint8
+        return high_frequencies(seen.astype(np.uint8, copy=False))[REACH:-REACH, REACH:-REACH]
+
+    return differences
 
 
 def resized_to(side: int) -> View:

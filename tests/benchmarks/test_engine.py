@@ -11,7 +11,7 @@ from benchmarks.support.engine.random_weights import WRITERS
 from benchmarks.support.machine import machine_name
 
 # The one that runs on the CPU alone is not measured.
-NETWORKS = set(WRITERS) - {"residual"}
+NETWORKS = set(WRITERS) - {"crop_network"}
 TINY = ("--tiny", "--device", "cpu", "--images", "3", "--size", "48x40", "--batch", "2", "--repeat", "1")
 
 

@@ -13,14 +13,14 @@ from benchmarks.support.forensic.families import FAMILIES
 from fusion.evaluation import metrics
 from img_ml.data.dataset import read_datasets
 from img_ml.engine.held_out import source_mark
-from tests.img_ml.tiny import write_residual
+from tests.img_ml.tiny import write_crop_network
 
 SOURCES = 12
 
 
 @pytest.fixture(autouse=True)
 def few_trees(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    write_residual(tmp_path / "weights", {source_mark(f"s{k}"): k % 3 for k in range(SOURCES - 1)})
+    write_crop_network(tmp_path / "weights", {source_mark(f"s{k}"): k % 3 for k in range(SOURCES - 1)})
     monkeypatch.setenv("IMG_ML_WEIGHTS_DIR", str(tmp_path / "weights"))
     monkeypatch.setattr(forensic_features, "ROUNDS", 8)
     monkeypatch.setattr(forensic_features, "CUTS", 1)
@@ -91,7 +91,7 @@ def test_images_are_drawn_by_the_root_of_their_sources_size(dataset: Path) -> No
 
 
 def test_sources_that_no_member_held_out_are_told_as_useless(dataset: Path, tmp_path: Path) -> None:
-    write_residual(tmp_path / "weights", {"0" * 16: 0})
+    write_crop_network(tmp_path / "weights", {"0" * 16: 0})
     done = CliRunner().invoke(app, ["--dataset", str(dataset)])
     assert done.exit_code == 2
     assert "no honest number" in done.output

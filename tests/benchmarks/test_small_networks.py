@@ -11,13 +11,13 @@ from typer.testing import CliRunner
 from benchmarks import small_networks
 from benchmarks.small_networks import app
 from img_ml.engine.held_out import source_mark
-from tests.img_ml.tiny import write_residual
+from tests.img_ml.tiny import write_crop_network
 
 
 @pytest.fixture
 def graph(tmp_path: Path) -> Path:
-    write_residual(tmp_path, {source_mark(f"s{k}"): k % 2 for k in range(4)})
-    return tmp_path / "residual" / "residual.onnx"
+    write_crop_network(tmp_path, {source_mark(f"s{k}"): k % 2 for k in range(4)})
+    return tmp_path / "crop_network" / "crop_network.onnx"
 
 
 @pytest.fixture

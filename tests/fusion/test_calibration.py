@@ -46,3 +46,43 @@ def test_the_band_between_the_thresholds_is_uncertain() -> None:
 def test_classes_that_are_apart_leave_no_uncertain_band() -> None:
     chosen = pick_thresholds(np.array([0.1, 0.2, 0.8, 0.9]), np.array([0, 0, 1, 1]), 0.0, 0.0)
     assert chosen.ai == chosen.non_ai
+
+
+@given(st.integers(1, 400), st.integers(1, 400), st.sampled_from([0.0, 0.004, 0.01, 0.015, 0.05, 0.1]))
+def test_at_most_the_allowed_share_is_called_wrongly_whatever_the_number_of_images(
+    real: int, ai: int, rate: float
+) -> None:
+    random = np.random.default_rng(real * 1000 + ai)
+    label = np.repeat([0, 1], [real, ai]).astype(np.int64)
+    # Overlapping so far that the thresholds do not meet.
+    probability = random.random(real + ai)
+    chosen = pick_thresholds(probability, label, rate, rate)
+    if chosen.non_ai < chosen.ai:
+        accused, missed = probability[label == 0] >= chosen.ai, probability[label == 1] <= chosen.non_ai
+        assert accused.sum() <= rate * real
+        assert missed.sum() <= rate * ai
+
+
+def test_the_thresholds_use_the_whole_of_their_budgets() -> None:
+    probability = np.concatenate([np.linspace(0.1, 0.8, 150), np.linspace(0.2, 0.9, 130)])
+    label = np.repeat([0, 1], [150, 130]).astype(np.int64)
+    chosen = pick_thresholds(probability, label, 0.025, 0.04)
+    assert (probability[label == 0] >= chosen.ai).sum() == 3
+    assert (probability[label == 1] <= chosen.non_ai).sum() == 5
+
+
+def test_thresholds_that_would_cross_meet_in_their_middle() -> None:
+    probability, label = np.array([0.1, 0.3, 0.7, 0.9]), np.array([0, 0, 1, 1])
+    assert pick_thresholds(probability, label, 0.0, 0.0).ai == pytest.approx(0.5)
+
+
+def test_a_row_counts_in_the_calibration_as_often_as_its_weight_says() -> None:
+    random = np.random.default_rng(3)
+    label = random.integers(0, 2, 600)
+    margin, times = random.normal(0.8 * label, 1.0), random.integers(1, 6, 600) * (1 + 3 * label)
+    repeated = np.repeat(np.arange(600), times)
+    weighed = fit_calibration(margin, label, times.astype(np.float64))
+    counted = fit_calibration(margin[repeated], label[repeated], np.ones(len(repeated)))
+    assert weighed.slope == pytest.approx(counted.slope, rel=1e-3)
+    assert weighed.intercept == pytest.approx(counted.intercept, abs=1e-3)
+    assert abs(weighed.intercept - fit_calibration(margin, label, np.ones(600)).intercept) > 0.5

@@ -194,12 +194,12 @@ def test_a_number_that_the_light_model_weighs_already_is_not_counted_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
-    name = next(f.name for f in LIGHT.model.schema.features if f.detector == "residual")
-    entry = registry.get("residual")
+    name = next(f.name for f in LIGHT.model.schema.features if f.detector == "crop_network")
+    entry = registry.get("crop_network")
     declared = replace(entry.spec, prior=Prior(name, 0.7, "a test"))
-    monkeypatch.setitem(registry._ENTRIES, "residual", replace(entry, spec=declared))
+    monkeypatch.setitem(registry._ENTRIES, "crop_network", replace(entry, spec=declared))
     assert fusion_in_force(load_profile("full", tmp_path)).priors == tuple(
-        e.spec for e in registry.entries() if e.spec.prior is not None and e.spec.name != "residual"
+        e.spec for e in registry.entries() if e.spec.prior is not None and e.spec.name != "crop_network"
     )
 
 
@@ -219,7 +219,9 @@ def test_light_without_its_artifact_is_refused_as_before(tmp_path: Path) -> None
 def test_a_profile_of_ones_own_without_the_light_detectors_is_refused_in_a_sentence(tmp_path: Path) -> None:
     profile = tmp_path / "mine.toml"
     profile.write_text('detectors = ["dino", "exif"]\n')
-    with pytest.raises(ArtifactError, match=r"light one cannot stand in for it: .*'mine' does not run residual.*Train"):
+    with pytest.raises(
+        ArtifactError, match=r"light one cannot stand in for it: .*'mine' does not run crop_network.*Train"
+    ):
         judge(tmp_path, str(profile))
 
 

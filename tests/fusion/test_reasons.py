@@ -1,19 +1,28 @@
 """Reasons: what the model weighed, strongest first, with its own weight and direction."""
 
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from fusion.artifacts.artifact import load_artifact
-from fusion.features import FeatureVector
-from fusion.model import FusionModel
+import img_ml.detectors  # noqa: F401
+from fusion.calibration import Calibration, Thresholds
+from fusion.features import FeatureVector, schema_of
+from fusion.model import FusionModel, Reference
 from fusion.reasons import LEAST_WEIGHT, MOST_REASONS, reasons
+from fusion.weighers.kinds import KINDS
+from fusion.weighers.weigher import Rows
 
 
 @pytest.fixture(scope="module")
-def model(artifact: Path) -> FusionModel:
-    return load_artifact(artifact).model
+def model() -> FusionModel:
+    """A model of three detectors' numbers; its weights are not looked at, for reasons are given them."""
+    schema = schema_of(["statistics", "ela", "noise"])
+    random = np.random.default_rng(0)
+    values, label = random.normal(0, 1, (40, len(schema.features))), np.arange(40) % 2
+    weigher = KINDS["logistic"].train(Rows(values, label, np.ones(40)), schema.names, {"C": 1.0}, 0)
+    references = tuple(Reference(0.25 + place, 0.75 + place, 0.01) for place in range(len(schema.features)))
+    return FusionModel("logistic", weigher, schema, Calibration(1.0, 0.0), Thresholds(0.9, 0.1), references)
 
 
 def told(model: FusionModel, given: dict[str, float], value: float = 1.0) -> tuple:
@@ -46,3 +55,41 @@ def test_at_most_five_are_told(model: FusionModel) -> None:
 def test_an_unmeasured_number_is_told_as_such(model: FusionModel) -> None:
     (reason,) = told(model, {"noise_sigma": 0.5}, value=float("nan"))
     assert "could not be measured" in reason.sentence
+
+
+def test_an_aspect_is_told_by_a_number_that_speaks_its_way_not_by_a_larger_one_that_speaks_against(
+    model: FusionModel,
+) -> None:
+    given = {"noise_sigma": 0.5, "noise_flat_sigma": 0.6, "noise_spread": -0.8}
+    features = {feature.name: feature for feature in model.schema.features}
+    (ai,) = told(model, given)
+    assert ai.weight == pytest.approx(0.3)
+    assert features["noise_flat_sigma"].meaning in ai.sentence
+    (non_ai,) = told(model, {name: -weight for name, weight in given.items()})
+    assert non_ai.weight == pytest.approx(-0.3)
+    assert features["noise_flat_sigma"].meaning in non_ai.sentence
+
+
+def test_a_value_is_placed_against_the_usual_range_of_real_images(model: FusionModel) -> None:
+    place = model.schema.names.index("noise_sigma")
+    low, high = model.references[place].low, model.references[place].high
+    for value, word in ((low - 1e-6, "below"), (low, "within"), (high, "within"), (high + 1e-6, "above")):
+        (reason,) = told(model, {"noise_sigma": 0.5}, value=value)
+        assert f", {word} the usual {low:.3g} to {high:.3g} of real" in reason.sentence
+
+
+def test_a_number_that_no_real_training_image_has_is_told_without_a_range(model: FusionModel) -> None:
+    place = model.schema.names.index("noise_sigma")
+    unknown = [replace(one, low=np.nan, high=np.nan) if i == place else one for i, one in enumerate(model.references)]
+    (reason,) = told(replace(model, references=tuple(unknown)), {"noise_sigma": 0.5}, value=2.0)
+    assert " is 2;" in reason.sentence
+    assert "usual" not in reason.sentence
+
+
+def test_a_weight_of_exactly_the_least_is_told(model: FusionModel) -> None:
+    assert [reason.weight for reason in told(model, {"noise_sigma": -LEAST_WEIGHT})] == [-LEAST_WEIGHT]
+
+
+def test_a_title_begins_with_a_capital_and_goes_on_as_it_is(model: FusionModel) -> None:
+    (reason,) = told(model, {"noise_sigma": 0.5})
+    assert reason.sentence.startswith("Grain strength: ")

@@ -165,23 +165,23 @@ def write_ghostnet(weights: Path) -> None:
     install(find("ghostnet"), weights, "tiny", fill)
 
 
-def write_residual(weights: Path, held_out: Mapping[str, int] = MappingProxyType({})) -> None:
-    """Three members of one stage each, as `python -m img_ml.train residual` installs them."""
-    from img_ml.networks.residual import ResidualNetwork
+def write_crop_network(weights: Path, held_out: Mapping[str, int] = MappingProxyType({})) -> None:
+    """Three members of one stage each, as `python -m img_ml.train crop_network` installs them."""
+    from img_ml.networks.crop_network import CropNetwork
     from img_ml.train.crossfit.onnx_export import exported
 
     torch.manual_seed(0)
-    networks = [ResidualNetwork("both", 1) for _ in range(3)]
+    networks = [CropNetwork("both", 1) for _ in range(3)]
     for network in networks:
         torch.nn.init.normal_(network.head.weight, std=0.3)
     graph = exported(networks, 100_000)
 
     def fill(folder: Path) -> str:
-        (folder / "residual.onnx").write_bytes(graph)
+        (folder / "crop_network.onnx").write_bytes(graph)
         (folder / "config.json").write_text(json.dumps({"held_out": dict(held_out)}))
         return ""
 
-    install(find("residual"), weights, "tiny", fill)
+    install(find("crop_network"), weights, "tiny", fill)
 
 
 TINY_SIGLIP = {
@@ -247,7 +247,7 @@ def save_siglip(folder: Path, seed: int = 0, **vision: int) -> None:
     )
 
 
-def write_resnet(weights: Path, name: str) -> None:
+def write_resnet(weights: Path, name: str, config: Mapping[str, object] = MappingProxyType({})) -> None:
     """A narrow ResNet-18 as `python -m img_ml.train` installs it."""
     from img_ml.networks.resnet import ResNet18
 
@@ -256,7 +256,9 @@ def write_resnet(weights: Path, name: str) -> None:
 
     def fill(folder: Path) -> str:
         save_file(network.state_dict(), folder / "model.safetensors")
-        (folder / "config.json").write_text(json.dumps({"width": 4, "start": "scratch"}))
+        (folder / "config.json").write_text(
+            json.dumps(dict(config) or {"width": 4, "start": "scratch", "high_frequencies": 2})
+        )
         return ""
 
     install(find(name), weights, "tiny", fill)
@@ -388,7 +390,7 @@ TINY: Mapping[str, Callable[[Path], None]] = {
     "fatformer": write_fatformer,
     "ghostnet": write_ghostnet,
     "mantranet": write_mantranet,
-    "residual": write_residual,
+    "crop_network": write_crop_network,
     "siglip2": write_siglip,
     "ai_art_resnet": write_ai_art_resnet,
     "ai_image_detector": lambda weights: write_swin(weights, "ai_image_detector"),

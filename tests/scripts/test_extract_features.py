@@ -26,7 +26,7 @@ def run(*arguments: object) -> tuple[int, str, str]:
 
 def views_in(cache: Path) -> int:
     """The views that every detector has written; the network comes last."""
-    return sum(pq.read_metadata(file).num_rows for file in cache.glob("residual-*/*.parquet"))
+    return sum(pq.read_metadata(file).num_rows for file in cache.glob("crop_network-*/*.parquet"))
 
 
 def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:

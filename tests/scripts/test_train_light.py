@@ -22,15 +22,15 @@ def test_the_fusion_is_trained_over_the_network_of_the_same_road(tmp_path: Path)
     for step in (network, fusion):
         assert step.arguments.count("--dataset") == 2
         assert step.arguments[step.arguments.index("--seed") + 1] == "3"
-    assert network.result == Path(fusion.setting["IMG_ML_WEIGHTS_DIR"]) / "residual"
+    assert network.result == Path(fusion.setting["IMG_ML_WEIGHTS_DIR"]) / "crop_network"
 
 
 def test_what_is_there_is_not_made_again_and_is_installed_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, shipped = tmp_path / "made", tmp_path / "shipped"
-    (made / "weights" / "residual").mkdir(parents=True)
-    (made / "weights" / "residual" / "residual.onnx").write_bytes(b"new")
+    (made / "weights" / "crop_network").mkdir(parents=True)
+    (made / "weights" / "crop_network" / "crop_network.onnx").write_bytes(b"new")
     (made / "weights" / ".lock").touch()
     (made / "artifact").mkdir()
     (made / "artifact" / "manifest.json").write_text("{}", encoding="utf-8")
@@ -44,7 +44,7 @@ def test_what_is_there_is_not_made_again_and_is_installed_whole(
     assert done.exit_code == 0, done.output
     assert done.output.count("is there already") == 2
     found = sorted(str(path.relative_to(shipped)) for path in shipped.rglob("*") if path.is_file())
-    assert found == ["light/manifest.json", "weights/residual/residual.onnx"]
+    assert found == ["light/manifest.json", "weights/crop_network/crop_network.onnx"]
     other = runner.invoke(app, ["--dataset", "none.csv", "--out", str(made), "--install", "--seed", "1"])
     assert other.exit_code == 2
     assert "made with other options" in other.output

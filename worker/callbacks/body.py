@@ -2,22 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from worker.pipeline.messages import Job
+from worker.streams.messages import Callback, Job
 
 LARGEST_BODY = 100_000
 _MARKS = {"AI": "AI", "NON-AI": "NONAI", "UNCERTAIN": "UNCERTAIN"}
-
-
-@dataclass(frozen=True, slots=True)
-class Callback:
-    """One answer on its way to the producer; `body` is JSON of at most `LARGEST_BODY` bytes in UTF-8."""
-
-    url: str
-    job_id: str
-    body: str
 
 
 def callback_for(job: Job, result: str) -> Callback | None:

@@ -14,10 +14,10 @@ from worker.callbacks.body import callback_for
 from worker.errors import UnreadableMessageError
 from worker.observability.progress import Progress
 from worker.observability.telemetry import JobAnswered, Observer, one_line
-from worker.pipeline.messages import LARGEST_MESSAGE, parse_job
 from worker.pipeline.processing import Answer, Answerer
 from worker.pipeline.quarantine import Quarantine
 from worker.pipeline.result_writer import Finisher
+from worker.streams.messages import LARGEST_MESSAGE, parse_job
 from worker.streams.retry import REDIS_IS_AWAY, Patience, insist
 from worker.streams.stream import Entry, Finished, JobStream, group_is_missing
 from worker.tasks import end

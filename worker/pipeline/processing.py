@@ -15,7 +15,7 @@ from forensics.examine import Examined
 from fusion.output.result import result_document
 from fusion.verdict import Verdict
 from worker.errors import FetchFailedError, InternalError
-from worker.pipeline.messages import Job
+from worker.streams.messages import Job
 from worker.streams.verdict_cache import Memory, NoMemory, Remembered
 
 _log = structlog.get_logger("worker")

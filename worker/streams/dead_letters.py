@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from worker.errors import UnreadableMessageError
-from worker.pipeline.messages import parse_job
+from worker.streams.messages import parse_job
 from worker.streams.queue_state import age_of, describe
 from worker.streams.stream import Fields, StreamNames
 

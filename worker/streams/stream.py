@@ -7,9 +7,8 @@ from pathlib import Path
 
 from redis.exceptions import ResponseError
 
-from worker.callbacks.body import Callback
-from worker.pipeline.messages import LARGEST_MESSAGE, RETRIES_FIELD
 from worker.streams.connections import COMMAND_TIMEOUT_S, connect
+from worker.streams.messages import LARGEST_MESSAGE, RETRIES_FIELD, Callback
 
 _HERE = Path(__file__).parent / "lua"
 _GATE = (_HERE / "gate.lua").read_text(encoding="utf-8")

@@ -118,21 +118,21 @@ def write_ghostnet(weights: Path) -> None:
     write_tensors(weights, "ghostnet", ResidualGhostNet(), {"config.json": {"backbone": BACKBONES[0]}})
 
 
-def write_residual(weights: Path) -> None:
+def write_crop_network(weights: Path) -> None:
     """Three members of the size that is packaged."""
-    from img_ml.networks.residual import ResidualNetwork
+    from img_ml.networks.crop_network import CropNetwork
     from img_ml.train.crossfit.crossfit import LARGEST_MEMBER
     from img_ml.train.crossfit.onnx_export import exported
 
     torch.manual_seed(0)
-    graph = exported([ResidualNetwork("rgb") for _ in range(3)], LARGEST_MEMBER)
+    graph = exported([CropNetwork("rgb") for _ in range(3)], LARGEST_MEMBER)
 
     def fill(folder: Path) -> str:
-        (folder / "residual.onnx").write_bytes(graph)
+        (folder / "crop_network.onnx").write_bytes(graph)
         (folder / "config.json").write_text(json.dumps({"held_out": {}}))
         return ""
 
-    install(find("residual"), weights, "random", fill)
+    install(find("crop_network"), weights, "random", fill)
 
 
 def write_siglip(weights: Path, name: str, vision: Mapping[str, int]) -> None:
@@ -307,7 +307,7 @@ WRITERS: Mapping[str, Writer] = {
     "fatformer": write_fatformer,
     "ghostnet": write_ghostnet,
     "mantranet": write_mantranet,
-    "residual": write_residual,
+    "crop_network": write_crop_network,
     "siglip2": lambda weights: write_siglip(weights, "siglip2-so400m", SO400M),
     "ai_art_resnet": write_ai_art_resnet,
     "ai_image_detector": lambda weights: write_swin(weights, "ai_image_detector"),

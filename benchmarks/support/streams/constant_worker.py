@@ -9,9 +9,9 @@ from typing import cast
 
 from benchmarks.support.streams.constant import GROUP, JOBS, RESULTS, redis_url, result
 from worker.observability.telemetry import JobAnswered, Observer, configure_logging, log_answer
-from worker.pipeline.messages import Job
 from worker.pipeline.pipeline import Pipeline, PipelineRules
 from worker.pipeline.processing import Answer, Answerer
+from worker.streams.messages import Job
 from worker.streams.stream import JobStream, StreamNames
 
 

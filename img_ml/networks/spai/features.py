@@ -18,18 +18,22 @@ PAIRS = ((0, 1), (0, 2), (1, 2))
 
 
 class Projector(nn.Module):
-    """Two linear layers with dropout around them, between norms; nothing after the second one but its norm."""
+    """Two linear layers with a GELU between and dropout around them, then a norm.
 
-    def __init__(self, width: int, projection: int, dropout: float, *, first_norm: bool = True) -> None:
+    The layers' projectors begin with a norm; those that weigh the layers do not, and have a GELU after the second
+    linear layer too, as the authors' code builds them.
+    """
+
+    def __init__(self, width: int, projection: int, dropout: float, *, weighing: bool = False) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(width) if first_norm else nn.Identity()
+        self.norm1 = nn.Identity() if weighing else nn.LayerNorm(width)
         self.projector = nn.Sequential(
             nn.Dropout(dropout),
             nn.Linear(width, projection),
             nn.GELU(),
             nn.Dropout(dropout),
             nn.Linear(projection, projection),
-            nn.Identity(),
+            nn.GELU() if weighing else nn.Identity(),
             nn.Dropout(dropout),
         )
         self.norm2 = nn.LayerNorm(projection)
@@ -55,8 +59,8 @@ class LayerWeighing(nn.Module):
     def __init__(self, sizes: SpaiSizes, dropout: float) -> None:
         super().__init__()
         self.alpha = nn.Parameter(torch.randn(1, sizes.vit.depth, sizes.projection))
-        self.proj1 = Projector(2 * sizes.projection, sizes.projection, dropout, first_norm=False)
-        self.proj2 = Projector(sizes.projection, sizes.projection, dropout, first_norm=False)
+        self.proj1 = Projector(2 * sizes.projection, sizes.projection, dropout, weighing=True)
+        self.proj2 = Projector(sizes.projection, sizes.projection, dropout, weighing=True)
 
     def forward(self, moments: Tensor) -> Tensor:
         """Means and deviations of each layer (n, layers, 2 * projection) to (n, projection)."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
 from forensics.errors import WeightsError
@@ -16,6 +17,9 @@ UNUSED = tuple(
     f"mfvit.vit.{part}"
     for part in ("head.", "fc_norm.", "intermediate_fc_norm.", "actual_cls_token", "cls_pos_embed", "cls_blocks.")
 )
+# What the tensors mean to the network: own-trained ones say for which version of it they were trained. Before version 2
+# two activations of the authors' network were missing.
+VERSION, MARK = 2, "version"
 _ENCODER = "encoder."
 # Of a pre-trained file: the decoder, and the norm after the last block, which SPAI does not look behind.
 _PRETRAINING_ONLY = ("decoder.", "norm.", "fc_norm.", "head.")
@@ -28,10 +32,12 @@ class Spai(SpectralContext):
         super().__init__(sizes, dropout)
         self.sizes = sizes
         self.mfvit = PatchFeatures(sizes, dropout)
+        self.register_buffer(MARK, torch.tensor(VERSION))
 
     def logits(self, patches: Tensor) -> Tensor:
-        """Logits (n,) of images of one patch each (n, 3, side, side) in [0, 1]."""
-        logits: Tensor = self(self.mfvit(patches)[:, None])[0]
+        """Logits (n,) of images (n, patches, 3, side, side) in [0, 1]."""
+        vectors = self.mfvit(patches.flatten(0, 1)).unflatten(0, patches.shape[:2])
+        logits: Tensor = self(vectors)[0]
         return logits
 
     def begin(self) -> None:
@@ -48,6 +54,8 @@ class Spai(SpectralContext):
 def spai_of(tensors: Mapping[str, Tensor], name: str) -> Spai:
     """The network with these tensors, ready to use; WeightsError where they are not those of one."""
     used = {key: value for key, value in tensors.items() if not key.startswith(UNUSED)}
+    _check_version(used, is_theirs=len(used) < len(tensors), name=name)
+    used[MARK] = torch.tensor(VERSION)
     try:
         sizes = sizes_of(used)
     except (KeyError, ValueError) as error:
@@ -75,6 +83,17 @@ def backbone_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     if any(key.startswith(_ENCODER) for key in tensors):
         tensors = {key.removeprefix(_ENCODER): value for key, value in tensors.items() if key.startswith(_ENCODER)}
     return {key: value for key, value in tensors.items() if not key.startswith(_PRETRAINING_ONLY)}
+
+
+def _check_version(tensors: Mapping[str, Tensor], *, is_theirs: bool, name: str) -> None:
+    """Raise WeightsError where own-trained tensors are of another version; the authors' files hold no mark of ours."""
+    mark = tensors.get(MARK)
+    version = 1 if mark is None else int(mark)
+    if not is_theirs and version != VERSION:
+        raise WeightsError(
+            f"{name} was trained for version {version} of the network, and this is version {VERSION}: train it again "
+            "with python -m img_ml.spai train."
+        )
 
 
 def _check(sizes: VitSizes, name: str) -> None:

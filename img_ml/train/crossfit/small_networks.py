@@ -1,4 +1,4 @@
-"""The small networks that `python -m img_ml.train residual` trains, by name: the detector's own and two baselines."""
+"""The networks that `python -m img_ml.train crop_network` trains, by name: the detector's own and two baselines."""
 
 from dataclasses import dataclass
 from typing import Literal, TypeVar, get_args
@@ -6,12 +6,12 @@ from typing import Literal, TypeVar, get_args
 import torch
 
 from img_ml.data.dataset import DatasetError
+from img_ml.networks.crop_network import ALL_STAGES, FRONTS, STAGES, STARTS, CropNetwork, Front, Start
 from img_ml.networks.ladeda import LadedaNetwork
 from img_ml.networks.npr import NprNetwork
 from img_ml.networks.position_logits import PositionLogits
-from img_ml.networks.residual import ALL_STAGES, FRONTS, STAGES, STARTS, Front, ResidualNetwork, Start
 
-Name = Literal["residual", "ladeda", "npr"]
+Name = Literal["crop_network", "ladeda", "npr"]
 NAMES: tuple[Name, ...] = get_args(Name)
 _Told = TypeVar("_Told", bound=str)
 # Below it the last layers of some would see nothing.
@@ -20,7 +20,7 @@ SMALLEST_SIDE = 32
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """Which network is trained on crops of `side` pixels; `front`, `start` and `stages` are those of `residual`."""
+    """Which network is trained on crops of `side` pixels; `front`, `start` and `stages` are those of `crop_network`."""
 
     name: Name
     front: Front = "rgb"
@@ -31,7 +31,7 @@ class Design:
     def facts(self) -> dict[str, str | int]:
         """What tells this network from others."""
         shared: dict[str, str | int] = {"network": self.name, "side": self.side}
-        if self.name != "residual":
+        if self.name != "crop_network":
             return shared
         return {**shared, "front": self.front, "start": self.start, "stages": self.stages}
 
@@ -52,8 +52,8 @@ def design_of(name: str, front: str, start: str, stages: int, side: int) -> Desi
         stages,
         side,
     )
-    if design.name != "residual" and design != Design(design.name, side=side):
-        raise DatasetError(f"--front, --start and --stages are those of residual: leave them out for {design.name}.")
+    if design.name != "crop_network" and design != Design(design.name, side=side):
+        raise DatasetError(f"--front, --start and --stages belong to crop_network: leave them out for {design.name}.")
     return design
 
 
@@ -72,7 +72,7 @@ def network_of(design: Design, seed: int) -> PositionLogits:
         from img_ml.train.crossfit.imagenet import imagenet_weights
 
         published = imagenet_weights()
-    return ResidualNetwork(design.front, design.stages, published)
+    return CropNetwork(design.front, design.stages, published)
 
 
 def _one_of(option: str, told: str, known: tuple[_Told, ...]) -> _Told:

@@ -100,7 +100,10 @@ def pretrain(
     save_all: SaveAll = False,
     opt: Opt = None,
 ) -> None:
-    """Train the backbone by masked-frequency modelling, into OUTPUT/pretrain/TAG; labels are not looked at."""
+    """Train the backbone by masked-frequency modelling, into OUTPUT/pretrain/TAG.
+
+    It learns from real images (label 0) alone, and the CSV need hold no others; --opt DATA.PRETRAIN_ON all takes all.
+    """
     with told_errors(talk):
         named: list[tuple[str, object]] = [
             ("DATA.BATCH_SIZE", batch_size),

@@ -96,6 +96,8 @@ class DataConfig(Section):
 
     `WATCHED` says what early stopping watches: the val split, or a fifth of the sources of train and val, of which
     `MOST_WATCHED` images are enough. An epoch has as many images as there are, or `IMAGES_PER_EPOCH`.
+    The `AUGMENTED_VIEWS` of an image are the patches that the attention weighs against each other: with one it learns
+    nothing. `PRETRAIN_ON` says what pre-training learns from: `real` images, or `all`.
     """
 
     DATASET: Literal["csv_sid"] = "csv_sid"
@@ -109,6 +111,7 @@ class DataConfig(Section):
     IMAGES_PER_EPOCH: int | None = Field(None, ge=1)
     MOST_WATCHED: int = Field(1000, ge=2)
     WATCHED: Literal["split", "sources"] = "split"
+    PRETRAIN_ON: Literal["real", "all"] = "real"
     SAMPLE_RATIO: float = Field(0.5, ge=0, le=1)
     MASK_RADIUS1: int = Field(16, ge=1)
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from forensics.errors import WeightsError
 from img_ml.data.dataset import DatasetError, Row
-from img_ml.networks.spai.network import Spai, load_backbone, spai_of
+from img_ml.networks.spai.network import VERSION, Spai, load_backbone, spai_of
 from img_ml.train.spai import checkpoints
 from img_ml.train.spai.checkpoints import Progress
 from img_ml.train.spai.config import Config
@@ -28,7 +28,7 @@ NAME = "spai"
 
 
 class Detecting:
-    """Crops to probabilities; what is watched is whole images."""
+    """Views of an image, seen as the patches of one, to its probability; what is watched is whole images."""
 
     decides = "val/auc"
 
@@ -37,9 +37,9 @@ class Detecting:
         self._watched, self._batch, self._device = watched, batch, device
 
     def losses(self, batch: Batch) -> Iterator[Tensor]:
-        """One for each view."""
-        for view in batch.crops.unbind(1):
-            yield functional.binary_cross_entropy_with_logits(self.network.logits(view).float(), batch.labels)
+        """One for all views of the images: the attention weighs them against each other, as it does patches."""
+        logits = self.network.logits(batch.crops).float()
+        yield functional.binary_cross_entropy_with_logits(logits, batch.labels)
 
     def judged(self) -> Mapping[str, float]:
         """Accuracy, average precision, AUC and loss of the watched images."""
@@ -68,7 +68,7 @@ def finetune(
     network = beginning(config, pretrained)
     watched_rows = some(division.watched, config.DATA.MOST_WATCHED, config.SEED)
     task = Detecting(network, watched_rows, config.MODEL.FEATURE_EXTRACTION_BATCH, device)
-    mark = mark_of("finetune", config, division, file_sha256(pretrained))
+    mark = mark_of(f"finetune {VERSION}", config, division, file_sha256(pretrained))
     epochs = Epochs(division.learned, config.DATA, config.SEED)
     return Training(task, config, config.TRAIN, folder, mark, device, talk).run(epochs, keep_all=keep_all)
 

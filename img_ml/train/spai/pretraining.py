@@ -1,7 +1,8 @@
 """Masked-frequency modelling: the backbone sees one side of a circle in the spectrum and draws the other.
 
-Xie et al., Masked Frequency Modeling for Self-Supervised Visual Pre-Training, ICLR 2023. Labels are not looked at. The
-checkpoint has the names of the authors' mfm_pretrain_vit_base.pth, so `train --pretrained` takes either.
+Xie et al., Masked Frequency Modeling for Self-Supervised Visual Pre-Training, ICLR 2023. It is the spectra of real
+images that the backbone has to know, so it learns from those alone unless told otherwise. The checkpoint has the names
+of the authors' mfm_pretrain_vit_base.pth, so `train --pretrained` takes either.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ from img_ml.networks.spai.sizes import VitSizes
 from img_ml.train.spai.checkpoints import Progress
 from img_ml.train.spai.config import Config, FrequencyLossConfig
 from img_ml.train.spai.crops import Batch, Epochs
-from img_ml.train.spai.rows import divided, some
+from img_ml.train.spai.rows import divided_for_spectra, some
 from img_ml.train.spai.training import Training, mark_of
 from img_ml.weights.table import IMAGENET_MEAN, IMAGENET_STD
 
@@ -97,9 +98,10 @@ class Drawing:
         self._watched = [batch.crops[:, 0] for batch in watched.batches(0)]
 
     def losses(self, batch: Batch) -> Iterator[Tensor]:
-        """One for each view."""
-        for view in batch.crops.unbind(1):
-            yield self.network(view, torch.rand(len(view)).to(view.device) < self._share)
+        """One for each view, divided by how many there are."""
+        views = batch.crops.unbind(1)
+        for view in views:
+            yield self.network(view, torch.rand(len(view)).to(view.device) < self._share) / len(views)
 
     def judged(self) -> Mapping[str, float]:
         """The loss of the watched crops, with its sign turned."""
@@ -114,15 +116,19 @@ class Drawing:
 def pretrain(
     rows: Sequence[Row], config: Config, folder: Path, device: str, talk: Console, *, keep_all: bool
 ) -> Progress:
-    """Train the backbone into the folder, going on where it holds a part of this training."""
-    division = divided(rows, config.DATA.WATCHED, config.SEED)
+    """Train the backbone into the folder, going on where it holds a part of this training.
+
+    Raises DatasetError where the rows hold nothing to learn from.
+    """
     data = config.DATA
+    division = divided_for_spectra(rows, data, config.SEED)
     torch.manual_seed(config.SEED)
     network = MaskedFrequencyModel(config.sizes.vit, data.MASK_RADIUS1, config.MODEL.FREQ_LOSS)
     few = {"AUGMENTED_VIEWS": 1, "BATCH_SIZE": TOGETHER, "IMAGES_PER_EPOCH": None}
     watched = some(division.watched, data.MOST_WATCHED, config.SEED)
     shown = Epochs(watched, data.model_copy(update=few), config.SEED)
-    talk.print(f"{len(division.learned)} images to learn from; on {device}.")
+    kind = "real images" if data.PRETRAIN_ON == "real" else "images"
+    talk.print(f"{len(division.learned)} {kind} to learn from, {len(division.watched)} are watched; on {device}.")
     task = Drawing(network, shown, config, device)
     mark = mark_of("pretrain", config, division, "")
     epochs = Epochs(division.learned, config.DATA, config.SEED)

@@ -9,6 +9,7 @@ import numpy as np
 
 from img_ml.data.dataset import SPLITS, DatasetError, Row, read_rows
 from img_ml.train.examples import Division, divide
+from img_ml.train.spai.config import DataConfig
 
 # Theirs to ours.
 COLUMNS = {"image": "filepath", "class": "label"}
@@ -44,6 +45,32 @@ def divided(rows: Sequence[Row], watched: str, seed: int) -> Division:
         if {row.label for row in part} != {0, 1}:
             raise DatasetError(f"The split {name} needs images of both labels; DATA.WATCHED sources needs no val.")
     return division
+
+
+def divided_for_spectra(rows: Sequence[Row], config: DataConfig, seed: int) -> Division:
+    """What pre-training learns from and what it watches: the rows of PRETRAIN_ON alone, the test split left out.
+
+    Real images need no others beside them. Where there is no val split, or with WATCHED sources, a fifth of the
+    sources is watched. Raises DatasetError where nothing is left to learn from or to watch.
+    """
+    wanted = {"real": {0}, "all": {0, 1}}[config.PRETRAIN_ON]
+    usable = [row for row in rows if row.split != "test" and row.label in wanted]
+    by_split = [tuple(row for row in usable if row.split == split) for split in ("train", "val")]
+    if config.WATCHED == "split" and all(by_split):
+        return Division(*by_split)
+    sources = sorted({row.source for row in usable})
+    # At least one, and never all of them.
+    shuffled = np.random.default_rng(seed).permutation(len(sources))[: max(1, len(sources) // 5)]
+    aside = {sources[place] for place in shuffled.tolist()}
+    if len(sources) < 2:
+        told = "no real images" if config.PRETRAIN_ON == "real" and not usable else "images of one source only"
+        raise DatasetError(
+            f"There are {told} outside test: pre-training learns the spectra of real images (label 0) and watches a "
+            "part of them. With --opt DATA.PRETRAIN_ON all it takes generated ones as well."
+        )
+    return Division(
+        tuple(row for row in usable if row.source not in aside), tuple(row for row in usable if row.source in aside)
+    )
 
 
 def some(rows: Sequence[Row], most: int, seed: int) -> Sequence[Row]:

@@ -11,8 +11,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from forensics.errors import JobError
 from forensics.reading.decode import decode
 from forensics.types import Heatmap, ImageSample, Measured
+from img_ml.detectors._spai import SpaiDetector
 from img_ml.detectors.spai import SPEC
-from img_ml.networks.spai.detector import SpaiDetector
 from img_ml.networks.spai.network import Spai
 
 BOOTSTRAPS = 1000

@@ -35,7 +35,7 @@ class Task(Protocol):
         ...
 
     def losses(self, batch: Batch) -> Iterable[Tensor]:
-        """The losses of the batch's parts, whose mean is that of the batch; each is done with before the next."""
+        """The parts of the batch's loss, whose sum it is; each is done with before the next."""
         ...
 
     def judged(self) -> Mapping[str, float]:
@@ -141,7 +141,7 @@ class Training:
         low = self._config.AMP_OPT_LEVEL != "O0"
         for batch in chunk:
             moved = Batch(batch.crops.to(self._device), batch.labels.to(self._device))
-            share = len(batch.labels) / images / batch.crops.shape[1]
+            share = len(batch.labels) / images
             with torch.autocast(self._device.type, torch.bfloat16, enabled=low):
                 for loss in self._task.losses(moved):
                     (loss * share).backward()  # type: ignore[no-untyped-call]  # torch declares no types here

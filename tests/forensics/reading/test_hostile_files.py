@@ -28,7 +28,7 @@ ONE_PIXEL = zlib.compress(b"\0\x80")
 # Decodes standard input in a process of its own and says how much its peak memory grew.
 MEASURE = """
 import json, sys, time
-from forensics.decode import decode
+from forensics.reading.decode import decode
 from forensics.errors import JobError
 def peak():
     return next(int(l.split()[1]) for l in open("/proc/self/status") if l.startswith("VmHWM")) / 1024

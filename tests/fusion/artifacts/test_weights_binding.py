@@ -25,7 +25,7 @@ from tests.fusion.test_judge import png
 @pytest.fixture(scope="module")
 def artifact(train: Train, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An artifact that weighs the network of the light profile alone."""
-    return train(tmp_path_factory.mktemp("models") / "light", "--weigh", "residual")
+    return train(tmp_path_factory.mktemp("models") / "light", "--weigh", "crop_network")
 
 
 @pytest.fixture(scope="module")
@@ -35,22 +35,24 @@ def engine(artifact: Path) -> Engine:
 
 def test_an_artifact_names_the_weights_whose_numbers_it_weighs(artifact: Path, engine: Engine) -> None:
     told = json.loads((artifact / "fusion.json").read_bytes())["weights"]
-    assert told == {"residual": engine.marks["residual"]}
+    assert told == {"crop_network": engine.marks["crop_network"]}
     assert load_artifact(artifact).weights == told
 
 
 def test_numbers_of_other_weights_are_skipped_and_not_weighed(artifact: Path, engine: Engine) -> None:
     fusion = fusion_in_force(load_profile("light", artifact.parent))
-    other = replace(fusion, artifact=replace(fusion.artifact, weights={"residual": "0" * 16}))
+    other = replace(fusion, artifact=replace(fusion.artifact, weights={"crop_network": "0" * 16}))
     sample = decode(png(photo_like(5001, smooth=False)))
     (ours,) = Judge(engine, fusion, "light").judge([sample])
     (theirs,) = Judge(engine, other, "light").judge([sample])
     signals = [{signal.detector: signal for signal in one.evidence.signals} for one in (ours, theirs)]
-    assert isinstance(signals[0]["residual"], Measured)
-    skipped = signals[1]["residual"]
+    assert isinstance(signals[0]["crop_network"], Measured)
+    skipped = signals[1]["crop_network"]
     assert isinstance(skipped, Skipped)
     assert "other weights" in skipped.reason
-    assert all(isinstance(signals[1][name], type(signal)) for name, signal in signals[0].items() if name != "residual")
+    assert all(
+        isinstance(signals[1][name], type(signal)) for name, signal in signals[0].items() if name != "crop_network"
+    )
     assert ours.fusion_prob is not None
     assert theirs.fusion_prob is None
 
@@ -59,13 +61,15 @@ def test_a_table_of_other_weights_is_scored_without_their_numbers(artifact: Path
     loaded = load_artifact(artifact)
     schema, text = loaded.model.schema, np.array(["", ""])
     values = np.ones((2, len(schema.features)))
-    of_residual = np.array([feature.detector == "residual" for feature in schema.features])
-    lacking = np.where(of_residual, np.nan, values)
+    of_crop_network = np.array([feature.detector == "crop_network" for feature in schema.features])
+    lacking = np.where(of_crop_network, np.nan, values)
     given = FeatureTable(schema, values, np.array([0, 1]), text, text, text, text, text, text, text, text)
-    same, other = (score(loaded, replace(given, marks={"residual": mark})) for mark in (loaded.weights["residual"], ""))
+    same, other = (
+        score(loaded, replace(given, marks={"crop_network": mark})) for mark in (loaded.weights["crop_network"], "")
+    )
     unseen = score(loaded, replace(given, values=lacking, marks=loaded.weights))
     np.testing.assert_array_equal(other.probability, unseen.probability)
     assert np.isnan(other.probability).all()
     assert np.isfinite(same.probability).all()
-    assert any("other weights of residual" in warning for warning in _warnings(other, loaded))
+    assert any("other weights of crop_network" in warning for warning in _warnings(other, loaded))
     assert not any("other weights" in warning for warning in _warnings(same, loaded))

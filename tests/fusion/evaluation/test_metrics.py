@@ -125,3 +125,13 @@ def test_views_of_one_image_are_resampled_together() -> None:
     width = [found.images.high - found.images.low for found in (once, together, apart)]
     assert width[1] == pytest.approx(width[0], rel=0.15)
     assert width[2] < 0.85 * width[0]
+
+
+def test_an_interval_holds_95_percent() -> None:
+    answers = np.arange(1000) % 2 == 0
+    found = estimate(share(answers, np.ones(1000, dtype=bool)), np.arange(1000).astype(str))
+    half = 1.96 * np.sqrt(0.25 / 1000)
+    for interval in (found.sources, found.images):
+        # An interval of 90 % would be narrower by a sixth, one of 99 % wider by a third.
+        assert (interval.high - interval.low) / 2 == pytest.approx(half, rel=0.06)
+        assert (interval.high + interval.low) / 2 == pytest.approx(0.5, abs=0.004)

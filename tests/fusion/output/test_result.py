@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -51,6 +52,13 @@ def test_headline_numbers_stand_at_the_top_and_are_null_when_nobody_measured_the
     made = document()
     assert made["exif_score"] == 0.5
     assert [made[name] for name in CONTRACT_NUMBERS if name != "exif_score"] == [None] * 8
+
+
+def test_a_former_name_carries_the_same_number_for_one_version() -> None:
+    seen = Measured("crop_network", {"crop_network_prob": 0.25}, "A sentence.")
+    made = document(evidence=replace(verdict().evidence, signals=(seen,)))
+    assert (made["residual_prob"], made["crop_network_prob"]) == (0.25, 0.25)
+    assert (document()["residual_prob"], document()["crop_network_prob"]) == (None, None)
 
 
 def test_reasons_are_told_and_weighed() -> None:

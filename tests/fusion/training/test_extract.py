@@ -22,7 +22,7 @@ from img_ml.engine.held_out import source_mark
 from img_ml.profiles import Profile
 from tests.fusion.conftest import IMAGES
 from tests.fusion.embedding import Embedder, register
-from tests.img_ml.tiny import write_residual
+from tests.img_ml.tiny import write_crop_network
 
 TALK = Console(stderr=True)
 
@@ -178,11 +178,11 @@ def test_what_a_detector_learned_from_is_shown_as_it_looks_to_the_member_that_di
     rows: list[Row], features: FeatureCache, tmp_path: Path
 ) -> None:
     learned = rows[0].source
-    write_residual(tmp_path, {source_mark(learned): 1})
-    given = Engine(Profile("test", ("residual",), Path(), tier="light"), tmp_path, "cpu")
+    write_crop_network(tmp_path, {source_mark(learned): 1})
+    given = Engine(Profile("test", ("crop_network",), Path(), tier="light"), tmp_path, "cpu")
     table = seen(rows, given, features)
     assert not table.embeddings
-    column = features.read(registry.get("residual").spec, given.marks["residual"])
+    column = features.read(registry.get("crop_network").spec, given.marks["crop_network"])
     places = column.rows(list(zip(table.image.tolist(), table.view.tolist(), strict=True)))
     assert column.embedding is not None
     members = expit(column.embedding[places].astype(np.float64))

@@ -101,7 +101,7 @@ def test_trees_never_turn_a_probability_of_ai_against_ai() -> None:
     steps = np.linspace(0, 1, 200)[:, None]
     learned = Rows(given, label, np.ones(len(given)))
     trees = KINDS["xgboost"]
-    bound = trees.train(learned, ("residual_prob",), trees.candidates[0], 0, 50).margin(steps)
+    bound = trees.train(learned, ("crop_network_prob",), trees.candidates[0], 0, 50).margin(steps)
     free = trees.train(learned, ("noise",), trees.candidates[0], 0, 50).margin(steps)
     assert np.diff(bound).min() >= 0
     assert bound[-1] > bound[0]

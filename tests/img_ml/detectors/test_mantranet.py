@@ -10,10 +10,10 @@ from safetensors.torch import load_file, save_file
 from forensics.errors import WeightsError
 from forensics.registry import Setup
 from forensics.types import ImageSample, Measured
+from img_ml.detectors._tiled_mantranet import TiledMantraNet
 from img_ml.detectors._torch import Precision
 from img_ml.detectors.mantranet import load, signal
 from img_ml.networks.mantranet.network import MantraNet, widths_of
-from img_ml.networks.mantranet.tiled import TiledMantraNet
 from img_ml.weights.store import install
 from img_ml.weights.table import find
 from tests.forensics.pictures import photo, sample_of

@@ -13,7 +13,7 @@ USE = """
 from pathlib import Path
 from forensics.registry import Setup, get
 from fusion.features import schema_of
-from fusion.result import result_model
+from fusion.output.result import result_model
 from img_ml.profiles import load_profile
 from img_ml.weights.table import find, needed
 from tests.forensics.pictures import photo, sample_of

@@ -190,8 +190,8 @@ def test_a_footprint_is_that_of_the_published_architecture(name: str) -> None:
 
 
 def test_mantranet_is_counted_by_its_larger_part_and_what_is_kept() -> None:
+    from img_ml.detectors._tiled_mantranet import MOST_KEPT, SIDE
     from img_ml.networks.mantranet.network import MantraNet
-    from img_ml.networks.mantranet.tiled import MOST_KEPT, SIDE
 
     told = find("mantranet").footprint
     assert told is not None

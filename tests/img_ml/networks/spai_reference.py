@@ -84,9 +84,11 @@ def _block(tensors: Tensors, name: str, values: Array, width: int) -> Array:
 
 
 def projected(tensors: Tensors, name: str, values: Array) -> Array:
-    if f"{name}.norm1.weight" in tensors:
+    weighing = "original_features_processor" in name
+    if not weighing:
         values = norm(values, tensors[f"{name}.norm1.weight"], tensors[f"{name}.norm1.bias"], 1e-5)
     values = linear(tensors, f"{name}.projector.4", gelu(linear(tensors, f"{name}.projector.1", values)))
+    values = gelu(values) if weighing else values
     return norm(values, tensors[f"{name}.norm2.weight"], tensors[f"{name}.norm2.bias"], 1e-5)
 
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from img_ml.networks.crop_network import FRONTS, CropNetwork, EvenConv2d, Front
 from img_ml.networks.high_pass import CHANNELS, TRUNCATION, HighPass
 from img_ml.networks.ladeda import LadedaNetwork
 from img_ml.networks.npr import NprNetwork, neighbouring_relations
 from img_ml.networks.position_logits import PositionLogits
-from img_ml.networks.residual import FRONTS, EvenConv2d, Front, ResidualNetwork
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -56,7 +56,7 @@ def test_a_place_of_ladeda_sees_nine_pixels_and_the_next_to_them() -> None:
 
 @pytest.mark.parametrize("front", FRONTS)
 def test_every_front_gives_a_logit_that_is_the_mean_of_its_places(front: Front) -> None:
-    network = ResidualNetwork(front, 2).eval()
+    network = CropNetwork(front, 2).eval()
     _check_mean(network)
 
 

@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from forensics.errors import WeightsError
 from forensics.types import ImageSample, Measured
+from img_ml.detectors._spai import SpaiDetector, context_of
 from img_ml.detectors.spai import signal
-from img_ml.networks.spai.detector import SpaiDetector, context_of
+from img_ml.networks.spai.context import SpectralContext
 from img_ml.networks.spai.frequencies import centred_mask, circular_mask, split
-from img_ml.networks.spai.network import Spai, backbone_tensors, load_backbone, spai_of
+from img_ml.networks.spai.network import MARK, Spai, backbone_tensors, load_backbone, spai_of
 from img_ml.networks.spai.patches import map_of, padded, place
 from img_ml.networks.spai.sizes import SpaiSizes, VitSizes, vit_sizes_of
 from tests.img_ml.networks import spai_layout as layout
@@ -134,12 +136,47 @@ def test_training_moves_everything_but_the_backbone() -> None:
     torch.manual_seed(0)
     network = Spai(SMALL, dropout=0.0)
     network.begin()
-    network.logits(torch.rand(2, 3, 32, 32)).sum().backward()
-    moved = {name for name, tensor in network.named_parameters() if tensor.grad is not None}
+    network.logits(torch.rand(2, 4, 3, 32, 32)).sum().backward()
+    moved = {name for name, tensor in network.named_parameters() if tensor.grad is not None and tensor.grad.any()}
     assert {name for name in network.state_dict() if not name.startswith("mfvit.vit.")} - moved == {
-        "mfvit.frequencies_mask"
+        "mfvit.frequencies_mask",
+        MARK,
     }
     assert not any(name.startswith("mfvit.vit.") for name in moved)
+
+
+def test_the_attention_learns_which_patch_tells() -> None:
+    """One patch of four is marked, and its sign is the label; the signs of the others are drawn.
+
+    What the attention takes is linear in the patches, so that only listening to the marked one can be right.
+    """
+    torch.manual_seed(0)
+    sizes = SpaiSizes(VitSizes(32, 8, 64, 1, 64), projection=10, context=32, heads=1, hidden=24, radius=5)
+    context = SpectralContext(sizes, dropout=0.0)
+    torch.nn.init.trunc_normal_(context.patch_aggregator, std=0.02)
+
+    def drawn(count: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        vectors, marked = 0.3 * torch.randn(count, 4, sizes.vector), torch.randint(0, 4, (count,))
+        signs = torch.randint(0, 2, (count, 4)).float() * 2 - 1
+        vectors[:, :, 0] += 2 * signs
+        vectors[torch.arange(count), marked, 1] += 2
+        return vectors, (signs[torch.arange(count), marked] > 0).float(), marked
+
+    def listened() -> float:
+        vectors, _, marked = drawn(256)
+        with torch.no_grad():
+            return float(context(vectors)[1][torch.arange(256), marked].mean())
+
+    assert listened() == pytest.approx(0.25, abs=0.02)
+    optimizer = torch.optim.AdamW(context.parameters(), lr=3e-3)
+    for _ in range(150):
+        vectors, labels, _ = drawn(64)
+        loss = functional.binary_cross_entropy_with_logits(context(vectors)[0], labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert float(loss.detach()) < 0.05
+    assert listened() > 0.4
 
 
 def random(shapes: layout.Layout) -> dict[str, torch.Tensor]:
@@ -153,7 +190,7 @@ def random(shapes: layout.Layout) -> dict[str, torch.Tensor]:
 def test_the_authors_checkpoint_fits_key_for_key() -> None:
     network = spai_of(random(layout.SPAI), "spai")
     assert network.sizes == SpaiSizes()
-    assert {name: tuple(value.shape) for name, value in network.state_dict().items()} == layout._USED
+    assert {name: tuple(value.shape) for name, value in network.state_dict().items() if name != MARK} == layout._USED
 
 
 def test_the_pretrained_backbone_fits_key_for_key() -> None:
@@ -182,6 +219,13 @@ def test_a_checkpoint_that_lacks_something_is_refused(name: str) -> None:
     tensors = dict(tiny_spai().state_dict())
     del tensors[name]
     with pytest.raises(WeightsError, match="spai"):
+        spai_of(tensors, "spai")
+
+
+def test_own_weights_of_the_network_before_the_authors_activations_are_refused() -> None:
+    tensors = dict(tiny_spai().state_dict())
+    del tensors[MARK]
+    with pytest.raises(WeightsError, match="version 1 of the network, and this is version 2: train it again"):
         spai_of(tensors, "spai")
 
 

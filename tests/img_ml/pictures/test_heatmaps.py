@@ -7,7 +7,8 @@ from PIL import Image
 
 from forensics.types import Measured, Skipped
 from img_ml import profiles as _profiles  # noqa: F401 - importing it registers every detector
-from img_ml.pictures.heatmaps import coloured, overlay, save_heatmaps, save_pictures
+from img_ml.pictures.colours import coloured
+from img_ml.pictures.heatmaps import LONGEST_SIDE, located_maps, overlay, save_heatmaps, save_pictures
 from tests.forensics.pictures import photo, sample_of
 
 
@@ -15,6 +16,31 @@ def test_brightness_rises_with_the_map() -> None:
     ramp = np.linspace(0, 1, 50, dtype=np.float32)[None, :]
     light = coloured(ramp).astype(float) @ [0.299, 0.587, 0.114]
     assert np.all(np.diff(light[0]) > 0)
+
+
+def test_equal_steps_of_the_map_are_equal_steps_of_lightness() -> None:
+    ramp = np.linspace(0, 1, 21, dtype=np.float32)[None, :]
+    linear = (coloured(ramp)[0] / 255) ** 2.2
+    lightness = (linear @ [0.2126, 0.7152, 0.0722]) ** (1 / 3)
+    steps = np.diff(lightness)
+    assert steps.min() > 0.4 * steps.mean()
+    assert steps.max() < 1.8 * steps.mean()
+
+
+def test_nothing_glows_where_the_image_is_transparent() -> None:
+    rgba = np.dstack([photo()[:64, :96], np.full((64, 96), 255, dtype=np.uint8)])
+    rgba[:, 48:, 3] = 0
+    signal = Measured("exif", {}, "s", heatmap=np.ones((8, 12), dtype=np.float32))
+    ((_, heatmap),) = located_maps(sample_of(rgba), (signal,))
+    assert (heatmap[:, :6].min(), heatmap[:, 6:].max()) == (1, 0)
+
+
+def test_pictures_of_a_large_image_are_capped(tmp_path: Path) -> None:
+    sample = sample_of(np.zeros((30, 4000, 3), dtype=np.uint8))
+    signal = Measured("exif", {}, "s", heatmap=np.ones((3, 400), dtype=np.float32))
+    for path in save_heatmaps(sample, (signal,), tmp_path, "wide"):
+        with Image.open(path) as image:
+            assert image.width == LONGEST_SIDE
 
 
 def test_the_overlay_has_the_images_size_and_shows_the_hot_spot() -> None:
@@ -35,7 +61,7 @@ def test_each_heatmap_is_saved_twice_and_signals_without_one_are_left_out(tmp_pa
     for path in written:
         with Image.open(path) as image:
             sizes.append(image.size)
-    assert sizes == [(96, 64), (12, 8)]
+    assert sizes == [(96, 100), (96, 100)]  # 36 px of title and colour bar
 
 
 def test_a_map_that_is_only_drawn_when_asked_is_saved_too(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from fusion.output.result import result_document
 from fusion.verdict import Reason, Verdict
 from worker.callbacks.body import LARGEST_BODY, callback_for
 from worker.errors import FetchFailedError, TooLargeError
-from worker.pipeline.messages import Job
+from worker.streams.messages import Job
 
 JOB = Job("j1", "c1", "http://a.test/x.jpg", "abc", "http://b.test/hook")
 CLAIM = Claim(carrier="c2pa", says_ai=True, decisive=True, statement="A signed claim says AI.", generator="g")

@@ -10,8 +10,8 @@ from forensics.examine import Examined
 from forensics.types import Evidence
 from tests.worker.doubles import verdict_on
 from worker.pipeline import processing as module
-from worker.pipeline.messages import Job
 from worker.pipeline.processing import Answerer, Stations
+from worker.streams.messages import Job
 
 JOB = Job("j", "c", "http://a.test/x.jpg")
 

@@ -7,7 +7,7 @@ import pytest
 from redis.exceptions import ResponseError
 
 from tests.worker.redis_server import RedisServer
-from worker.callbacks.body import Callback
+from worker.streams.messages import Callback
 from worker.streams.stream import Entry, Finished, JobStream, StreamNames, group_is_missing
 
 JOBS, RESULTS, DLQ, CALLBACKS = "jobs", "results", "jobs:dlq", "jobs:callbacks"

@@ -12,8 +12,8 @@ from forensics.examine import Examined
 from forensics.types import Evidence, Skipped
 from fusion.output.result import result_document
 from tests.worker.doubles import verdict_on
-from worker.pipeline.messages import Job
 from worker.pipeline.processing import Answerer, Stations
+from worker.streams.messages import Job
 from worker.streams.verdict_cache import VerdictCache
 
 DATA = b"the bytes of an image"

@@ -9,7 +9,7 @@ import timm
 import torch
 
 from img_ml.data.dataset import DatasetError
-from img_ml.networks.residual import BACKBONE
+from img_ml.networks.crop_network import BACKBONE
 from img_ml.train.crossfit import imagenet
 from img_ml.train.crossfit.imagenet import PACKAGE, imagenet_weights
 from tests.img_ml.train.conftest import picture

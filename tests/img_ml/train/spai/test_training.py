@@ -10,14 +10,15 @@ import torch
 from PIL import Image
 from rich.console import Console
 from torch import Tensor
+from torch.nn import functional
 
 from img_ml.data.dataset import DatasetError, read_rows
 from img_ml.train.spai import checkpoints
 from img_ml.train.spai.config import Config, TrainConfig
 from img_ml.train.spai.crops import Batch, Epochs
 from img_ml.train.spai.finetune import Detecting, beginning, finetune
-from img_ml.train.spai.pretraining import MaskedFrequencyModel, frequency_distance
-from img_ml.train.spai.rows import divided, read
+from img_ml.train.spai.pretraining import MaskedFrequencyModel, frequency_distance, pretrain
+from img_ml.train.spai.rows import divided, divided_for_spectra, read
 from img_ml.train.spai.training import Schedule, Training
 from tests.img_ml.train.spai.conftest import configured, picture
 
@@ -231,6 +232,45 @@ def test_small_images_are_mirrored_on(settings: Path, tmp_path: Path) -> None:
 
     Image.new("RGB", (9, 50), (10, 200, 30)).save(tmp_path / "small.png")
     assert crop((tmp_path / "small.png").read_bytes(), 1, 0, 32).shape == (32, 32, 3)
+
+
+def test_views_are_the_patches_of_one_image_so_that_query_and_keys_learn(settings: Path, pretrained: Path) -> None:
+    config = configured(settings, ("MODEL.SID_DROPOUT", "0"))
+    task = Detecting(beginning(config, pretrained), [], 8, "cpu")
+    before = {name: value.clone() for name, value in task.network.state_dict().items()}
+    crops = torch.from_numpy(np.random.default_rng(0).random((6, 4, 3, 32, 32))).float()
+    batch = Batch(crops, torch.tensor([0.0, 1.0] * 3))
+    (loss,) = task.losses(batch)
+    with torch.no_grad():
+        vectors = task.network.mfvit(crops.flatten(0, 1)).unflatten(0, (6, 4))
+        wanted = functional.binary_cross_entropy_with_logits(task.network(vectors)[0], batch.labels)
+    assert float(loss.detach()) == pytest.approx(float(wanted), abs=1e-6)
+    Training(task, config, config.TRAIN, Path(), "", "cpu", QUIET)._step([batch])
+    after = task.network.state_dict()
+    keys, _ = (after["to_kv.weight"] - before["to_kv.weight"]).abs().chunk(2)
+    assert float(keys.max()) > 1e-5
+    assert float((after["patch_aggregator"] - before["patch_aggregator"]).abs().max()) > 1e-5
+
+
+def test_pretraining_learns_from_real_images_alone(settings: Path, dataset: Path, tmp_path: Path) -> None:
+    rows = read_rows(dataset)
+    data = configured(settings).DATA
+    division = divided_for_spectra(rows, data, 0)
+    assert {row.label for row in (*division.learned, *division.watched)} == {0}
+    assert {row.split for row in division.watched} == {"val"}
+    alone = [row for row in rows if row.label == 0 and row.split == "train"]
+    apart = divided_for_spectra(alone, data, 0)
+    assert apart.learned
+    assert not {row.source for row in apart.learned} & {row.source for row in apart.watched}
+    both = divided_for_spectra(rows, configured(settings, ("DATA.PRETRAIN_ON", "all")).DATA, 0)
+    assert {row.label for row in both.learned} == {0, 1}
+    with pytest.raises(DatasetError, match="no real images outside test"):
+        divided_for_spectra([row for row in rows if row.label == 1], data, 0)
+
+
+def test_pretraining_takes_a_list_of_real_images(settings: Path, dataset: Path, tmp_path: Path) -> None:
+    real = [row for row in read_rows(dataset) if row.label == 0]
+    assert pretrain(real, configured(settings), tmp_path, "cpu", QUIET, keep_all=False).best_epoch == 1
 
 
 def test_a_network_learns_grain(settings: Path, pretrained: Path) -> None:

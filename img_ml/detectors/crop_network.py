@@ -1,4 +1,4 @@
-"""Residual: a small network over crops at native resolution, trained for this project and packaged with it."""
+"""Crop network: a small network over crops at native resolution, trained for this project and packaged with it."""
 
 import json
 from collections.abc import Mapping
@@ -15,18 +15,20 @@ from img_ml.engine.onnx_session import Members, session_of
 from img_ml.weights.store import Installed, installed_for
 
 SPEC = DetectorSpec(
-    name="residual",
-    title="Residual network",
+    name="crop_network",
+    title="Crop network",
     version=2,
     numbers=(
-        Number("residual_prob", 0, 1, "probability of AI by a small network on native crops", "network", headline=True),
-        Number("residual_spread", 0, 1000, "how far its members differ over the crops (logits)", feature=False),
+        Number(
+            "crop_network_prob", 0, 1, "probability of AI by a small network on native crops", "network", headline=True
+        ),
+        Number("crop_network_spread", 0, 1000, "how far its members differ over the crops (logits)", feature=False),
     ),
     looks_at="up to six crops at native resolution, which several small networks share; each learned from other "
     "sources",
     fails_when="the generator is unlike any it was trained on; the image was made much smaller or heavily compressed",
     source="Tan and Le, EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks, ICML 2019, its first "
-    "stages, trained by python -m img_ml.train residual",
+    "stages, trained by python -m img_ml.train crop_network",
 )
 
 
@@ -35,16 +37,16 @@ def load(setup: Setup) -> Detector:
     """The members on the CPU; WeightsError where they are not here or cannot be used."""
     options(setup, SPEC.name, {})
     (weights,) = installed_for(SPEC.name, setup)
-    members = Members(session_of(weights.data("residual.onnx"), threads=1))
+    members = Members(session_of(weights.data("crop_network.onnx"), threads=1))
     return MembersDetector(SPEC.name, members, _held_out(weights, members.count), weights.digest, signal)
 
 
 def signal(answer: Answer) -> Measured:
     """What the members say of an image; the embedding holds the logit of each."""
     probability = float(expit(answer.logits.mean()))
-    numbers = {"residual_prob": probability, "residual_spread": min(answer.spread, 1000.0)}
+    numbers = {"crop_network_prob": probability, "crop_network_spread": min(answer.spread, 1000.0)}
     crops = "one crop" if answer.windows == 1 else f"{answer.windows} crops"
-    sentence = f"The residual network gives {crops} a probability of {probability:.0%} for AI."
+    sentence = f"The crop network gives {crops} a probability of {probability:.0%} for AI."
     return Measured(SPEC.name, numbers, sentence, embedding=answer.logits.astype(np.float32))
 
 

@@ -34,6 +34,15 @@ class Job:
         return self.image_url
 
 
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """One answer on its way to the producer; `body` is JSON of at most 100,000 bytes in UTF-8."""
+
+    url: str
+    job_id: str
+    body: str
+
+
 def parse_job(fields: Mapping[bytes, bytes]) -> Job:
     """The job in the JSON of the field `data`, or in plain fields; UnreadableMessageError where there is no jobId."""
     content = _content(fields)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.errors import BadJobError, UnreadableMessageError
-from worker.pipeline.messages import Job, parse_job
+from worker.streams.messages import Job, parse_job
 
 
 def message(**content: object) -> dict[bytes, bytes]:

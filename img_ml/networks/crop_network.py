@@ -1,4 +1,4 @@
-"""The network of the detector `residual`: the first stages of EfficientNet-Lite0 over a picture and its residuals.
+"""The network of the detector `crop_network`: the first stages of EfficientNet-Lite0 over a picture and its residuals.
 
 Tan and Le, EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks, ICML 2019; the layers are timm's.
 """
@@ -28,7 +28,7 @@ DROPOUT = 0.2
 _NEW_CHANNELS = 0.1
 
 
-class ResidualNetwork(PositionLogits):
+class CropNetwork(PositionLogits):
     """Images n x 3 x H x W in grey levels (0 to 255) in, one logit of AI each (n,) out.
 
     `published` are the tensors that it starts from, by timm's names; without them the weights are drawn.

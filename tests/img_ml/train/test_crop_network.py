@@ -1,4 +1,4 @@
-"""The training of the detector `residual`: from several datasets to members in one graph, which hold out sources."""
+"""Training the detector `crop_network`: from several datasets to members in one graph, each holding out sources."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def row(name: str, label: int, source: str, split: str = "train", **record: str)
 
 def command(dataset: Path, folder: Path, *more: str, size: Sequence[str] = SMALL) -> list[str]:
     places = ["--checkpoint", str(folder / "state"), "--out", str(folder / "weights")]
-    return ["residual", "--dataset", str(dataset), *size, *places, *more]
+    return ["crop_network", "--dataset", str(dataset), *size, *places, *more]
 
 
 def run(arguments: list[str]) -> str:
@@ -47,7 +47,7 @@ def run(arguments: list[str]) -> str:
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted((folder / "weights" / "residual").iterdir())}
+    return {path.name: path.read_bytes() for path in sorted((folder / "weights" / "crop_network").iterdir())}
 
 
 @pytest.fixture(scope="module")
@@ -60,15 +60,15 @@ def whole(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_graph_is_what_the_members_are(whole: Path) -> None:
     from safetensors.torch import load_file
 
-    from img_ml.networks.residual import ResidualNetwork
+    from img_ml.networks.crop_network import CropNetwork
 
-    weights = installed(find("residual"), whole / "weights")
-    members = Members(session_of(weights.file("residual.onnx").read_bytes(), 1))
+    weights = installed(find("crop_network"), whole / "weights")
+    members = Members(session_of(weights.file("crop_network.onnx").read_bytes(), 1))
     states = load_file(whole / "state" / "model.safetensors")
     pixels = np.random.default_rng(0).integers(0, 256, (2, 70, 93, 3), dtype=np.uint8)
     assert members.count == 2
     for member in range(2):
-        network = ResidualNetwork("both", 1).eval()
+        network = CropNetwork("both", 1).eval()
         own = {name[2:]: value for name, value in states.items() if name.startswith(f"{member}.")}
         network.load_state_dict(own)
         with torch.no_grad():
@@ -79,7 +79,7 @@ def test_the_graph_is_what_the_members_are(whole: Path) -> None:
 
 
 def test_every_source_is_held_out_by_one_member_and_none_is_named(whole: Path) -> None:
-    text = (whole / "weights" / "residual" / "config.json").read_text(encoding="utf-8")
+    text = (whole / "weights" / "crop_network" / "config.json").read_text(encoding="utf-8")
     facts = json.loads(text)
     assert sorted(facts["held_out"]) == sorted(source_mark(f"s{k}") for k in range(6))
     assert set(facts["held_out"].values()) == {0, 1}
@@ -155,7 +155,7 @@ def test_baselines_are_trained_by_the_same_command(dataset: Path, tmp_path: Path
     ("more", "told"),
     [
         (["--front", "grey"], "choose one of rgb, residual, both"),
-        (["--network", "vit"], "choose one of residual, ladeda, npr"),
+        (["--network", "vit"], "choose one of crop_network, ladeda, npr"),
         (["--stages", "8"], "choose 1 to 7"),
         (["--side", "16"], "at least 32"),
         (["--extra", "nowhere.csv"], "There is no nowhere.csv"),
@@ -170,7 +170,7 @@ def test_what_cannot_be_trained_is_told(dataset: Path, tmp_path: Path, more: lis
 
 
 def test_a_baseline_needs_a_place_to_lie(dataset: Path) -> None:
-    done = CliRunner().invoke(app, ["residual", "--dataset", str(dataset), "--network", "npr"])
+    done = CliRunner().invoke(app, ["crop_network", "--dataset", str(dataset), "--network", "npr"])
     assert done.exit_code == 2
     assert "--out" in done.output
 
@@ -215,7 +215,7 @@ def test_extra_images_are_learned_from_and_told_in_the_weights(dataset: Path, tm
     listed.write_text("\n".join(["filepath,label,split,source", *rows]) + "\n", encoding="utf-8")
     told = run(command(dataset, tmp_path, "--steps", "2", "--extra", str(listed)))
     assert "and 4 of 4 extra ones" in told
-    facts = json.loads((tmp_path / "weights" / "residual" / "config.json").read_text(encoding="utf-8"))
+    facts = json.loads((tmp_path / "weights" / "crop_network" / "config.json").read_text(encoding="utf-8"))
     # Each source is learned from by the one of two members that does not hold it out.
     assert sum(one["extra_images"] for one in facts["members"]) == 4
 
@@ -231,7 +231,7 @@ def test_extra_images_of_unknown_sources_are_refused(dataset: Path, tmp_path: Pa
 def test_a_training_ends_after_its_minutes_with_what_it_has(dataset: Path, tmp_path: Path) -> None:
     told = run(command(dataset, tmp_path, "--steps", "100000", "--patience", "100000", "--minutes", "0.02"))
     assert "Installed" in told
-    facts = json.loads((tmp_path / "weights" / "residual" / "config.json").read_text(encoding="utf-8"))
+    facts = json.loads((tmp_path / "weights" / "crop_network" / "config.json").read_text(encoding="utf-8"))
     assert all(0 < one["step"] < 1000 for one in facts["members"])
 
 

@@ -1,4 +1,4 @@
-"""The detector `residual`: which member sees what, its map, its weights, and that it needs no torch."""
+"""The detector `crop_network`: which member sees what, its map, its weights, and that it needs no torch."""
 
 import subprocess
 import sys
@@ -32,7 +32,7 @@ from img_ml.weights.__main__ import app
 from img_ml.weights.store import installed, state_of
 from img_ml.weights.table import find
 from tests.forensics.pictures import photo, sample_of
-from tests.img_ml.tiny import write_residual
+from tests.img_ml.tiny import write_crop_network
 
 
 class Brightness:
@@ -56,12 +56,12 @@ class Brightness:
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("weights")
-    write_residual(folder, {"0" * 16: 2})
+    write_crop_network(folder, {"0" * 16: 2})
     return folder
 
 
 def loaded(weights: Path) -> MembersDetector:
-    load = get("residual").load
+    load = get("crop_network").load
     assert load is not None
     found = load(Setup(weights, tier="light"))
     assert isinstance(found, MembersDetector)
@@ -111,7 +111,7 @@ def test_the_probability_is_that_of_the_mean_logit(weights: Path) -> None:
     assert isinstance(signal, Measured)
     assert signal.embedding is not None
     assert signal.embedding.shape == (3,)
-    assert signal.numbers["residual_prob"] == pytest.approx(expit(signal.embedding.mean()), abs=1e-6)
+    assert signal.numbers["crop_network_prob"] == pytest.approx(expit(signal.embedding.mean()), abs=1e-6)
     assert signal.heatmap is None
 
 
@@ -128,7 +128,7 @@ def test_the_map_is_high_where_the_members_are(size: tuple[int, int]) -> None:
 
 
 def test_a_map_is_drawn_only_when_somebody_asks(weights: Path) -> None:
-    profile = Profile("probe", ("residual",), weights / "no artifact", tier="light")
+    profile = Profile("probe", ("crop_network",), weights / "no artifact", tier="light")
     engine = Engine(profile, weights)
     sample = sample_of(photo())
     (evidence,) = engine.run([sample])
@@ -137,11 +137,11 @@ def test_a_map_is_drawn_only_when_somebody_asks(weights: Path) -> None:
     assert isinstance(signal, Measured)
     assert signal.heatmap is not None
     assert signal.heatmap.shape == (-(-sample.height // 16), -(-sample.width // 16))
-    assert engine.held_out == {"residual": {"0" * 16: 2}}
+    assert engine.held_out == {"crop_network": {"0" * 16: 2}}
 
 
 def test_a_map_that_fails_costs_no_verdict(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = Engine(Profile("probe", ("residual",), weights / "no artifact", tier="light"), weights)
+    engine = Engine(Profile("probe", ("crop_network",), weights / "no artifact", tier="light"), weights)
     monkeypatch.setattr(members_detector, "located", lambda *_: 1 / 0)
     (evidence,) = engine.run([sample_of(photo())])
     assert engine.located(sample_of(photo()), evidence.signals) == evidence.signals
@@ -149,7 +149,7 @@ def test_a_map_that_fails_costs_no_verdict(weights: Path, monkeypatch: pytest.Mo
 
 def test_no_torch_is_imported(weights: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from img_ml.engine import Engine;"
+        "import sys; from pathlib import Path; from img_ml.engine.engine import Engine;"
         "from img_ml.profiles import load_profile;"
         "import numpy as np; from forensics.types import ImageSample;"
         f"engine = Engine(load_profile('light', Path('m')), Path({str(weights)!r}));"
@@ -158,30 +158,32 @@ def test_no_torch_is_imported(weights: Path) -> None:
         "print(engine.learned, sorted({'torch', 'timm', 'onnx'} & set(sys.modules)))"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "('residual',) []"
+    assert told.stdout.strip() == "('crop_network',) []"
 
 
 @pytest.mark.parametrize("content", ["{}", '{"held_out": {"a": 3}}', '{"held_out": [1]}', "x"])
 def test_facts_that_do_not_fit_are_refused(tmp_path: Path, content: str) -> None:
-    write_residual(tmp_path / "made")
+    write_crop_network(tmp_path / "made")
 
     def fill(folder: Path) -> str:
-        (folder / "residual.onnx").write_bytes((tmp_path / "made" / "residual" / "residual.onnx").read_bytes())
+        (folder / "crop_network.onnx").write_bytes(
+            (tmp_path / "made" / "crop_network" / "crop_network.onnx").read_bytes()
+        )
         (folder / "config.json").write_text(content)
         return ""
 
-    store.install(find("residual"), tmp_path / "bad", "tiny", fill)
-    with pytest.raises(WeightsError, match=r"config\.json of residual"):
+    store.install(find("crop_network"), tmp_path / "bad", "tiny", fill)
+    with pytest.raises(WeightsError, match=r"config\.json of crop_network"):
         loaded(tmp_path / "bad")
 
 
 def test_a_graph_that_is_none_is_refused(tmp_path: Path) -> None:
     def fill(folder: Path) -> str:
-        (folder / "residual.onnx").write_bytes(b"no graph")
+        (folder / "crop_network.onnx").write_bytes(b"no graph")
         (folder / "config.json").write_text('{"held_out": {}}')
         return ""
 
-    store.install(find("residual"), tmp_path, "tiny", fill)
+    store.install(find("crop_network"), tmp_path, "tiny", fill)
     with pytest.raises(WeightsError, match="ONNX graph cannot be used"):
         loaded(tmp_path)
 
@@ -191,26 +193,26 @@ def test_packaged_weights_are_taken_where_the_user_has_none(
 ) -> None:
     from typer.testing import CliRunner
 
-    record = find("residual")
+    record = find("crop_network")
     monkeypatch.setattr(store, "PACKAGED", weights)
     monkeypatch.setattr("img_ml.weights.__main__.PACKAGED", weights)
     monkeypatch.setenv("IMG_ML_WEIGHTS_DIR", str(tmp_path))
     assert state_of(record, tmp_path) == "packaged"
-    assert installed(record, tmp_path).folder == weights / "residual"
+    assert installed(record, tmp_path).folder == weights / "crop_network"
     told = CliRunner().invoke(app, ["verify"])
-    assert (told.exit_code, "residual: 2 files" in told.output) == (0, True), told.output
+    assert (told.exit_code, "crop_network: 2 files" in told.output) == (0, True), told.output
     assert "packaged" in CliRunner().invoke(app, ["list"]).output
-    write_residual(tmp_path)
+    write_crop_network(tmp_path)
     assert state_of(record, tmp_path) == "present"
-    assert installed(record, tmp_path).folder == tmp_path / "residual"
+    assert installed(record, tmp_path).folder == tmp_path / "crop_network"
 
 
 def test_packaged_weights_that_were_changed_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_residual(tmp_path / "packaged")
+    write_crop_network(tmp_path / "packaged")
     monkeypatch.setattr(store, "PACKAGED", tmp_path / "packaged")
-    graph = tmp_path / "packaged" / "residual" / "residual.onnx"
+    graph = tmp_path / "packaged" / "crop_network" / "crop_network.onnx"
     data = bytearray(graph.read_bytes())
     data[100] ^= 1
     graph.write_bytes(data)
-    with pytest.raises(WeightsError, match=r"residual\.onnx was changed"):
+    with pytest.raises(WeightsError, match=r"crop_network\.onnx was changed"):
         loaded(tmp_path / "own")

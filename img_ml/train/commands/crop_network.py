@@ -1,4 +1,4 @@
-"""`python -m img_ml.train residual`."""
+"""`python -m img_ml.train crop_network`."""
 
 import os
 from pathlib import Path
@@ -18,9 +18,9 @@ Datasets = Annotated[
 ]
 
 
-def residual(
+def crop_network(
     dataset: Datasets = [command.DATASET],  # noqa: B006 - typer copies it
-    network: Annotated[str, typer.Option(help="residual, or a baseline: ladeda, npr.")] = "residual",
+    network: Annotated[str, typer.Option(help="crop_network, or a baseline: ladeda, npr.")] = "crop_network",
     front: Annotated[str, typer.Option(help="What it is shown: rgb, residual (high-pass channels) or both.")] = "rgb",
     start: Annotated[str, typer.Option(help="What it begins with: imagenet or scratch.")] = "imagenet",
     stages: Annotated[int, typer.Option(help="Stages of EfficientNet-Lite0 that are kept, 1 to 7.")] = 5,
@@ -53,7 +53,7 @@ def residual(
         Path | None, typer.Option(help="Folder of weights to install in; unset: where the detectors look for them.")
     ] = None,
 ) -> None:
-    """Train the network of the detector `residual`: several members, each of which holds out other sources.
+    """Train the network of the detector `crop_network`: several members, each of which holds out other sources.
 
     They learn from train and val alike; a member is watched on the sources that it holds out, and the fusion takes its
     number for these. The test split is not looked at. Of images that several datasets hold, those of the first are
@@ -68,7 +68,7 @@ def residual(
 
         design = design_of(network, front, start, stages, side)
         settings = ImgMlSettings()
-        if out is None and design.name != "residual":
+        if out is None and design.name != "crop_network":
             raise DatasetError(f"No detector loads {design.name}: say where its weights shall lie by --out FOLDER.")
         plan = _plan(steps, minutes, batch, learning_rate, check_every, patience, seed)
         rows, more = read_datasets(dataset), read_extra(extra) if extra else []

@@ -1,4 +1,4 @@
-"""The network `residual` of the light profile, for benchmarks that look at it by itself."""
+"""The network `crop_network` of the light profile, for benchmarks that look at it by itself."""
 
 from forensics.errors import WeightsError
 from img_ml.engine.engine import Engine
@@ -6,7 +6,7 @@ from img_ml.engine.loaded import Learned
 from img_ml.profiles import load_profile
 from img_ml.settings import ImgMlSettings
 
-NETWORK = "residual"
+NETWORK = "crop_network"
 
 
 def light_engine() -> Engine:
@@ -15,7 +15,7 @@ def light_engine() -> Engine:
     return Engine(load_profile("light", settings.model_dir), settings.weights_dir, "cpu")
 
 
-def residual_network(engine: Engine) -> Learned:
+def crop_network(engine: Engine) -> Learned:
     """The engine's network; WeightsError where it could not be loaded."""
     for one in engine.loaded:
         if one.name == NETWORK:

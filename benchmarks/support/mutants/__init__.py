@@ -1,0 +1,1 @@
+"""Changed code, and whether the tests notice."""

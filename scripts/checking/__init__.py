@@ -1,0 +1,1 @@
+"""Checking images by hand: what to read, how to tell it."""

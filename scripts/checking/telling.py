@@ -1,0 +1,91 @@
+"""How checked images are told: JSON lines, CSV, one short line each, or a screen for people."""
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from rich.console import Console
+
+from fusion.output.messages import messages
+from fusion.output.terminal import show
+from fusion.output.view import view
+
+Form = Literal["people", "json", "csv", "quiet"]
+Document = Mapping[str, Any]
+Tell = Callable[[Document], None]
+
+CSV_COLUMNS = (
+    "image",
+    "status",
+    "label",
+    "label_basis",
+    "ai_probability",
+    "width",
+    "height",
+    "media_type",
+    "sha256",
+    "error",
+    "message",
+)
+
+
+def teller(form: Form, talk: Console) -> Tell:
+    """What tells a result document in that form: data on stdout, an error for people on `talk`."""
+    if form == "json":
+        return _json
+    if form == "csv":
+        _csv_row(CSV_COLUMNS)
+        return lambda document: _csv_row(_csv_values(document))
+    if form == "quiet":
+        return _quiet
+    return lambda document: _people(document, talk)
+
+
+def _json(document: Document) -> None:
+    _line(json.dumps(document, ensure_ascii=False))
+
+
+def _csv_row(values: tuple[object, ...]) -> None:
+    csv.writer(sys.stdout, lineterminator="\n").writerow(values)
+    sys.stdout.flush()
+
+
+def _csv_values(document: Document) -> tuple[object, ...]:
+    image, error = document["image"] or {}, document["error"] or {}
+    return (
+        document["image_url"],
+        document["status"],
+        document["label"],
+        document["label_basis"],
+        document["fusion_prob"],
+        image.get("width"),
+        image.get("height"),
+        image.get("media_type"),
+        document["image_sha256"],
+        error.get("code"),
+        error.get("message"),
+    )
+
+
+def _quiet(document: Document) -> None:
+    shown = view(document, document["image_url"], messages())
+    probability = "  -" if shown.probability is None else f"{shown.probability:>4.0%}"
+    _line(f"{shown.label or 'ERROR':<9} {probability}  {_one_line(shown.name)}")
+
+
+def _people(document: Document, talk: Console) -> None:
+    if document["status"] == "done":
+        show(Console(highlight=False), document["image_url"], document)
+    else:
+        error = document["error"]
+        talk.print(f"{document['image_url']}: {error['message']} ({error['code']})", markup=False, soft_wrap=True)
+
+
+def _line(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - stdout is data
+
+
+def _one_line(name: str) -> str:
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in name)
