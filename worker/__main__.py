@@ -46,7 +46,7 @@ def work(
     from fusion.settings import FusionSettings
     from img_ml.settings import ImgMlSettings
     from worker.launch import run_worker
-    from worker.observability.telemetry import configure_logging
+    from worker.observability.telemetry import configure_logging, printable
 
     detectors, fusion = load(ImgMlSettings), load(FusionSettings)
     configure_logging(verbose=verbose)
@@ -58,7 +58,7 @@ def work(
             trust_anchors=_trust_anchors(detectors.c2pa_trust_anchors),
         )
     except ImgMlError as error:
-        print(f"The worker cannot start: {error}", file=sys.stderr)  # noqa: T201
+        print(printable(f"The worker cannot start: {error}"), file=sys.stderr)  # noqa: T201
         raise typer.Exit(2) from None
 
 

@@ -28,7 +28,8 @@ class WorkerSettings(ProjectSettings):
     redis_url: str | None = Field(
         None,
         description="Where Redis is (redis://, rediss:// or unix://; redis+cluster:// or rediss+cluster:// for a node "
-        "of a Redis Cluster); unset: a private one is started.",
+        "of a Redis Cluster; redis+sentinel://HOST:PORT,HOST:PORT/MASTER for sentinels); unset: a private one is "
+        "started.",
     )
     redis_check_rate: int = Field(
         5000, ge=10, le=600_000, description="How long one read waits for new jobs, in milliseconds."
@@ -134,6 +135,15 @@ class WorkerSettings(ProjectSettings):
         le=3600,
         description="Longest wait before the second attempt; each later one is 4 times longer, to 1 h.",
     )
+
+    @field_validator("callback_secret")
+    @classmethod
+    def _is_text(cls, value: SecretStr | None) -> SecretStr | None:
+        try:
+            (value.get_secret_value() if value else "").encode()
+        except UnicodeEncodeError:
+            raise ValueError("it is not UTF-8; write binary secrets as hexadecimal or base64") from None
+        return value
 
     @field_validator("fetch_allow", "worker_stream", "worker_results", mode="before")
     @classmethod

@@ -1,5 +1,6 @@
 """A judge that needs no model: it says AI to images whose hash is even, and fails on demand."""
 
+import os
 import time
 from collections.abc import Sequence
 
@@ -7,9 +8,11 @@ from forensics.examine import Examined
 from fusion.artifacts.live import Refreshed
 from fusion.verdict import Verdict
 
+DEADLY_WIDTH = 667
+
 
 class PlainJudge:
-    """Answers like the real one. `slowness_s` is added per batch; images of `poison` width raise."""
+    """Answers like the real one. `slowness_s` is added per batch; images of `poison` width raise, deadly ones kill."""
 
     analyzers: tuple[str, ...] = ()
     needs_pixels = False
@@ -28,6 +31,8 @@ class PlainJudge:
             time.sleep(self.slowness_s)
         if any(one.evidence.width == self.poison_width for one in examined):
             raise RuntimeError("this image breaks the network")
+        if any(one.evidence.width == DEADLY_WIDTH for one in examined):
+            os.kill(os.getpid(), 9)
         return [verdict_on(one) for one in examined]
 
     def refresh(self, *, force: bool = False) -> Refreshed:

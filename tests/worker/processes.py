@@ -74,6 +74,15 @@ class WorkerProcess:
         """Signal the worker and its decoding processes, as terminals and service managers do."""
         os.killpg(self.process.pid, number)
 
+    def peak_mib(self) -> float:
+        """The most memory that the worker's main process has had, in MiB."""
+        (line,) = (
+            line
+            for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+            if line.startswith("VmHWM:")
+        )
+        return int(line.split()[1]) / 1024
+
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 

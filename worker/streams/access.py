@@ -10,6 +10,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, RedisCluste
 
 from worker.errors import StartError
 from worker.streams.connections import connect, is_cluster
+from worker.streams.queue_state import describe
 from worker.streams.retry import REDIS_IS_AWAY
 from worker.streams.stream import StreamNames
 
@@ -80,9 +81,7 @@ async def _check_rights(client: Any, names: StreamNames) -> None:
 async def _check_ids(client: Any, names: StreamNames) -> None:
     """A stream whose last id is the largest there is takes no entry any more."""
     for key in (names.jobs, names.results, *_of_type(names, "stream")):
-        if not await client.exists(key):
-            continue
-        if (await client.xinfo_stream(key))["last-generated-id"] == _LAST_ID:
+        if (await describe(client, key)).last_id == _LAST_ID:
             raise StartError(f"The stream {key} in Redis is at its last id and takes no more entries: rename it.")
 
 

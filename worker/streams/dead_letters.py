@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from redis.exceptions import ResponseError
-
 from worker.errors import UnreadableMessageError
 from worker.streams.messages import parse_job
-from worker.streams.queue_state import age_of
+from worker.streams.queue_state import age_of, describe
 from worker.streams.stream import Fields, StreamNames
 
 _RETRY = (Path(__file__).parent / "lua" / "retry_letters.lua").read_text(encoding="utf-8")
@@ -68,12 +66,9 @@ class DeadLetters:
 
     async def first_ids(self, count: int | None = None) -> list[str]:
         """The ids of the oldest `count`, or of all there are now: letters that come while this is read do not count."""
-        try:
-            last = (await self._client.xinfo_stream(self._letters))["last-generated-id"]
-        except ResponseError as error:
-            if "no such key" in str(error):
-                return []
-            raise
+        last = (await describe(self._client, self._letters)).last_id
+        if not last:
+            return []
         ids: list[str] = []
         start = b"-"
         while count is None or len(ids) < count:

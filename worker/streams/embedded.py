@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 import redis
+import structlog
 from filelock import FileLock
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -21,6 +23,8 @@ from worker.errors import StartError
 
 _LONGEST_SOCKET_PATH = 100  # the system's limit is 104 (macOS) or 108 (Linux) bytes
 _START_S = 20.0
+_LOOK_EVERY_S = 1.0
+_log = structlog.get_logger("worker.redis")
 
 
 class EmbeddedRedis:
@@ -43,6 +47,27 @@ class EmbeddedRedis:
         with self._lock:
             if not self._answers():
                 self._start()
+        self._leaving = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="embedded redis", daemon=True)
+        self._watcher.start()
+
+    def _watch(self) -> None:
+        """Start a server that has died again: every process that uses it looks, and the first one does it."""
+        while not self._leaving.wait(_LOOK_EVERY_S):
+            if self._process_is_alive() or self._answers():
+                continue
+            with contextlib.suppress(StartError, OSError), self._lock:
+                if not self._leaving.is_set() and not self._answers():
+                    _log.warning("the private redis has died; starting it again")
+                    self._start()
+
+    def _process_is_alive(self) -> bool:
+        """Whether the process that the server's pid file names exists."""
+        try:
+            os.kill(int((self.folder / "redis.pid").read_text(encoding="ascii")), 0)
+        except (OSError, ValueError):
+            return False
+        return True
 
     def _answers(self) -> bool:
         try:
@@ -80,7 +105,10 @@ class EmbeddedRedis:
 
         Connections of this process must be closed before.
         """
+        self._leaving.set()
+        self._watcher.join(_START_S)
         with self._lock, contextlib.suppress(redis.RedisError, OSError):
+            self._answers()  # a connection to a server that has died since is made anew
             if self._is_alone():
                 self._anchor.shutdown()
                 self._wait_until_gone()

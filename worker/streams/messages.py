@@ -60,6 +60,12 @@ def parse_job(fields: Mapping[bytes, bytes]) -> Job:
     )
 
 
+class _Digits(str):
+    """A whole number of the JSON as it was written: ids may have more digits than a number can be read with."""
+
+    __slots__ = ()
+
+
 def _content(fields: Mapping[bytes, bytes]) -> Mapping[str, object]:
     # What the worker itself added to a job that comes back does not count.
     if sum(len(name) + len(value) for name, value in fields.items() if name != RETRIES_FIELD) > LARGEST_MESSAGE:
@@ -67,7 +73,7 @@ def _content(fields: Mapping[bytes, bytes]) -> Mapping[str, object]:
     try:
         if b"data" not in fields:
             return {name.decode(): value.decode() for name, value in fields.items()}
-        content = json.loads(fields[b"data"].decode())
+        content = json.loads(fields[b"data"].decode(), parse_int=_Digits)
     except UnicodeDecodeError:
         raise UnreadableMessageError("The message is not UTF-8.") from None
     except (ValueError, RecursionError):
@@ -78,8 +84,8 @@ def _content(fields: Mapping[bytes, bytes]) -> Mapping[str, object]:
 
 
 def _identifier(value: object) -> str | None:
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**18:
-        return str(value)  # producers with numeric ids are served, and get them back as text
+    if isinstance(value, _Digits):
+        value = str(value)  # producers with numeric ids are served, and get them back as text
     return _text(value, _LONGEST_ID)
 
 
@@ -94,7 +100,7 @@ def _url(value: object) -> tuple[str | None, str]:
 
 def _text(value: object, longest: int) -> str | None:
     """The value if it is a non-empty text that fits and can be written as UTF-8 (no lone surrogates)."""
-    if not isinstance(value, str) or not 0 < len(value) <= longest:
+    if not isinstance(value, str) or isinstance(value, _Digits) or not 0 < len(value) <= longest:
         return None
     try:
         value.encode()

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -13,6 +14,7 @@ from worker.observability.telemetry import one_line
 from worker.streams.connections import connect
 from worker.streams.stream import StreamNames
 
+_DESCRIBE = (Path(__file__).parent / "lua" / "describe.lua").read_text(encoding="utf-8")
 _ASKING_S = 2.0
 # Entry ids below this (the year 2001) were chosen by the producer and are no time.
 _EARLIEST_MS = 10**12
@@ -51,12 +53,30 @@ class QueueState:
     group_exists: bool
 
 
+@dataclass(frozen=True, slots=True)
+class StreamFacts:
+    """A stream without its payloads; `added` is None before Redis 7, `first_id` empty where it holds no entry."""
+
+    length: int = 0
+    last_id: bytes = b""
+    first_id: bytes = b""
+    added: int | None = None
+
+
+async def describe(client: Any, key: str) -> StreamFacts:
+    """What Redis tells about a stream; one that does not exist is empty."""
+    told = await client.eval(_DESCRIBE, 1, key)
+    if told is None:
+        return StreamFacts()
+    length, last_id, first_id, added = told
+    return StreamFacts(int(length), last_id, first_id, None if int(added) < 0 else int(added))
+
+
 async def read_queue(client: Any, names: StreamNames) -> QueueState:
     """The state of the queue; streams and a group that are not there yet count as empty. RedisError passes through."""
     seconds, micros = await client.time()  # by itself, because on a cluster a command without a key goes to any node
+    jobs, results = await describe(client, names.jobs), await describe(client, names.results)
     async with client.pipeline(transaction=False) as pipe:
-        pipe.xinfo_stream(names.jobs)
-        pipe.xinfo_stream(names.results)
         pipe.xlen(names.dead_letters)
         pipe.zcard(names.later)
         pipe.xlen(names.callbacks)
@@ -65,24 +85,24 @@ async def read_queue(client: Any, names: StreamNames) -> QueueState:
         pipe.xpending(names.jobs, names.group)
         pipe.xinfo_consumers(names.jobs, names.group)
         answers = await pipe.execute(raise_on_error=False)
-    jobs, results, *lengths, groups, pending, consumers = map(_or_nothing, answers)
+    *lengths, groups, pending, consumers = map(_or_nothing, answers)
     dead_letters, postponed, callbacks, callback_dead_letters = (int(length or 0) for length in lengths)
     group = next((one for one in groups or () if one["name"] == names.group.encode()), None)
-    length = int((jobs or {}).get("length", 0))
+    length = jobs.length
     held = int((pending or {}).get("pending", 0))
     return QueueState(
         length=length,
-        lag=_lag(length, held + postponed, jobs or {}, group),
+        lag=_lag(jobs, held + postponed, group),
         pending=held,
         postponed=postponed,
         consumers=tuple(_consumers(consumers or ())),
-        oldest_age_s=_age_s(jobs or {}, seconds + micros / 1e6),
+        oldest_age_s=age_of(jobs.first_id, seconds + micros / 1e6) if jobs.first_id else None,
         dead_letters=dead_letters,
         callbacks=callbacks,
         callback_dead_letters=callback_dead_letters,
-        results=int((results or {}).get("length", 0)),
-        jobs_added=(jobs or {}).get("entries-added"),
-        results_added=(results or {}).get("entries-added"),
+        results=results.length,
+        jobs_added=jobs.added,
+        results_added=results.added,
         group_exists=group is not None,
     )
 
@@ -96,13 +116,12 @@ def _or_nothing(answer: Any) -> Any:
     return answer
 
 
-def _lag(length: int, delivered: int, jobs: Mapping[str, Any], group: Mapping[str, Any] | None) -> int:
+def _lag(jobs: StreamFacts, delivered: int, group: Mapping[str, Any] | None) -> int:
     """Jobs never delivered: as Redis 7 tells, else what is in the stream and was not; finished ones leave it."""
-    first = jobs.get("first-entry")
-    if group is None or not first or _order(first[0]) > _order(group["last-delivered-id"]):
-        return length
+    if group is None or not jobs.first_id or _order(jobs.first_id) > _order(group["last-delivered-id"]):
+        return jobs.length
     told = group.get("lag")
-    return max(0, length - delivered) if told is None else int(told)
+    return max(0, jobs.length - delivered) if told is None else int(told)
 
 
 def _order(entry_id: bytes) -> tuple[int, int]:
@@ -113,11 +132,6 @@ def _order(entry_id: bytes) -> tuple[int, int]:
 def _consumers(rows: Sequence[Mapping[str, Any]]) -> list[ConsumerState]:
     found = [ConsumerState(row["name"].decode(errors="replace"), row["pending"], row["idle"] / 1000) for row in rows]
     return sorted(found, key=lambda one: one.name)
-
-
-def _age_s(jobs: Mapping[str, Any], now_s: float) -> float | None:
-    first = jobs.get("first-entry")
-    return age_of(first[0], now_s) if first else None
 
 
 def age_of(entry_id: bytes, now_s: float) -> float | None:

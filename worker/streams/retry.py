@@ -1,7 +1,8 @@
-"""Patience with Redis: growing pauses while it is away, one log line when it goes and one when it is back."""
+"""Retry policy for Redis: growing pauses while it is away, told of when it goes, every 10 s, and when it is back."""
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -15,6 +16,7 @@ REDIS_IS_AWAY = (RedisError, RedisClusterException, OSError)
 
 _SHORTEST_S = 0.05
 _LONGEST_S = 3.0
+_SAY_EVERY_S = 10.0
 _log = structlog.get_logger("worker.redis")
 
 T = TypeVar("T")
@@ -26,10 +28,13 @@ class Patience:
     def __init__(self, what: str) -> None:
         self._what = what
         self._failures = 0
+        self._said = 0.0
 
     async def pause(self, error: BaseException) -> None:
         """Sleep a little longer than the last time."""
-        if not self._failures:
+        now = time.monotonic()
+        if not self._failures or now - self._said >= _SAY_EVERY_S:
+            self._said = now
             # An answer that is an error (a key of another type, no rights) says that Redis is there.
             what = "redis refuses" if isinstance(error, ResponseError) else "redis is away"
             _log.warning(what, while_=self._what, error=one_line(error))

@@ -1,6 +1,7 @@
 """The private Redis: shared by processes of one user, gone when the last one leaves."""
 
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -125,3 +126,17 @@ def test_the_default_folder_follows_the_state_home(monkeypatch, tmp_path):
     assert embedded.default_folder() == tmp_path / "img_ml" / "redis"
     monkeypatch.delenv("XDG_STATE_HOME")
     assert embedded.default_folder() == Path.home() / ".local" / "state" / "img_ml" / "redis"
+
+
+def test_a_server_that_dies_is_started_again_by_whoever_uses_it_and_has_kept_its_jobs(folder):
+    embedded = EmbeddedRedis(folder)
+    try:
+        with redis.Redis.from_url(embedded.url) as client:
+            client.xadd("jobs", {"data": "kept"})
+        died = int((folder / "redis.pid").read_text())
+        os.kill(died, signal.SIGKILL)
+        wait_until(lambda: runs(folder) and int((folder / "redis.pid").read_text()) != died, timeout=20)
+        with redis.Redis.from_url(embedded.url) as client:
+            assert client.xlen("jobs") == 1
+    finally:
+        assert embedded.leave()

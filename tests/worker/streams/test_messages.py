@@ -38,7 +38,7 @@ def test_a_job_without_a_usable_url_complains_when_asked_for_it(url):
         job.url()
 
 
-@pytest.mark.parametrize("job_id", [None, "", True, 1.5, [], {}, "x" * 513, 10**30, "\udfff"])
+@pytest.mark.parametrize("job_id", [None, "", True, 1.5, [], {}, "x" * 513, 10**600, "\udfff"])
 def test_a_message_without_a_usable_job_id_is_unreadable(job_id):
     with pytest.raises(UnreadableMessageError, match="jobId"):
         parse_job(message(jobId=job_id, image_url="https://a.test/x.jpg"))
@@ -48,7 +48,7 @@ def test_a_message_without_a_usable_job_id_is_unreadable(job_id):
     ("data", "reason"),
     [
         (b"", "not JSON"), (b"nope", "not JSON"), (b"[" * 100_000, "not JSON"),
-        (b'{"jobId": ' + b"9" * 10_000 + b"}", "not JSON"),
+        (b"{\"jobId\": " + b"9" * 10_000 + b"}", "no jobId"),
         (b"[1]", "not a JSON object"), (b'"text"', "not a JSON object"), (b"null", "not a JSON object"),
         (b"\xff\xfe", "not UTF-8"), (b'{"jobId":"' + b"x" * 300_000 + b'"}', "larger than"),
     ],
@@ -119,3 +119,18 @@ def test_what_the_worker_added_does_not_make_a_job_too_large():
     assert parse_job({**fields, b"img_ml_retries": b"3"}).job_id == "j"
     with pytest.raises(UnreadableMessageError, match="larger"):
         parse_job({**fields, b"another": b"3"})
+
+
+@pytest.mark.parametrize("number", ["1234567890123456789", "-5", "9" * 512])
+def test_whole_numbers_of_any_size_are_ids_and_come_back_as_they_were_written(number):
+    """Snowflakes have 19 digits; what reads them as floating point would give another id back."""
+    fields = {b"data": f'{{"jobId": {number}, "clientId": {number}, "image_url": "http://a.test/"}}'.encode()}
+    job = parse_job(fields)
+    assert (job.job_id, job.client_id) == (number, number)
+    assert type(job.job_id) is str
+
+
+def test_a_number_is_no_url():
+    job = parse_job({b"data": b'{"jobId": 1, "image_url": 5, "image_hash": 7}'})
+    assert (job.image_url, job.image_hash) == (None, None)
+    assert "image_url" in job.complaint
