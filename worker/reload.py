@@ -6,7 +6,7 @@ from typing import Protocol
 
 import structlog
 
-from fusion.artifacts.live import Refreshed
+from fusion.interface import Refreshed
 
 _log = structlog.get_logger("worker")
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from forensics.examine import Examined, examine
 from forensics.registry import Detector, Registered, Setup, get
 from forensics.types import Evidence, ImageSample, Measured, Signal
-from img_ml.engine.abilities import FollowsDevice
+from img_ml.engine.abilities import Finish, FollowsDevice
 from img_ml.engine.device import DeviceUse, choose_device, hold_to, memory_of
-from img_ml.engine.loaded import Finish, Learned
+from img_ml.engine.loaded import Learned
 from img_ml.engine.memory_plan import Placed, Plan, demands, plan
 from img_ml.profiles import Profile
 

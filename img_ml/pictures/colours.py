@@ -36,5 +36,6 @@ def palette() -> Pixels:
     place = np.linspace(0, len(_STOPS) - 1, _STEPS)
     oklab = np.stack([np.interp(place, np.arange(len(_STOPS)), column) for column in _STOPS.T], axis=-1)
     linear: NDArray[np.float64] = np.clip((oklab @ _OKLAB_TO_LMS.T) ** 3 @ _LMS_TO_RGB.T, 0, 1)
-    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.rint(encoded * 255).astype(np.uint8)
+    encoded: NDArray[np.float64] = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    colours: Pixels = np.rint(encoded * 255).astype(np.uint8)
+    return colours

@@ -52,7 +52,7 @@ class _Client(AsyncRedis):
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         try:
-            return await super().execute_command(*args, **options)
+            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         except RedisError as error:
             if is_wrong_server(error):
                 await self.connection_pool.disconnect(inuse_connections=False)
@@ -83,7 +83,7 @@ def connect(url: str, *, timeout_s: float = COMMAND_TIMEOUT_S) -> Any:
     if is_sentinel(url):
         places, master, more = _sentinels(url)
         own = {name: value for name, value in options.items() if name != "socket_keepalive"}
-        finder = AsyncSentinel(places, sentinel_kwargs=own, **options, **more)
+        finder = AsyncSentinel(places, sentinel_kwargs=own, **options, **more)  # type: ignore[no-untyped-call]
         return finder.master_for(master, redis_class=_Client)
     return _Client.from_url(url, **options)
 
@@ -93,7 +93,9 @@ def connect_sync(url: str, *, timeout_s: float = COMMAND_TIMEOUT_S) -> Any:
     options = _options(url, timeout_s) | {"retry": Retry(NoBackoff(), 0), "decode_responses": True}
     if is_sentinel(url):
         places, master, more = _sentinels(url)
-        return Sentinel(places, sentinel_kwargs={"socket_timeout": timeout_s}, **options, **more).master_for(master)
+        own = {"socket_timeout": timeout_s}
+        finder = Sentinel(places, sentinel_kwargs=own, **options, **more)  # type: ignore[no-untyped-call]
+        return finder.master_for(master)  # type: ignore[no-untyped-call]
     return RedisCluster.from_url(_plain(url), **options) if is_cluster(url) else Redis.from_url(url, **options)
 
 
