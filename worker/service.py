@@ -9,6 +9,7 @@ from typing import Protocol
 import structlog
 
 from forensics.examine import Examined
+from forensics.provenance.trust import official_anchors
 from forensics.reading.decode import DecodeLimits
 from fusion.artifacts.live import Refreshed
 from fusion.verdict import Verdict
@@ -115,7 +116,7 @@ async def _memory(
     if not settings.worker_verdict_cache_s:
         yield NoMemory()
         return
-    trusted = hashlib.sha256((around.trust_anchors or "").encode()).hexdigest()[:8]
+    trusted = hashlib.sha256((official_anchors() + (around.trust_anchors or "")).encode()).hexdigest()[:8]
     cache = VerdictCache(
         around.redis_url,
         f"{names.jobs}:verdicts",

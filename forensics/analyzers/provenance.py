@@ -22,7 +22,6 @@ SPEC = DetectorSpec(
             0,
             MOST_CLAIMS,
             "number of declarations that a machine made the image",
-            feature=False,
         ),
         Number(
             "c2pa_state",
@@ -30,13 +29,13 @@ SPEC = DetectorSpec(
             len(STATES) - 1,
             "C2PA signature: 0 the content does not match, 1 the signature is invalid, 2 the manifest is malformed, "
             "3 the certificate is unfit, 4 it has expired, 5 the signer is unknown, 6 the signer is trusted",
-            feature=False,
         ),
     ),
     looks_at="C2PA manifests, IPTC and XMP properties, generators' metadata, TC260 labels, known watermarks",
     fails_when="metadata was stripped or forged: a declaration is evidence only where it is there, and only as good as "
     "its signature",
     source="C2PA 2.1; IPTC Photo Metadata 2025.1; GB 45438-2025",
+    reads="metadata",
 )
 
 

@@ -65,7 +65,8 @@ def read_c2pa(sample: ImageSample) -> tuple[tuple[Claim, ...], float]:
     chain = tuple(lineage(store, trusted=state == "trusted"))
     if state in _BROKEN or not chain:
         return _broken(state if state in _BROKEN else "malformed")
-    return (_claim(chain, state),), float(STATES.index(state))
+    claim = _claim(chain, state)
+    return (claim,), float(STATES.index(claim.signature or state))
 
 
 def _state(failures: set[str]) -> SignatureState:

@@ -60,7 +60,11 @@ def _texts(metadata: Metadata, media_type: str, hidden: str | None) -> Iterator[
     for name, value in iptc_texts(metadata.iptc):
         yield Text("IPTC", name, value, f"IPTC {name}")
     if hidden is not None:
-        yield Text("hidden", "parameters", hidden, _HIDDEN)
+        whole = Text("hidden", "parameters", hidden, _HIDDEN)
+        yield whole
+        # NovelAI hides its PNG texts as one object, whose comment is an object again.
+        if isinstance(inner := whole.content.get("Comment"), str):
+            yield Text("hidden", "Comment", inner, _HIDDEN)
 
 
 def _labelled(text: Text) -> Iterator[Text]:
