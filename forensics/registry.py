@@ -12,6 +12,8 @@ from forensics.errors import RegistryError
 from forensics.types import Heatmap, ImageSample, Pixels, Signal
 
 Tier = Literal["light", "standard", "full"]
+# What a detector's numbers come from. No fusion weighs metadata: anybody can write it, and anybody can strip it.
+Reads = Literal["pixels", "metadata"]
 HeadKind = Literal["svm", "svm_linear", "linear", "mlp"]
 # Each profile holds those before it.
 TIERS: tuple[Tier, ...] = ("light", "standard", "full")
@@ -78,6 +80,12 @@ class DetectorSpec:
     source: str = ""
     head: Head | None = None
     prior: Prior | None = None
+    reads: Reads = "pixels"
+
+    @property
+    def offered(self) -> tuple[Number, ...]:
+        """The numbers that a fusion may weigh: none of a detector that reads metadata, whatever they say themselves."""
+        return () if self.reads == "metadata" else tuple(n for n in self.numbers if n.feature)
 
     @property
     def probability(self) -> Number | None:

@@ -53,12 +53,27 @@ class ImageSample:
         return int(self.pixels.shape[0])
 
 
+# What a declaration is about: the whole image, a part of it, or the mere possibility of the first.
+Declares = Literal["ai_created", "ai_edited", "ai_possible"]
+# How a C2PA signature holds, worst first. Only the first two speak of tampering.
+SignatureState = Literal[
+    "content_mismatch",
+    "signature_invalid",
+    "malformed",
+    "certificate_unfit",
+    "certificate_expired",
+    "signer_unknown",
+    "trusted",
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What a file declares about its own origin; positive evidence only.
 
-    `says_ai` is what the declaration states. `decisive` is true where the declaration may set the label by itself:
-    a C2PA claim of AI with a valid signature of a trusted signer, or metadata that a generator itself wrote.
+    `says_ai` is true where the declaration is that the whole image was, or may have been, made by a machine.
+    `decisive` is true where it sets the label by itself: a declaration of whole creation, unsigned as generators write
+    it, or under a signature that holds. `declares` is None where it is not about AI, `signature` where there is none.
     """
 
     carrier: str
@@ -66,6 +81,8 @@ class Claim:
     decisive: bool
     statement: str
     generator: str = ""
+    declares: Declares | None = None
+    signature: SignatureState | None = None
 
 
 _FAILED = "failed: "

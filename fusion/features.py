@@ -61,6 +61,10 @@ class FeatureSchema:
         """Raise ArtifactError where a detector now measures differently from when the model was trained."""
         for feature in self.features:
             current = get(feature.detector).spec
+            if current.reads == "metadata":
+                raise ArtifactError(
+                    f"The model weighs {feature.name!r}, which comes from the file's metadata: retrain the model."
+                )
             if current.version != feature.detector_version or feature.name not in {n.name for n in current.numbers}:
                 raise ArtifactError(
                     f"The model was trained with version {feature.detector_version} of the detector "
@@ -84,8 +88,7 @@ def schema_of(detectors: Iterable[str]) -> FeatureSchema:
         tuple(
             Feature(n.name, spec.name, spec.version, n.meaning, n.aspect or spec.title.lower())
             for spec in specs
-            for n in spec.numbers
-            if n.feature
+            for n in spec.offered
         ),
     )
 

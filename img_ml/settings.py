@@ -72,7 +72,7 @@ class ImgMlSettings(ProjectSettings):
     c2pa_trust_anchors: Path | None = Field(
         None,
         validation_alias="C2PA_TRUST_ANCHORS",
-        description="PEM file of certificates whose C2PA signatures are trusted; without it no signature decides.",
+        description="PEM file of certificates that are trusted to sign with C2PA, beside C2PA's own list.",
     )
 
     @field_validator("device")

@@ -220,7 +220,7 @@ def _detector_section(spec: DetectorSpec) -> list[str]:
         *([_told_prior(spec.prior), ""] if spec.prior else []),
         "| number | range | meaning | use |",
         "|---|---|---|---|",
-        *(f"| `{n.name}` | {n.low:g} to {n.high:g} | {n.meaning} | {_use(n)} |" for n in spec.numbers),
+        *(f"| `{n.name}` | {n.low:g} to {n.high:g} | {n.meaning} | {_use(n, spec)} |" for n in spec.numbers),
         "",
     ]
 
@@ -245,8 +245,8 @@ def _told_prior(prior: Prior) -> str:
     )
 
 
-def _use(number: Number) -> str:
-    return "weighed" if number.feature else "shown"
+def _use(number: Number, spec: DetectorSpec) -> str:
+    return "weighed" if number in spec.offered else "shown"
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import structlog
 
+from forensics.provenance.trust import official_anchors
 from forensics.reading.decode import DecodeLimits
 from fusion.interface import ReloadableJudge
 from worker.callbacks.client import Poster, PostRules
@@ -80,7 +81,7 @@ async def _memory(
     if not settings.worker_verdict_cache_s:
         yield NoMemory()
         return
-    trusted = hashlib.sha256((around.trust_anchors or "").encode()).hexdigest()[:8]
+    trusted = hashlib.sha256((official_anchors() + (around.trust_anchors or "")).encode()).hexdigest()[:8]
     cache = VerdictCache(
         around.redis_url,
         f"{names.jobs}:verdicts",

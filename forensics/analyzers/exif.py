@@ -39,6 +39,7 @@ SPEC = DetectorSpec(
     looks_at="EXIF: camera and exposure fields, software, dates, position",
     fails_when="metadata was stripped, as most platforms do, or written by hand; both are easy",
     source="CIPA DC-008 (EXIF 2.32)",
+    reads="metadata",
 )
 
 

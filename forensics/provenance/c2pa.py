@@ -2,57 +2,99 @@
 
 import io
 import json
-from collections.abc import Mapping
-from typing import Any, Final
+import re
+from collections.abc import Iterator, Mapping
+from operator import itemgetter
+from typing import Any, Final, get_args
 
 import c2pa
 
-from forensics.provenance.manifests import Manifest, lineage
-from forensics.provenance.standards import ai_source_type
+from forensics.provenance.manifests import Manifest, failures_of, lineage
+from forensics.provenance.standards import source_type
 from forensics.provenance.text import quoted
-from forensics.provenance.trust import trust_anchors
-from forensics.types import Claim, ImageSample
+from forensics.provenance.trust import official_anchors, trust_anchors
+from forensics.types import Claim, Declares, ImageSample, SignatureState
 
 NONE: Final = float("nan")
-BROKEN, VALID, TRUSTED = 0.0, 1.0, 2.0
-_STATES = {"Valid": VALID, "Trusted": TRUSTED}
+# A state's number is its place here.
+STATES: Final[tuple[SignatureState, ...]] = get_args(SignatureState)
 # Every manifest store in any format begins with this: a JUMBF description box of type `c2pa` (ISO 19566-5). Without it
 # the library is not even asked.
 _MARK = b"jumdc2pa"
 MOST_MANIFEST_MB = 16
+# Extended key usages that may sign content: e-mail and document signing, time stamps, OCSP, and C2PA's own.
+_KEY_USAGES = "1.3.6.1.5.5.7.3.4\n1.3.6.1.5.5.7.3.36\n1.3.6.1.5.5.7.3.8\n1.3.6.1.5.5.7.3.9\n1.3.6.1.4.1.62558.2.1\n"
+# What a state means for the one who reads it; the first three are not used.
+_BROKEN: Mapping[SignatureState, str] = {
+    "content_mismatch": "the image was changed after it was signed: its content does not match",
+    "signature_invalid": "its signature is invalid: the manifest was changed or forged",
+    "malformed": "it is damaged or does not follow the standard",
+}
+_STANDING: Mapping[SignatureState, str] = {
+    "certificate_unfit": "whose certificate is not fit for signing content",
+    "certificate_expired": "whose certificate has expired since, without a trusted time stamp to say when it signed",
+    "signer_unknown": "a signer that is not in the trust list",
+    "trusted": "a trusted signer",
+}
+_ACTIONS_OF_CREATION = {"c2pa.created", ""}
+_TOLD: Mapping[Declares, str] = {
+    "ai_created": "the image was created by a generative model",
+    "ai_edited": "a part of the image was changed by a generative model",
+}
 
 
 def read_c2pa(sample: ImageSample) -> tuple[tuple[Claim, ...], float]:
-    """The claims of a C2PA manifest, and its state: 0 broken, 1 valid, 2 valid and trusted, NaN without a manifest.
+    """The claims of a C2PA manifest, and the number of its state in STATES; NaN without a manifest.
 
     A claim of AI needs an action whose digital source type says so, in the manifest or that of a version the image was
-    made from; it decides only where the signatures hold and their signers are trusted. A broken manifest is told and
-    not used (C2PA 2.1, 15).
+    made from. It decides where it is of the whole image and content and signature hold, whoever signed: unsigned
+    declarations decide too. What is broken is told and not used (C2PA 2.1, 15). No state but an expired certificate
+    depends on the day, and that does not move the label.
     """
     if _MARK not in sample.data or sample.media_type not in c2pa.Reader.get_supported_mime_types():
         return (), NONE
-    context = _context(trust_anchors())
     try:
-        with c2pa.Reader(sample.media_type, io.BytesIO(sample.data), context=context) as reader:
-            state = _STATES.get(str(reader.get_validation_state()), BROKEN)
+        with c2pa.Reader(sample.media_type, io.BytesIO(sample.data), context=_context()) as reader:
             store = json.loads(reader.json())
     except c2pa.C2paError.ManifestNotFound:
         return (), NONE
     except (c2pa.C2paError, ValueError, RecursionError) as error:
         # A manifest that lies elsewhere is not in the file; the library has no type of its own for being told so.
-        elsewhere = str(error).startswith("Remote")
-        return ((), NONE) if elsewhere else ((_broken("cannot be read"),), BROKEN)
-    chain = tuple(lineage(store, trusted=state == TRUSTED))
-    if state == BROKEN or not chain:
-        return (_broken("does not match the image or its signature"),), BROKEN
-    return (_claim(chain),), state
+        return ((), NONE) if str(error).startswith("Remote") else _broken("malformed")
+    state = _state(failures_of(store))
+    chain = tuple(lineage(store, trusted=state == "trusted"))
+    if state in _BROKEN or not chain:
+        return _broken(state if state in _BROKEN else "malformed")
+    claim = _claim(chain, state)
+    return (claim,), float(STATES.index(claim.signature or state))
 
 
-def _context(anchors: str) -> Any:
-    """Settings of the library: nothing is ever fetched, and only the installed certificates are trusted.
+def _state(failures: set[str]) -> SignatureState:
+    """The worst that the codes of a validation mean (C2PA 2.1, 15.2.2)."""
+    rest = {code for code in failures if not code.startswith("signingCredential.")}
+    outside = "claimSignature.outsideValidity" in rest
+    rest -= {"claimSignature.outsideValidity"}
+    if any(code.startswith("assertion.") and code.endswith("mismatch") for code in rest):
+        return "content_mismatch"
+    if any(code.startswith("claimSignature.") for code in rest):
+        return "signature_invalid"
+    if rest:
+        return "malformed"
+    if "signingCredential.expired" in failures:
+        return "certificate_expired"
+    if outside or failures - {"signingCredential.untrusted"}:
+        return "certificate_unfit"
+    return "signer_unknown" if failures else "trusted"
+
+
+def _context() -> Any:
+    """Settings of the library: nothing is ever fetched; C2PA's list and the installed certificates are trusted.
 
     Made anew for each file, which costs little: one that a process inherits by forking calls every manifest broken.
     """
+    trust = {"trust_config": _KEY_USAGES, "trust_anchors": official_anchors()}
+    if anchors := trust_anchors():
+        trust["user_anchors"] = anchors
     settings: dict[str, Any] = {
         "verify": {"verify_trust": True, "remote_manifest_fetch": False, "ocsp_fetch": False},
         "core": {
@@ -61,50 +103,78 @@ def _context(anchors: str) -> Any:
             "decode_identity_assertions": False,
             "max_decompressed_manifest_size_in_mb": MOST_MANIFEST_MB,
         },
-        "trust": {"trust_anchors": anchors} if anchors else {},
+        "trust": trust,
     }
     return c2pa.Context.from_dict(settings)
 
 
-def _claim(chain: tuple[Manifest, ...]) -> Claim:
-    speaking = max(((m, *found) for m in chain if (found := _ai_action(m.content))), key=_trust, default=None)
-    manifest, told, generator = speaking or (chain[0], "", "")
+def _claim(chain: tuple[Manifest, ...], state: SignatureState) -> Claim:
+    """What the manifests say: whole creation before edits, the newer before the older."""
+    spoken = [(manifest, *told) for manifest in chain if (told := _declared(manifest.content))]
+    whole = [one for one in spoken if one[1] == "ai_created"]
+    trusted = [one for one in whole if one[0].trusted]
+    manifest, declares, generator = (*trusted, *whole, *spoken, (chain[0], None, ""))[0]
+    if manifest.earlier and state == "trusted" and not manifest.trusted:
+        state = "signer_unknown"
     signer = quoted(str((manifest.content.get("signature_info") or {}).get("issuer") or "an unnamed signer"))
-    trust = "a trusted signer" if manifest.trusted else "a signer that is not in the trust list"
     # Cameras and newsrooms sign too: a manifest that does not speak of AI says nothing against it.
-    content = f"the image {told}" if told else "how it was made, without naming a generative model"
-    by = f" ({generator})" if generator else ""
-    of = " of an earlier version" if manifest.earlier else ""
+    content = _TOLD[declares] if declares else "how it was made, without naming a generative model"
+    of, by = " of an earlier version" if manifest.earlier else "", f" ({generator})" if generator else ""
     return Claim(
         carrier="C2PA",
-        says_ai=bool(told),
-        decisive=bool(told) and manifest.trusted,
-        statement=f"A valid C2PA signature by {signer}, {trust}, declares{of}: {content}{by}.",
+        says_ai=declares == "ai_created",
+        decisive=declares == "ai_created",
+        statement=f"An intact C2PA signature by {signer}, {_STANDING[state]}, declares{of}: {content}{by}.",
         generator=generator,
+        declares=declares,
+        signature=state,
     )
 
 
-def _trust(speaking: tuple[Manifest, str, str]) -> bool:
-    return speaking[0].trusted
+def _declared(manifest: Mapping[str, Any]) -> tuple[Declares, str] | None:
+    """What a manifest's actions say of AI, and the software they name; whole creation before edits."""
+    found: list[tuple[Declares, str]] = []
+    for action, agents in _actions(manifest):
+        if told := source_type(str(action.get("digitalSourceType", ""))):
+            is_creation = told[0] == "ai_created" and str(action.get("action", "")) in _ACTIONS_OF_CREATION
+            found.append(("ai_created" if is_creation else "ai_edited", _agent(action, agents, manifest)))
+    return min(found, key=itemgetter(0), default=None)
 
 
-def _ai_action(manifest: Mapping[str, Any]) -> tuple[str, str] | None:
-    """What the first AI action of a manifest says, and the software it names; None where no action speaks of AI."""
+def _actions(manifest: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Any]]:
+    """Each action with the list of agents it may refer to."""
     for assertion in manifest.get("assertions") or ():
         if not str(assertion.get("label", "")).startswith("c2pa.actions"):
             continue
-        for action in (assertion.get("data") or {}).get("actions") or ():
-            if told := ai_source_type(str(action.get("digitalSourceType", ""))):
-                return told, _agent(action, manifest)
-    return None
+        data = assertion.get("data") or {}
+        for action in data.get("actions") or ():
+            if isinstance(action, Mapping):
+                yield action, data.get("softwareAgents") or ()
 
 
-def _agent(action: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
-    agent = action.get("softwareAgent") or manifest.get("claim_generator") or ""
-    return quoted(str(agent.get("name", "")) if isinstance(agent, dict) else str(agent))
+def _agent(action: Mapping[str, Any], agents: Any, manifest: Mapping[str, Any]) -> str:
+    """The software that an action names, or else the one that made the claim."""
+    agent = action.get("softwareAgent")
+    index = action.get("softwareAgentIndex")
+    if not agent and isinstance(index, int) and isinstance(agents, list) and 0 <= index < len(agents):
+        agent = agents[index]
+    return _name(agent) or _claim_generator(manifest)
 
 
-def _broken(why: str) -> Claim:
-    return Claim(
-        "C2PA", says_ai=False, decisive=False, statement=f"There is a C2PA manifest, but it {why}; it is not used."
-    )
+def _claim_generator(manifest: Mapping[str, Any]) -> str:
+    """`claim_generator_info`, or the older user agent string without its libraries."""
+    info = manifest.get("claim_generator_info") or ()
+    first = (info[0] if isinstance(info, list) else info) if info else None
+    agent = str(manifest.get("claim_generator") or "")
+    return _name(first) or quoted(re.split(r"[/ ](?=[\d.])| c2pa-", agent)[0].replace("_", " "))
+
+
+def _name(agent: Any) -> str:
+    if isinstance(agent, Mapping):
+        return quoted(f"{agent.get('name') or ''} {agent.get('version') or ''}").strip()
+    return quoted(str(agent)) if agent else ""
+
+
+def _broken(state: SignatureState) -> tuple[tuple[Claim, ...], float]:
+    statement = f"There is a C2PA manifest, but {_BROKEN[state]}; it is not used."
+    return (Claim("C2PA", False, False, statement, signature=state),), float(STATES.index(state))

@@ -1,135 +1,79 @@
-"""Metadata that image generators write themselves: prompts, workflows, settings."""
+"""What image generators write into files themselves: prompts, workflows, settings, their names."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 
-from forensics.provenance.text import exif_texts, json_object, quoted
-from forensics.types import Claim, Metadata
+from forensics.provenance.claims import created, edited
+from forensics.provenance.shapes import FAMILY, UNNAMED, fills_a_part, only_processes
+from forensics.provenance.text import quoted
+from forensics.provenance.texts import Text
+from forensics.provenance.writers import WRITERS, Writer, generator_named
+from forensics.types import Claim
 
-# Two of these beside "Steps" are what the AUTOMATIC1111 family writes; a photographer's note has none.
-_SETTINGS = re.compile(r"\b(Sampler|CFG scale|Seed|Model hash|Schedule type|Denoising strength): ?[^,\n]+")
-_STEPS = re.compile(r"\bSteps: ?\d+")
-_DREAM = re.compile(r"\s-[sSWHCA] ?[\w.]+")
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
-_SOFTWARE = re.compile(
-    r"^(NovelAI|Midjourney|DALL[-·]?E\b.*|Adobe Firefly\b.*|Stable Diffusion\b.*|ComfyUI\b.*|InvokeAI\b.*|Ideogram\b.*"
-    r"|Fooocus\b.*|Draw Things\b.*|Leonardo\.?AI\b.*|SwarmUI\b.*)$",
-    re.I,
-)
-_FOOOCUS_KEYS = {
-    "prompt",
-    "negative_prompt",
-    "base_model",
-    "performance",
-    "styles",
-    "guidance_scale",
-    "fooocus_v2_expansion",
-}
-_NOVELAI_KEYS = {"prompt", "steps", "sampler", "seed", "scale", "uc", "strength", "noise", "request_type"}
+# Fields that name the software an image was made with; a photograph's keywords or title may name anything.
+_NAMING = re.compile(r"software|processingsoftware|creatortool|program|generator|make|source|agent", re.I)
+_PROGRAM_CARRIERS = ("EXIF", "XMP", "IPTC", "text")
+_FAMILIES = {FAMILY, UNNAMED}
 
 
-def read_generators(metadata: Metadata, stealth: str | None = None) -> tuple[Claim, ...]:
-    """A claim for each generator whose own metadata is found; `stealth` is text hidden in the alpha channel."""
-    found: dict[str, list[str]] = {}
-    for generator, carrier in (*_in_texts(metadata.text), *_in_exif(exif_texts(metadata)), *_in_stealth(stealth)):
-        carriers = found.setdefault(generator, [])
-        if carrier not in carriers:
-            carriers.append(carrier)
-    return tuple(_claim(generator, ", ".join(carriers)) for generator, carriers in found.items())
+def read_generators(texts: Sequence[Text], *, parts_only: bool = False) -> tuple[Claim, ...]:
+    """A claim for each generator whose own writing is among the texts.
 
-
-def _in_texts(text: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for keyword, value in text.items():
-        if generator := _by_keyword(keyword.strip().lower(), value):
-            yield generator, f"PNG text {quoted(keyword)!r}" if keyword != "Comment" else "comment"
-
-
-def _by_keyword(keyword: str, value: str) -> str | None:
-    if keyword == "parameters":
-        return _parameters(value)
-    if keyword in ("prompt", "workflow"):
-        return "ComfyUI" if _is_comfy(value) else None
-    if keyword in ("invokeai_metadata", "sd-metadata", "invokeai_graph"):
-        return "InvokeAI" if json_object(value) else None
-    if keyword == "dream":
-        return "InvokeAI" if len(_DREAM.findall(value)) >= 2 else None
-    if keyword == "fooocus_scheme":
-        return "Fooocus"
-    if keyword == "software":
-        return _software(value)
-    return _comment(value) if keyword in ("comment", "description") else None
-
-
-def _parameters(value: str) -> str | None:
-    content = json_object(value)
-    if "sui_image_params" in content:
-        return "SwarmUI"
-    if len(_FOOOCUS_KEYS & set(content)) >= 3:
-        return "Fooocus"
-    if not _is_parameters(value):
-        return None
-    return "Stable Diffusion WebUI Forge" if re.search(r"\bVersion: ?f\d", value) else "Stable Diffusion WebUI"
-
-
-def _is_parameters(value: str) -> bool:
-    return bool(_STEPS.search(value)) and len(set(_SETTINGS.findall(value))) >= 2
-
-
-def _is_comfy(value: str) -> bool:
-    """ComfyUI's API format (nodes with a class_type) or its editor format (a list of nodes with links)."""
-    content = json_object(value)
-    if isinstance(content.get("nodes"), list) and "links" in content:
-        return True
-    return any(isinstance(node, dict) and "class_type" in node for node in content.values())
-
-
-def _comment(value: str) -> str | None:
-    content = json_object(value)
-    if len(_FOOOCUS_KEYS & set(content)) >= 3:
-        return "Fooocus"
-    if len(_NOVELAI_KEYS & set(content)) >= 5:
-        return "NovelAI"
-    return _parameters(value)
-
-
-def _software(value: str) -> str | None:
-    found = _SOFTWARE.match(value.strip())
-    return quoted(found.group(1)) if found else None
-
-
-def _in_exif(texts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for name in ("UserComment", "ImageDescription", "XPComment"):
-        if generator := _comment(texts.get(name, "")):
-            yield generator, f"EXIF {name}"
-    # ComfyUI writes its graph to WebP as "workflow:{...}" and "prompt:{...}" in Make and Model.
-    for name, value in texts.items():
-        key, _, body = value.partition(":")
-        if key in ("prompt", "workflow") and _is_comfy(body):
-            yield "ComfyUI", f"EXIF {name}"
-    if generator := _software(texts.get("Software", "")):
-        yield generator, "EXIF Software"
-    if texts.get("Make", "").strip() == "Ideogram AI":
-        yield "Ideogram", "EXIF Make"
-    if _UUID.fullmatch(texts.get("Artist", "").strip()) and texts.get("ImageDescription", "").startswith("Signature: "):
-        yield "Grok", "EXIF Artist and ImageDescription"
-
-
-def _in_stealth(stealth: str | None) -> Iterator[tuple[str, str]]:
-    if stealth is None:
-        return
-    content = json_object(stealth)
-    inner = content.get("Comment")
-    if content.get("Software") == "NovelAI" or (isinstance(inner, str) and _comment(inner) == "NovelAI"):
-        yield "NovelAI", "lowest bits of the alpha channel"
-    elif generator := _parameters(stealth):
-        yield generator, "lowest bits of the alpha channel"
-
-
-def _claim(generator: str, carrier: str) -> Claim:
-    return Claim(
-        carrier=carrier,
-        says_ai=True,
-        decisive=True,
-        statement=f"The file itself declares that {generator} generated it ({carrier}, unsigned).",
-        generator=generator,
+    With `parts_only` the file says elsewhere that only parts of it were generated: a mere name then tells with what.
+    """
+    found: dict[tuple[str, bool], list[str]] = {}
+    for generator, part, place in (*_written(texts), *_named(texts, parts_only)):
+        places = found.setdefault((generator, part), [])
+        if place not in places:
+            places.append(place)
+    whole = {generator for generator, part in found if not part}
+    if whole - _FAMILIES:
+        # Others write the family's format beside their own; the name that is told is the writer's.
+        found = {key: places for key, places in found.items() if key[0] not in _FAMILIES}
+    return tuple(
+        _claim(generator, part, ", ".join(places[:4]))
+        for (generator, part), places in found.items()
+        if not (part and generator in whole)
     )
+
+
+def _written(texts: Sequence[Text]) -> Iterator[tuple[str, bool, str]]:
+    """(generator, whether only a part is its work, place) of each text that a row of the table matches."""
+    for text in (*texts, *_keywords_together(texts)):
+        for writer in WRITERS:
+            generator = writer.generator_of(text)
+            if generator and _has_beside(writer, text, texts):
+                part = fills_a_part(text) if generator != "ComfyUI" else only_processes(text)
+                yield generator, part, text.place
+                break
+
+
+def _keywords_together(texts: Sequence[Text]) -> Iterator[Text]:
+    """The keywords of a PNG's texts as one object: some programs write each setting under its own."""
+    settings = {text.key: text.value for text in texts if text.carrier == "text"}
+    if len(settings) >= 3:
+        together = Text("text", "", "{}", "PNG texts")
+        together.__dict__["content"] = settings
+        yield together
+
+
+def _has_beside(writer: Writer, text: Text, texts: Sequence[Text]) -> bool:
+    if writer.beside is None:
+        return True
+    key, shape = writer.beside
+    return any(
+        other.carrier == text.carrier and re.fullmatch(key, other.key, re.I) and shape(other) is not None
+        for other in texts
+    )
+
+
+def _named(texts: Sequence[Text], parts_only: bool) -> Iterator[tuple[str, bool, str]]:
+    for text in texts:
+        if text.carrier in _PROGRAM_CARRIERS and _NAMING.fullmatch(text.key) and (name := generator_named(text.value)):
+            yield name, parts_only, text.place
+
+
+def _claim(generator: str, part: bool, places: str) -> Claim:
+    if part:
+        return edited(places, f"{quoted(generator)} changed a part of it or processed it", quoted(generator))
+    return created(places, f"{quoted(generator)} generated it", quoted(generator))

@@ -6,6 +6,8 @@ from typing import Any
 
 LONGEST_CHAIN = 50
 _UNTRUSTED, _TRUSTED = "signingCredential.untrusted", "signingCredential.trusted"
+# What is wrong with a certificate does not change what was signed.
+_CREDENTIAL = "signingCredential."
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +35,17 @@ def lineage(store: Mapping[str, Any], trusted: bool) -> Iterator[Manifest]:
         parent = _parent(manifests[label])
         label = str(parent.get("active_manifest"))
         recorded, now = _recorded_codes(parent), _delta_codes(deltas, label)
-        if (recorded["failure"] | now["failure"]) - {_UNTRUSTED}:
+        failures = recorded["failure"] | now["failure"]
+        if any(not code.startswith(_CREDENTIAL) for code in failures):
             return
         known = _TRUSTED in recorded["success"] | now["success"]
-        trusted = trusted and known and _UNTRUSTED not in now["failure"]
+        trusted = trusted and known and not now["failure"] and not recorded["failure"] - {_UNTRUSTED}
+
+
+def failures_of(store: Mapping[str, Any]) -> set[str]:
+    """The codes of everything that validation of the active manifest found wrong."""
+    results = (store.get("validation_results") or {}).get("activeManifest") or {}
+    return {str(status.get("code")) for status in results.get("failure") or ()}
 
 
 def _parent(manifest: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,11 +1,13 @@
 """Walking the parts of JPEG, PNG and WebP files: bounds checked, never past the end, damaged tails ignored."""
 
+import re
 import zlib
 from collections.abc import Iterator
 
 MOST_PARTS = 20_000
 INFLATE_LIMIT = 8 * 2**20
 _STANDALONE = {0x01, *range(0xD0, 0xD9)}
+_MARKER = re.compile(rb"\xff+[^\xff]", re.S)
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 
 
@@ -13,12 +15,11 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
     """(marker, payload) of each segment before the first scan (ITU-T T.81, annex B)."""
     at = 2
     for _ in range(MOST_PARTS):
-        while at < len(data) and data[at] != 0xFF:
-            at += 1
-        while at < len(data) and data[at] == 0xFF:
-            at += 1
-        if at + 3 > len(data):
+        # A marker may be filled with any number of 0xFF; garbage before it is passed over.
+        found = _MARKER.search(data, at)
+        if found is None or found.end() + 2 > len(data):
             return
+        at = found.end() - 1
         marker = data[at]
         if marker in (_START_OF_SCAN, _END_OF_IMAGE):
             return
@@ -70,6 +71,48 @@ def webp_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
             return
         yield kind, data[at + 8 : at + 8 + size]
         at += 8 + size + (size & 1)
+
+
+def gif_texts(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """(kind, payload) of each comment (`comment`) and application extension (its name) of a GIF (GIF89a)."""
+    at = 13 + _colours(data[10:11])
+    for _ in range(MOST_PARTS):
+        head = data[at : at + 2]
+        if head[:1] == b"\x2c":
+            at = _blocks_end(data, at + 10 + _colours(data[at + 9 : at + 10]) + 1)
+        elif head == b"\x21\xfe":
+            end = _blocks_end(data, at + 2)
+            yield b"comment", _joined(data, at + 2, end)
+            at = end
+        elif head == b"\x21\xff" and data[at + 2 : at + 3] == b"\x0b":
+            # XMP lies there raw, not in sub-blocks, with a trailer that leads every reader out (XMP part 3, 1.1.2).
+            end = _blocks_end(data, at + 14)
+            yield data[at + 3 : at + 14], data[at + 14 : end]
+            at = end
+        elif head[:1] == b"\x21" and len(head) == 2:
+            at = _blocks_end(data, at + 2)
+        else:
+            return
+
+
+def _colours(flags: bytes) -> int:
+    """Bytes of the colour table that a GIF's flags announce."""
+    return 3 << ((flags[0] & 7) + 1) if flags and flags[0] & 0x80 else 0
+
+
+def _blocks_end(data: bytes, at: int) -> int:
+    """Where a chain of sub-blocks ends."""
+    while at < len(data) and data[at]:
+        at += 1 + data[at]
+    return at + 1
+
+
+def _joined(data: bytes, at: int, end: int) -> bytes:
+    parts = []
+    while at < min(end, len(data)) and data[at]:
+        parts.append(data[at + 1 : at + 1 + data[at]])
+        at += 1 + data[at]
+    return b"".join(parts)
 
 
 def inflate(data: bytes, limit: int = INFLATE_LIMIT) -> bytes:

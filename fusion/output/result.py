@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from forensics.errors import JobError
 from forensics.registry import Number, entries
-from forensics.types import Claim, ErrorCode, Measured, Skipped
+from forensics.types import Claim, Declares, ErrorCode, Measured, SignatureState, Skipped
 from fusion.verdict import Basis, FusionKind, Label, Verdict
 
 SCHEMA_VERSION: Final = 1
@@ -51,13 +51,19 @@ class ReasonPart(_Part):
 
 
 class ClaimPart(_Part):
-    """What the file declares about its own origin."""
+    """What the file declares about its own origin; only a decisive claim sets the label.
+
+    `declares` is whether of the whole image, of a part, or as a possibility, null where it is not about AI.
+    `signature` is how a C2PA signature holds, null where there is none.
+    """
 
     carrier: str
     says_ai: bool
     decisive: bool
     statement: str
     generator: str
+    declares: Declares | None
+    signature: SignatureState | None
 
 
 class SignalPart(_Part):
@@ -205,8 +211,9 @@ def _of_verdict(verdict: Verdict) -> dict[str, Any]:
 
 
 def _reasoning(verdict: Verdict) -> list[str]:
-    """Declarations that say AI first, since they may have set the label, then the weighed reasons."""
-    told = [claim.statement for claim in verdict.claims if claim.says_ai]
+    """Declarations about AI first, since they may have set the label, then the weighed reasons."""
+    about_ai = [claim for claim in verdict.claims if claim.says_ai or claim.declares]
+    told = [claim.statement for claim in sorted(about_ai, key=lambda claim: not claim.decisive)]
     if verdict.basis == "provenance":
         told.insert(0, "The label rests on what the file declares about itself, not on its pixels.")
     told += [reason.sentence for reason in verdict.reasons]
@@ -224,6 +231,8 @@ def _claim(claim: Claim) -> ClaimPart:
         decisive=claim.decisive,
         statement=claim.statement,
         generator=claim.generator,
+        declares=claim.declares,
+        signature=claim.signature,
     )
 
 

@@ -281,7 +281,7 @@ def _features(
 
     What it learned from is shown as it looks to a network that did not: the fusion would believe it too much.
     """
-    offered = [place for place, number in enumerate(spec.numbers) if number.feature]
+    offered = [spec.numbers.index(number) for number in spec.offered]
     rows = column.rows(keys)
     numbers = _padded(column.numbers)[rows]
     if held_out and column.embedding is not None and spec.probability is not None:

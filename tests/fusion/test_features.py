@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from forensics.errors import ArtifactError
-from forensics.registry import get
+from forensics.examine import analyzers  # noqa: F401 - registers the analyzers
+from forensics.registry import entries, get
 from forensics.types import Evidence, Measured, Skipped
-from fusion.features import FeatureSchema, schema_of, vector
+from fusion.features import SCHEMA_VERSION, Feature, FeatureSchema, schema_of, vector
 
 DETECTORS = ("ela", "noise")
 
@@ -41,6 +42,16 @@ def test_a_changed_detector_version_is_refused() -> None:
     older = tuple(dataclasses.replace(f, detector_version=0) for f in schema.features)
     with pytest.raises(ArtifactError, match="retrain"):
         FeatureSchema(schema.version, older).check_detectors()
+
+
+def test_no_number_of_the_files_metadata_can_be_weighed() -> None:
+    readers = [entry.spec for entry in entries() if entry.spec.reads == "metadata"]
+    assert {"exif", "provenance"} <= {spec.name for spec in readers}
+    for spec in readers:
+        assert schema_of([spec.name]).features == ()
+        old = Feature(spec.numbers[0].name, spec.name, spec.version, "m", "a")
+        with pytest.raises(ArtifactError, match="metadata"):
+            FeatureSchema(SCHEMA_VERSION, (old,)).check_detectors()
 
 
 @pytest.mark.parametrize("content", [{}, {"version": 99, "features": []}, {"version": 1, "features": [{"name": 1}]}])

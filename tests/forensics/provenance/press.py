@@ -13,6 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 INGREDIENT = "taken-in"
 START = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
 END = datetime.datetime(2044, 1, 1, tzinfo=datetime.UTC)
+EMAIL = ExtendedKeyUsageOID.EMAIL_PROTECTION.dotted_string
 
 
 def name(common: str) -> x509.Name:
@@ -21,7 +22,9 @@ def name(common: str) -> x509.Name:
     )
 
 
-def certificate(key, subject: str, issuer: str, issuer_key, *, authority: bool) -> x509.Certificate:
+def certificate(
+    key, subject: str, issuer: str, issuer_key, *, authority: bool, end: datetime.datetime = END, purpose: str = EMAIL
+) -> x509.Certificate:
     usage = x509.KeyUsage(not authority, False, False, False, False, authority, authority, False, False)
     builder = (
         x509.CertificateBuilder()
@@ -30,24 +33,27 @@ def certificate(key, subject: str, issuer: str, issuer_key, *, authority: bool) 
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(START)
-        .not_valid_after(END)
+        .not_valid_after(end)
         .add_extension(x509.BasicConstraints(authority, None), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
     )
     if not authority:
-        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
+        builder = builder.add_extension(x509.ExtendedKeyUsage([x509.ObjectIdentifier(purpose)]), critical=False)
     return builder.sign(issuer_key, hashes.SHA256())
 
 
 class Press:
     """A certificate authority and a signer under it, made for one test run."""
 
-    def __init__(self) -> None:
+    def __init__(self, lasts: datetime.timedelta | None = None, usage: str = EMAIL) -> None:
+        """The signer's certificate is valid for `lasts` from now, and for the extended key `usage`."""
+        self._usage = usage
+        end = datetime.datetime.now(datetime.UTC) + lasts if lasts else END
         root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
         root = certificate(root_key, "Root", "Root", root_key, authority=True)
-        leaf = certificate(key, "Signer", "Root", root_key, authority=False)
+        leaf = certificate(key, "Signer", "Root", root_key, authority=False, end=end, purpose=usage)
         pem = serialization.Encoding.PEM
         self.anchors = root.public_bytes(pem).decode()
         self.trusts = self.anchors
@@ -73,7 +79,10 @@ class Press:
         }
         info = c2pa.C2paSignerInfo(b"es256", self._chain, self._key, None)
         # An editor checks what it takes in against its own list and writes down what it found.
-        settings = {"verify": {"verify_after_sign": False}, "trust": {"trust_anchors": self.trusts}}
+        settings = {
+            "verify": {"verify_after_sign": False},
+            "trust": {"trust_anchors": self.trusts, "trust_config": f"{EMAIL}\n{self._usage}\n"},
+        }
         signed = io.BytesIO()
         with c2pa.Signer.from_info(info) as signer:
             builder = c2pa.Builder(json.dumps(manifest), context=c2pa.Context.from_dict(settings))

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from forensics.provenance.standards import ai_source_type, read_standards
+from forensics.provenance.standards import read_standards, source_type
+from forensics.provenance.texts import texts_of
 from forensics.types import Claim
 from tests.forensics.provenance.files import late_xmp, png, sample, saved, unicode_comment, with_exif, xmp
 
@@ -16,7 +17,7 @@ TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 
 def claims(data: bytes) -> tuple[Claim, ...]:
     found = sample(data)
-    return read_standards(found.metadata, found.data, found.media_type)
+    return read_standards(texts_of(found.metadata, found.media_type), found.data, found.media_type)
 
 
 def attribute(name: str, value: str) -> bytes:
@@ -28,17 +29,22 @@ def element(name: str, value: str) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "value", ["trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia", "compositeSynthetic"]
+    ("value", "declares"),
+    [
+        ("trainedAlgorithmicMedia", "ai_created"),
+        ("compositeWithTrainedAlgorithmicMedia", "ai_edited"),
+        ("compositeSynthetic", "ai_edited"),
+        ("Trained Algorithmic Media", "ai_created"),
+    ],
 )
 @pytest.mark.parametrize("write", [attribute, element])
-def test_a_digital_source_type_of_ai_is_found(value: str, write) -> None:
+def test_a_digital_source_type_decides_only_where_the_whole_image_was_created(value: str, declares: str, write) -> None:
     for data in (
         saved("JPEG", xmp=write("DigitalSourceType", TYPES + value)),
         late_xmp(write("DigitalSourceType", value)),
     ):
         (claim,) = claims(data)
-        assert claim.says_ai
-        assert claim.decisive
+        assert (claim.declares, claim.decisive) == (declares, declares == "ai_created")
 
 
 @pytest.mark.parametrize("value", ["algorithmicMedia", "digitalCapture", "negativeFilm", "humanEdits", ""])
@@ -47,8 +53,8 @@ def test_other_source_types_say_nothing_of_ai(value: str) -> None:
 
 
 def test_a_source_type_is_read_by_the_last_part_of_its_name() -> None:
-    assert ai_source_type("https://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia/") is not None
-    assert ai_source_type("https://example.org/trainedAlgorithmicMedia/digitalCapture") is None
+    assert source_type("https://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia/") is not None
+    assert source_type("https://example.org/trainedAlgorithmicMedia/digitalCapture") is None
 
 
 def test_iptc_2025_ai_fields_name_the_system() -> None:
@@ -85,10 +91,11 @@ def test_tc260_labels_are_found_in_each_carrier_and_only_the_first_decides(label
         assert (claim.says_ai, claim.decisive) == (True, decisive)
 
 
-@pytest.mark.parametrize(("kind", "found"), [(0, False), (1, True), (12, True)])
-def test_samsungs_trailer_counts_unless_its_type_is_zero(kind: int, found: bool) -> None:
+@pytest.mark.parametrize(("kind", "found"), [(0, []), (1, ["ai_edited"]), (12, ["ai_edited"])])
+def test_samsungs_trailer_tells_an_edit_unless_its_type_is_zero(kind: int, found: list[str]) -> None:
     data = saved("JPEG") + b'SEFH{"originalPath":"x","genAIType":%d}SEFT' % kind
-    assert bool(claims(data)) is found
+    assert [claim.declares for claim in claims(data)] == found
+    assert not any(claim.decisive for claim in claims(data))
 
 
 def test_plain_and_hostile_xmp_say_nothing_and_take_no_time() -> None:
