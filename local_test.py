@@ -54,7 +54,7 @@ def main(
         typer.Option(help="light, standard, full or the path of a profile file; IMG_ML_PROFILE when not given."),
     ] = None,
 ) -> None:
-    """Judge images: say whether each was made by a machine, and why. Called bare, it asks for one.
+    """Judge images: say whether each was made by a machine, and why. Without arguments, it asks for one.
 
     An image is a file, a folder (with all images in it), a pattern, a URL, or - for standard input: one image's
     bytes, or names, one a line.

@@ -43,14 +43,12 @@ def engine(
     random_weights: Annotated[
         bool, typer.Option("--random-weights", help="Random weights of the published sizes; else the pulled ones.")
     ] = False,
-    tiny: Annotated[
-        bool, typer.Option("--tiny", help="Random weights of a few kilobytes: does it run at all?")
-    ] = False,
+    tiny: Annotated[bool, typer.Option("--tiny", help="Random weights of a few kilobytes: a smoke test.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     images: Annotated[int, typer.Option(min=1, help="Images of one run.")] = 256,
     size: Annotated[str, typer.Option(metavar="WxH", help="Pixels of an image.")] = "1200x900",
-    batch: Annotated[int, typer.Option(min=1, help="Images the engine gets at once.")] = 32,
-    views: Annotated[int, typer.Option(min=1, help="Most views a network gets at once.")] = 32,
+    batch: Annotated[int, typer.Option(min=1, help="Batch size of the engine.")] = 32,
+    views: Annotated[int, typer.Option(min=1, help="Maximum number of views in a network's batch.")] = 32,
     memory: Annotated[float | None, typer.Option(min=0, help="GiB of the device; unset: all; 0: no plan.")] = None,
     compiled: Annotated[str, typer.Option(help="Values of IMG_ML_COMPILE to measure; unset: all on cuda.")] = "",
     repeat: Annotated[int, typer.Option(min=1, help="Rounds of each mode.")] = 3,

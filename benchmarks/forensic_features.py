@@ -94,7 +94,9 @@ class Measurements:
 @app.command()
 def main(
     dataset: Annotated[list[Path], typer.Option(help="CSV with filepath,label,split (source). Repeatable.")],
-    most: Annotated[int, typer.Option(min=50, help="Most images of train and val, drawn by the seed.")] = 4000,
+    most: Annotated[
+        int, typer.Option(min=50, help="Maximum number of images of train and val, drawn by the seed.")
+    ] = 4000,
     seed: Annotated[int, typer.Option(help="Seed of images, views, folds and trees.")] = 0,
     keep: Annotated[Path | None, typer.Option(help="File that keeps what was measured; a later run goes on.")] = None,
 ) -> None:

@@ -75,7 +75,7 @@ class Turn:
 def latency(
     jobs: Annotated[int, typer.Option(min=1, help="Jobs of one run, one at a time.")] = 200,
     repeat: Annotated[int, typer.Option(min=1, help="Runs, each with a new worker.")] = 3,
-    files: Annotated[int, typer.Option(min=1, help="Different files.")] = 50,
+    files: Annotated[int, typer.Option(min=1, help="Number of different files.")] = 50,
     pixels: Annotated[int, typer.Option(min=64, help="Pixels of an image, about.")] = photos.MEGAPIXEL,
     out: Annotated[Path, typer.Option(help="Folder of the result file.")] = RESULTS,
 ) -> None:

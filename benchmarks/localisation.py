@@ -35,7 +35,7 @@ PARTS = COLUMNS * LINES
 def main(
     dataset: Annotated[Path, typer.Argument(help="CSV with kinds and sources; images of 224 px or more.")],
     split: Annotated[str, typer.Option(help="train, val or test; the packaged network knows train and val.")] = "test",
-    pictures: Annotated[int, typer.Option(min=2, help="Most pictures to make.")] = 100,
+    pictures: Annotated[int, typer.Option(min=2, help="Maximum number of pictures to make.")] = 100,
     seed: Annotated[int, typer.Option(help="Seed of what is put together.")] = 0,
 ) -> None:
     """Measure the map of the detector `crop_network` on pictures with one generated part."""

@@ -64,10 +64,12 @@ class Look:
 
 @app.command()
 def memory(
-    jobs: Annotated[int, typer.Option(min=10, help="Jobs in all; the first look is after a tenth.")] = 100_000,
+    jobs: Annotated[
+        int, typer.Option(min=10, help="Number of jobs; the first measurement is after a tenth.")
+    ] = 100_000,
     processes: Annotated[int, typer.Option(min=1, help="Decoding processes.")] = 2,
-    files: Annotated[int, typer.Option(min=1, help="Different files.")] = 50,
-    judge: Annotated[Judge, typer.Option(help="The light profile, or two quick detectors only.")] = Judge.LIGHT,
+    files: Annotated[int, typer.Option(min=1, help="Number of different files.")] = 50,
+    judge: Annotated[Judge, typer.Option(help="The light profile, or only two quick detectors.")] = Judge.LIGHT,
     out: Annotated[Path, typer.Option(help="Folder of the result file.")] = RESULTS,
 ) -> None:
     """Resident memory after a tenth of the jobs, after two tenths, and so on to all, and the ratio of last to first."""

@@ -28,9 +28,9 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def pipeline(
     images: Annotated[int, typer.Option(min=20, help="Images of one run.")] = 400,
     repeat: Annotated[int, typer.Option(min=1, help="Rounds; both run once in each.")] = 5,
-    processes: Annotated[int, typer.Option(min=0, help="Decoding processes; 0: one for each core.")] = 0,
-    batch: Annotated[int, typer.Option(min=1, help="Images the judge gets at once.")] = 8,
-    files: Annotated[int, typer.Option(min=1, help="Different files.")] = 50,
+    processes: Annotated[int, typer.Option(min=0, help="Decoding processes; 0: one per core.")] = 0,
+    batch: Annotated[int, typer.Option(min=1, help="Batch size of the judge.")] = 8,
+    files: Annotated[int, typer.Option(min=1, help="Number of different files.")] = 50,
     threads: Annotated[int, typer.Option(min=0, help="OMP_NUM_THREADS of both; 0: not set.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder of the result file.")] = RESULTS,
 ) -> None:

@@ -24,7 +24,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def random_weights(
     folder: Annotated[Path, typer.Argument(help="Folder of weights to write into.")],
     profile: Annotated[str, typer.Option(help="Profile whose learned detectors get weights.")] = "full",
-    tiny: Annotated[bool, typer.Option("--tiny", help="A few kilobytes each: does it run at all?")] = False,
+    tiny: Annotated[bool, typer.Option("--tiny", help="Networks of a few kilobytes: a smoke test.")] = False,
 ) -> None:
     """Write random weights in the published layout; all of the full profile take 23 GB of disk and 11 GB of memory."""
     with orderly():

@@ -55,7 +55,9 @@ class Network:
 def main(
     graphs: Annotated[list[str], typer.Argument(metavar="NAME=GRAPH", help="A name and the graph of a network.")],
     dataset: Annotated[list[Path], typer.Option(help="CSV with filepath,label,split (source). Repeatable.")],
-    most: Annotated[int, typer.Option(min=100, help="Most images of train and val, drawn by the seed.")] = 6000,
+    most: Annotated[
+        int, typer.Option(min=100, help="Maximum number of images of train and val, drawn by the seed.")
+    ] = 6000,
     seed: Annotated[int, typer.Option(help="Seed of the images that are drawn.")] = 0,
 ) -> None:
     """Compare small networks on the sources that they held out, and on the test split."""

@@ -36,7 +36,7 @@ TINY = SpaiSizes(VitSizes(patch=56, width=64, depth=2, hidden=96), projection=16
 @app.command()
 def main(
     sizes: Annotated[list[str], typer.Argument(metavar="WIDTHxHEIGHT", help="Sizes of images.")],
-    batch: Annotated[int, typer.Option(min=1, help="Patches that go through the network at once.")] = 8,
+    batch: Annotated[int, typer.Option(min=1, help="Batch size, in patches.")] = 8,
     tiny: Annotated[bool, typer.Option("--tiny", help="A backbone of two layers.")] = False,
 ) -> None:
     """Print, for each size, how many patches it has, how long it took, and the MiB it added at its peak."""

@@ -52,10 +52,10 @@ def train(
         Path | None, typer.Option(help="Folder for the artifact; a new one trained/PROFILE-MODEL when not given.")
     ] = None,
     cache: Annotated[Path, typer.Option(help="Folder of the feature cache.")] = Path("features"),
-    views: Annotated[int, typer.Option(min=1, max=20, help="Random views of each training image.")] = 2,
+    views: Annotated[int, typer.Option(min=1, max=20, help="Number of random views of each training image.")] = 2,
     seed: Annotated[int, typer.Option(help="Seed of views, folds and models.")] = 0,
     skip: Annotated[
-        float, typer.Option(min=0, max=0.9, help="Share of rows that each detector is struck out of in training.")
+        float, typer.Option(min=0, max=0.9, help="Share of training rows in which each detector is masked.")
     ] = 0.1,
     head: Annotated[
         list[str] | None,

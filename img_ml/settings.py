@@ -46,7 +46,7 @@ class ImgMlSettings(ProjectSettings):
         validation_alias="IMG_ML_DEVICE_VIEWS",
         ge=1,
         le=1024,
-        description="Most views that a network on an accelerator gets at once; set it with `WORKER_BATCH_SIZE`.",
+        description="Maximum number of views in a batch on an accelerator; set it with `WORKER_BATCH_SIZE`.",
     )
     compiled: Compile = Field(
         "off",

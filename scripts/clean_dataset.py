@@ -25,9 +25,13 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def clean_dataset(
     dataset: Annotated[Path, typer.Argument(help="CSV with the columns filepath,label,split.")],
     out: Annotated[Path | None, typer.Option(help="The cleaned CSV; DATASET.cleaned.csv when not given.")] = None,
-    report: Annotated[Path | None, typer.Option(help="What went and why; DATASET.cleaning.csv when not given.")] = None,
-    minimum_side: Annotated[int, typer.Option(min=1, help="Images with a shorter side go.")] = MIN_SIDE,
-    delete: Annotated[bool, typer.Option("--delete", help="Delete the files of the rows that go, too.")] = False,
+    report: Annotated[
+        Path | None, typer.Option(help="Report of removed rows and why; DATASET.cleaning.csv when not given.")
+    ] = None,
+    minimum_side: Annotated[
+        int, typer.Option(min=1, help="Minimum shorter side; smaller images are removed.")
+    ] = MIN_SIDE,
+    delete: Annotated[bool, typer.Option("--delete", help="Also delete the files of removed rows.")] = False,
 ) -> None:
     """Leave out missing, unreadable and tiny images, duplicates, and what training shares with val or test.
 

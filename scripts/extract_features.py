@@ -27,7 +27,7 @@ def main(
     dataset: Annotated[list[Path], typer.Argument(metavar="DATASET.CSV...")] = [Path("dataset.csv")],  # noqa: B006
     profile: Annotated[str, typer.Option(help="Profile whose detectors measure.")] = "light",
     cache: Annotated[Path, typer.Option(help="Folder of the feature cache.")] = Path("features"),
-    views: Annotated[int, typer.Option(min=1, max=20, help="Random views of each training image.")] = 2,
+    views: Annotated[int, typer.Option(min=1, max=20, help="Number of random views of each training image.")] = 2,
     seed: Annotated[int, typer.Option(help="Seed of the views.")] = 0,
 ) -> None:
     """Fill the feature cache with what training will ask for, on all cores or in batches on the device.

@@ -55,9 +55,9 @@ def gather_command(
     snapshots: Annotated[Path, typer.Option("--from", help="Folder of clones: owner+name, owner/name or name.")],
     out: Annotated[Path, typer.Option(help="Folder of the dataset; a repository that is done is not read again.")],
     exclude: Annotated[
-        list[Path] | None, typer.Option(help="A dataset.csv of whose val and test nothing may come in; repeatable.")
+        list[Path] | None, typer.Option(help="A dataset.csv whose val and test images must stay out; repeatable.")
     ] = None,
-    most_per_row: Annotated[int, typer.Option(min=1, help="At most so many images of a row without a `most`.")] = 400,
+    most_per_row: Annotated[int, typer.Option(min=1, help="Maximum number of images of a row without a `most`.")] = 400,
     crops: Annotated[int, typer.Option(min=1, max=16, help="Crops of an image.")] = 3,
     side: Annotated[int, typer.Option(min=64, help="Width and height of a crop in pixels.")] = 256,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,

@@ -53,11 +53,11 @@ def make_reconstructions(
         list[str] | None, typer.Option("--with", help="An autoencoder pulled by img_ml.weights, sd-vae-ft-ema.")
     ] = None,
     every: Annotated[bool, typer.Option("--every", help="Each image by every autoencoder, not by one.")] = False,
-    count: Annotated[int | None, typer.Option(min=1, help="So many images, of all sources; unset: all.")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="Number of images, from all sources; unset: all.")] = None,
     val: Annotated[bool, typer.Option("--val", help="Take the split val too; test is never taken.")] = False,
     human_art: Annotated[bool, typer.Option("--human-art", help="Take the kind human_art too.")] = False,
-    least_ratio: Annotated[float, typer.Option(min=0, max=1, help="Least share of the reconstruction.")] = 0.5,
-    most_ratio: Annotated[float, typer.Option(min=0, max=1, help="Largest share of the reconstruction.")] = 1.0,
+    least_ratio: Annotated[float, typer.Option(min=0, max=1, help="Minimum share of the reconstruction.")] = 0.5,
+    most_ratio: Annotated[float, typer.Option(min=0, max=1, help="Maximum share of the reconstruction.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
 ) -> None:
     """Pass real images through autoencoders, mix them with the originals, and write them as the originals are.

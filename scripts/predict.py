@@ -47,7 +47,9 @@ def predict(
     out: Annotated[Path, typer.Option(help="One label a line, 1 is AI, in the order of the file names.")] = Path(
         "out/result.txt"
     ),
-    threshold: Annotated[float, typer.Option(min=0, max=1, help="Probability from which on it is AI.")] = 0.5,
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="Probability at or above which an image is called AI.")
+    ] = 0.5,
 ) -> None:
     """Label every image of a folder, 1 for AI and 0 for not, in the format of the contest.
 

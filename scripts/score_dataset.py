@@ -38,11 +38,11 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder of the scores; the same one continues a run.")],
     profile: Annotated[str | None, typer.Option(help="Profile to run; IMG_ML_PROFILE when not given.")] = None,
     column: Annotated[
-        str | None, typer.Option(help="Column of the bytes, URLs or paths, where it is not clear.")
+        str | None, typer.Option(help="Column of the bytes, URLs or paths, where it is ambiguous.")
     ] = None,
     actors: Annotated[int | None, typer.Option(min=1, help="Actors; as many as fit when not given.")] = None,
     threads: Annotated[int, typer.Option(min=1, max=256, help="Cores of each actor.")] = 1,
-    batch_size: Annotated[int, typer.Option(min=1, max=1024, help="Images that the networks see at once.")] = 32,
+    batch_size: Annotated[int, typer.Option(min=1, max=1024, help="Maximum batch size.")] = 32,
     shard_size: Annotated[int, typer.Option(min=1, max=100_000, help="Images of each part that is written.")] = 500,
 ) -> None:
     """Judge every image of a dataset and write one row each, in Parquet parts; a run that was killed goes on.

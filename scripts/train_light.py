@@ -49,12 +49,12 @@ def train_light(
     out: Annotated[Path, typer.Option(help="Folder of everything that is made; a later run goes on there.")] = Path(
         "trained/light"
     ),
-    steps: Annotated[int, typer.Option(min=1, help="Steps of training of each member of the network.")] = 1500,
-    views: Annotated[int, typer.Option(min=1, max=20, help="Random views of each image for the fusion.")] = 1,
-    seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 0,
-    jobs: Annotated[int, typer.Option(min=1, help="Members trained at once, a core each.")] = 2,
+    steps: Annotated[int, typer.Option(min=1, help="Training steps of each member of the network.")] = 1500,
+    views: Annotated[int, typer.Option(min=1, max=20, help="Number of random views of each image for the fusion.")] = 1,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    jobs: Annotated[int, typer.Option(min=1, help="Number of members trained in parallel.")] = 2,
     sources: Annotated[Path | None, typer.Option(help="CSV with repo,licence, for the list of sources.")] = None,
-    install: Annotated[bool, typer.Option(help="Put the result in place of what the package ships.")] = False,
+    install: Annotated[bool, typer.Option(help="Replace the packaged model with the result.")] = False,
 ) -> None:
     """Train the network, then the fusion over it; the last word is what it reaches on the test split.
 

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from forensics.errors import DeviceError
+from img_ml.engine.device import choose_device
+
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 OURS = ("img_ml", "fusion", "worker", "scripts", "benchmarks")
@@ -31,6 +34,7 @@ def ran(arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
     )  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
 @pytest.mark.parametrize("arguments", documented())
 def test_a_wrong_setting_ends_every_command_in_one_sentence_and_code_2(
     arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -59,12 +63,13 @@ def test_a_misspelt_setting_is_warned_of_with_the_nearest_name() -> None:
     assert done.stderr.startswith("Warning: IMG_ML_DEVCE is not a setting: did you mean IMG_ML_DEVICE?\n")
 
 
-def test_a_device_that_is_not_there_is_told_and_never_looks_like_a_flagged_image() -> None:
-    done = ran("local_test.py --profile full x.png", IMG_ML_DEVICE="mps")
-    if sys.platform == "darwin":
-        pytest.skip("this machine may have that device")
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith("Error: IMG_ML_DEVICE is mps, but torch finds no mps device")
+@pytest.mark.parametrize("wanted", ["mps", "cuda", "cuda:3"])
+def test_a_device_that_is_not_there_is_an_error_of_the_settings(monkeypatch: pytest.MonkeyPatch, wanted: str) -> None:
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(DeviceError, match=f"^IMG_ML_DEVICE is {wanted}, but torch finds no"):
+        choose_device(wanted)
 
 
 CRASHING = "import typer; from img_ml.command import run_command\ndef main() -> None: 1 / 0\nrun_command(main)"

@@ -19,7 +19,7 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command()
-def compare(small: Annotated[bool, typer.Option("--small", help="Only what takes seconds.")] = False) -> None:
+def compare(small: Annotated[bool, typer.Option("--small", help="Only what finishes in seconds.")] = False) -> None:
     """Measure the largest difference of every fixture."""
     torch.set_num_threads(1)
     measured = {}

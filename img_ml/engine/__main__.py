@@ -33,7 +33,9 @@ def show(
     memory: Annotated[
         float | None, typer.Option(min=0, help="GiB of device memory; unset: what the engine would take here.")
     ] = None,
-    views: Annotated[int | None, typer.Option(min=1, help="Most views at once; unset: IMG_ML_DEVICE_VIEWS.")] = None,
+    views: Annotated[
+        int | None, typer.Option(min=1, help="Maximum number of views in a batch; unset: IMG_ML_DEVICE_VIEWS.")
+    ] = None,
     float32: Annotated[bool, typer.Option("--float32", help="All weights in 32 bits, as on mps.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
 ) -> None:

@@ -10,11 +10,11 @@ LARGEST_BODY = 100_000
 _MARKS = {"AI": "AI", "NON-AI": "NONAI", "UNCERTAIN": "UNCERTAIN"}
 
 
-def callback_for(job: Job, result: str) -> Callback | None:
-    """The callback that carries the result JSON; None where the job names no callback_url."""
+def callback_for(job: Job, document: Mapping[str, Any]) -> Callback | None:
+    """The callback that carries the result document; None where the job names no callback_url."""
     if job.callback_url is None:
         return None
-    return Callback(job.callback_url, job.job_id, _body(job, json.loads(result)))
+    return Callback(job.callback_url, job.job_id, _body(job, document))
 
 
 def _body(job: Job, document: Mapping[str, Any]) -> str:

@@ -276,7 +276,7 @@ class Pipeline:
         if answer.worth_a_retry and entry.retries < self._rules.retries:
             await self._postpone(entry, job.job_id, answer)
             return
-        callback = callback_for(job, answer.result)
+        callback = callback_for(job, answer.document)
         await self._finisher.finish(Finished(entry.id, answer.result, callback, job.job_id, answer.final))
         event = JobAnswered(
             job.job_id, entry.id, answer.outcome, entry.deliveries, answer.timings_ms, reused=answer.reused

@@ -35,12 +35,13 @@ class Stations:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The result JSON of one job; `outcome` is its label or its error code.
+    """The result document of one job and its JSON; `outcome` is its label or its error code.
 
     `worth_a_retry` says that the server behind the URL may well deliver the image later, `final` that asking again
     would change nothing, `reused` that the verdict on these bytes was known.
     """
 
+    document: Mapping[str, Any]
     result: str
     outcome: str
     timings_ms: Mapping[str, float]
@@ -75,6 +76,7 @@ class Answerer:
         name = outcome.code if isinstance(outcome, JobError) else outcome.label
         retryable = isinstance(outcome, JobError) and outcome.retryable
         return Answer(
+            document,
             text,
             name,
             timings,

@@ -23,18 +23,23 @@ Datasets = Annotated[
 def crop_network(
     dataset: Datasets = [command.DATASET],  # noqa: B006 - typer copies it
     network: Annotated[str, typer.Option(help="crop_network, or a baseline: ladeda, npr.")] = "crop_network",
-    front: Annotated[str, typer.Option(help="What it is shown: rgb, residual (high-pass channels) or both.")] = "rgb",
-    start: Annotated[str, typer.Option(help="What it begins with: imagenet or scratch.")] = "imagenet",
+    front: Annotated[str, typer.Option(help="Input channels: rgb, residual (high-pass) or both.")] = "rgb",
+    start: Annotated[str, typer.Option(help="Initial weights: imagenet or scratch.")] = "imagenet",
     stages: Annotated[int, typer.Option(help="Stages of EfficientNet-Lite0 that are kept, 1 to 7.")] = 5,
-    side: Annotated[int, typer.Option(help="Pixels a side of the crops it learns from.")] = 128,
-    members: Annotated[int, typer.Option(min=2, max=10, help="Networks, each of which holds out other sources.")] = 3,
+    side: Annotated[int, typer.Option(help="Side of the training crops, in pixels.")] = 128,
+    members: Annotated[
+        int, typer.Option(min=2, max=10, help="Number of members, each of which holds out other sources.")
+    ] = 3,
     extra: Annotated[
-        Path | None, typer.Option(help="CSV of more images by AI, of sources of the datasets (reconstructions).")
+        Path | None, typer.Option(help="CSV of further AI images from the datasets' sources (reconstructions).")
     ] = None,
     extra_share: Annotated[float, typer.Option(min=0, max=0.9, help="Their share of the images by AI.")] = 0.15,
-    steps: Annotated[int, typer.Option(min=1, help="Most steps of training of each member.")] = 1500,
+    steps: Annotated[int, typer.Option(min=1, help="Maximum training steps of each member.")] = 1500,
     minutes: Annotated[
-        float, typer.Option(min=0, help="Most minutes of each member; the result then depends on the machine. 0: all.")
+        float,
+        typer.Option(
+            min=0, help="Time limit of each member in minutes; the result then depends on the machine. 0: no limit."
+        ),
     ] = 0.0,
     batch: command.BatchSize = 48,
     learning_rate: command.LearningRate = 1e-3,
@@ -42,12 +47,10 @@ def crop_network(
     patience: command.Patience = 8,
     seed: command.Seed = 0,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Members trained at once, a core each; unset: one for each core.")
+        int | None, typer.Option(min=1, help="Number of members trained in parallel; unset: one per core.")
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of each member that make crops.")] = 1,
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="Folder for the state of the training; unset: trained/NETWORK.")
-    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads per member that make crops.")] = 1,
+    checkpoint: Annotated[Path | None, typer.Option(help="Folder for the checkpoint; unset: trained/NETWORK.")] = None,
     pixels: Annotated[
         Path | None, typer.Option(help="Folder that keeps the decoded images; unset: beside the state, until the end.")
     ] = None,

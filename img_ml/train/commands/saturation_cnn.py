@@ -26,7 +26,7 @@ def saturation_cnn(
     saturation: Annotated[
         int, typer.Option(help="How far inverted colours are saturated: 8 or 500; 0 leaves images as they are.")
     ] = 8,
-    compare: Annotated[bool, typer.Option("--compare", help="Train 0, 8 and 500 alike, install the best.")] = False,
+    compare: Annotated[bool, typer.Option("--compare", help="Train with 0, 8 and 500 and install the best.")] = False,
     side: Annotated[int, typer.Option(help="Side of the crops in pixels; 32 for CIFAKE.")] = CROP,
     debug_dir: Annotated[
         Path | None, typer.Option(help="Save a contact sheet of training samples before and after, in this folder.")

@@ -20,18 +20,16 @@ if TYPE_CHECKING:
     from img_ml.train.recipe import Place, Recipe
 
 DatasetFile = Annotated[Path, typer.Option("--dataset", help="CSV with the columns filepath,label,split (source).")]
-Steps = Annotated[int, typer.Option(min=1, help="Most steps of training.")]
-BatchSize = Annotated[int, typer.Option("--batch", min=2, help="Images in a step.")]
+Steps = Annotated[int, typer.Option(min=1, help="Maximum training steps.")]
+BatchSize = Annotated[int, typer.Option("--batch", min=2, help="Batch size.")]
 LearningRate = Annotated[float, typer.Option(min=0, help="Highest learning rate.")]
-CheckEvery = Annotated[int, typer.Option(min=1, help="Steps between two looks at the held-out sources.")]
-Patience = Annotated[int, typer.Option(min=1, help="Looks without a better AUC before it ends.")]
-Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn.")]
-Threads = Annotated[int | None, typer.Option(min=1, help="Threads that read images; unset: one for each core.")]
+CheckEvery = Annotated[int, typer.Option(min=1, help="Steps between checks on the held-out sources.")]
+Patience = Annotated[int, typer.Option(min=1, help="Checks without improvement before early stopping.")]
+Seed = Annotated[int, typer.Option(help="Random seed.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads that read images; unset: one per core.")]
 Checkpoint = Annotated[
     Path | None,
-    typer.Option(
-        help="Where the state of the training is kept, and gone on from; unset: trained/NETWORK.checkpoint.safetensors"
-    ),
+    typer.Option(help="Checkpoint to write and resume from; unset: trained/NETWORK.checkpoint.safetensors"),
 ]
 DATASET = Path("dataset.csv")
 

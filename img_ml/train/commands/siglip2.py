@@ -56,14 +56,21 @@ def extract_embeddings(
     siglip_model: Annotated[
         str, typer.Option("--siglip_model", help="Repository whose weights are installed, or a folder.")
     ] = DEFAULT_MODEL,
-    max_real: Annotated[int | None, typer.Option("--max_real", min=1, help="Most real images (of the folder).")] = None,
-    max_ai: Annotated[int | None, typer.Option("--max_ai", min=1, help="Most images by AI (of the folder).")] = None,
-    batch_size: Annotated[int, typer.Option("--batch_size", min=1, help="Images embedded at once.")] = 32,
+    max_real: Annotated[
+        int | None, typer.Option("--max_real", min=1, help="Maximum number of real images (of the folder).")
+    ] = None,
+    max_ai: Annotated[
+        int | None, typer.Option("--max_ai", min=1, help="Maximum number of AI images (of the folder).")
+    ] = None,
+    batch_size: Annotated[int, typer.Option("--batch_size", min=1, help="Batch size.")] = 32,
     views: Annotated[
-        int, typer.Option("--views", min=0, help="Random crops and encodings of each image; 0: the image as it is.")
+        int,
+        typer.Option(
+            "--views", min=0, help="Number of random crops and encodings of each image; 0: the image as it is."
+        ),
     ] = 0,
     normalize: Annotated[bool, typer.Option("--normalize/--no-normalize", help="Embeddings of unit length.")] = True,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Random seed.")] = 0,
     threads: Annotated[int, typer.Option("--threads", min=1, help="Threads that decode.")] = os.cpu_count() or 1,
 ) -> None:
     """Embed labelled images: embeddings.npy, labels.npy (0 real, 1 AI), and what they are of.
@@ -93,27 +100,26 @@ def train(
     output_path: Annotated[Path, typer.Option("--output_path", help="The classifier: .pth or .safetensors.")] = Path(
         "trained/image_aigc_classifier.pth"
     ),
-    install: Annotated[
-        bool, typer.Option("--install", help="Install it beside the weights too, for the detector `siglip2`.")
-    ] = False,
+    install: Annotated[bool, typer.Option("--install", help="Also install it for the detector `siglip2`.")] = False,
     hidden_dims: Annotated[str, typer.Option("--hidden_dims", help="Sizes of the hidden layers.")] = "512,128",
     dropout: Annotated[float, typer.Option("--dropout", min=0, max=0.95, help="Share of units left out.")] = 0.3,
     loss: Annotated[str, typer.Option("--loss", help="bce or focal.")] = "bce",
     focal_loss: Annotated[bool, typer.Option("--focal_loss", help="The same as --loss focal.")] = False,
     focal_gamma: Annotated[
-        float, typer.Option("--focal_gamma", min=0, help="How much less counts what is right already.")
+        float, typer.Option("--focal_gamma", min=0, help="Focusing parameter of the focal loss.")
     ] = 2.0,
-    epochs: Annotated[int, typer.Option("--epochs", min=1, help="Most epochs.")] = 30,
-    batch_size: Annotated[int, typer.Option("--batch_size", min=2, help="Embeddings in a step.")] = 64,
+    epochs: Annotated[int, typer.Option("--epochs", min=1, help="Maximum epochs.")] = 30,
+    batch_size: Annotated[int, typer.Option("--batch_size", min=2, help="Batch size.")] = 64,
     lr: Annotated[float, typer.Option("--lr", min=0, help="Learning rate.")] = 1e-3,
     weight_decay: Annotated[float, typer.Option("--weight_decay", min=0, help="Weight decay.")] = 1e-4,
     val_split: Annotated[
-        float, typer.Option("--val_split", min=0.01, max=0.5, help="Share that is watched where no split says so.")
+        float,
+        typer.Option("--val_split", min=0.01, max=0.5, help="Validation share where the dataset has no val split."),
     ] = 0.1,
     early_stopping: Annotated[
-        int, typer.Option("--early_stopping", min=1, help="Epochs without a better AUC before it ends.")
+        int, typer.Option("--early_stopping", min=1, help="Epochs without improvement before early stopping.")
     ] = 5,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Random seed.")] = 0,
 ) -> None:
     """Train the classifier, early stopped by the AUC on the val split or on held-out sources; test is not looked at."""
     with told_errors(talk):
@@ -160,7 +166,7 @@ def train(
 def evaluate(
     model_path: ModelPath,
     embeddings_dir: Folders,
-    threshold: Annotated[float, typer.Option("--threshold", min=0, max=1, help="Called AI above it.")] = 0.5,
+    threshold: Annotated[float, typer.Option("--threshold", min=0, max=1, help="Scores above it are called AI.")] = 0.5,
     split: Split = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
 ) -> None:
@@ -185,8 +191,12 @@ def hard_mining(
     model_path: ModelPath,
     embeddings_dir: Folders,
     output_dir: Annotated[Path, typer.Option("--output_dir", help="Folder for the embeddings of the hard images.")],
-    threshold_low: Annotated[float, typer.Option("--threshold_low", min=0, max=1, help="Hard from here on.")] = 0.3,
-    threshold_high: Annotated[float, typer.Option("--threshold_high", min=0, max=1, help="Hard up to here.")] = 0.7,
+    threshold_low: Annotated[
+        float, typer.Option("--threshold_low", min=0, max=1, help="Lower bound of the scores that count as hard.")
+    ] = 0.3,
+    threshold_high: Annotated[
+        float, typer.Option("--threshold_high", min=0, max=1, help="Upper bound of the scores that count as hard.")
+    ] = 0.7,
 ) -> None:
     """Write out what a classifier scores wrongly, or between both thresholds, as a folder of embeddings of its own.
 

@@ -44,14 +44,14 @@ def upsampling_autoencoder(
         list[Path] | None, typer.Option(help="CSV with the columns filepath,label,split,source; repeatable.")
     ] = None,
     kind: Annotated[Kind, typer.Option(help="How its decoder upsamples.")] = Kind.nearest,
-    factor: Annotated[int, typer.Option(help="How many times it shrinks a side: 4 or 8.")] = 4,
+    factor: Annotated[int, typer.Option(help="Downsampling factor: 4 or 8.")] = 4,
     adversarial: Annotated[bool, typer.Option(help="Train against a discriminator of small patches too.")] = False,
     out: Annotated[Path, typer.Option(help="The autoencoder gets a folder of its own in this one.")] = Path(
         "trained/autoencoders"
     ),
     begin_with: Annotated[
         Path | None,
-        typer.Option(help="Folder of another of them: layers of the same shape begin with what it learned."),
+        typer.Option(help="Folder of another one, from which layers of the same shape are initialised."),
     ] = None,
     latents: Annotated[int | None, typer.Option(min=4, help="Channels of the bottleneck; unset: 32 or 96.")] = None,
     width: Annotated[int, typer.Option(min=8, max=128, help="Channels of the finest level.")] = 32,
@@ -60,7 +60,9 @@ def upsampling_autoencoder(
     batch: command.BatchSize = 16,
     learning_rate: command.LearningRate = 2e-3,
     check_every: command.CheckEvery = 300,
-    bfloat16: Annotated[bool, typer.Option("--bfloat16", help="Half the time on processors that have it.")] = False,
+    bfloat16: Annotated[
+        bool, typer.Option("--bfloat16", help="Train in bfloat16, twice as fast on processors that support it.")
+    ] = False,
     seed: command.Seed = 0,
     threads: command.Threads = None,
 ) -> None:

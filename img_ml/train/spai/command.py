@@ -59,7 +59,7 @@ def train(
     amp_opt_level: Amp = None,
     data_workers: Workers = None,
     save_all: SaveAll = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Accepted; a training always goes on.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Accepted and ignored: a training always resumes.")] = False,
     install: Annotated[bool, typer.Option(help="Install the best epoch for the detector `spai`.")] = True,
     opt: Opt = None,
 ) -> None:
@@ -130,7 +130,9 @@ def measure(
     output: Output = Path("output/test"),
     tag: Tag = "test",
     split: Annotated[str, typer.Option(help="The split to measure.")] = "test",
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Accepted; images go one by one.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Accepted and ignored: images are processed one by one.")
+    ] = None,
     amp_opt_level: Amp = None,
     opt: Opt = None,
 ) -> None:
@@ -153,7 +155,7 @@ def infer(
     model: Annotated[Path | None, typer.Option(help=MODEL_HELP)] = None,
     cfg: Cfg = "spai",
     tag: Annotated[str, typer.Option(help="Column of the scores.")] = "spai",
-    heatmaps: Annotated[bool, typer.Option(help="Draw which patches were listened to, over each image.")] = False,
+    heatmaps: Annotated[bool, typer.Option(help="Draw over each image which patches were attended to.")] = False,
     amp_opt_level: Amp = None,
     opt: Opt = None,
 ) -> None:

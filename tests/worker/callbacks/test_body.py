@@ -28,14 +28,14 @@ def verdict(label: str, probability: float | None, confidence: float | None, **m
 
 def body_of(outcome: Verdict | JobError, job: Job = JOB) -> dict[str, object]:
     about = {"job_id": job.job_id, "client_id": job.client_id, "image_url": job.image_url}
-    callback = callback_for(job, json.dumps(result_document(outcome, **about)))
+    callback = callback_for(job, result_document(outcome, **about))
     assert (callback.url, callback.job_id) == (job.callback_url, job.job_id)
     assert len(callback.body.encode()) <= LARGEST_BODY
     return json.loads(callback.body)
 
 
 def test_a_job_without_a_callback_url_has_no_callback():
-    assert callback_for(Job("j", image_url="http://a.test/x"), "{}") is None
+    assert callback_for(Job("j", image_url="http://a.test/x"), {}) is None
 
 
 @pytest.mark.parametrize(
