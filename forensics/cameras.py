@@ -85,8 +85,8 @@ MAKERS = (
     _maker(
         "Olympus",
         r"olympus.*|om digital solutions|om system",
-        r"(e-|e\d|em-|c-?\d|c\d|x-|x\d|u-?\d|fe|tg|sp|sz|sh-|sh\d|xz|vg|vr|vh|vb|d-?\d|d\d|om-|om system|pen|stylus|im\d"
-        r"|ir\d|mju|µ|camedia|brio|az|d-fine|is-|t\d).*",
+        r"(e-|e\d|em-|c-?\d|c\d|x-|x\d|u-?\d|fe|tg|sp|sz|sh-|sh\d|xz|vg|vr|vh|vb|d-?\d|d\d|om-|om system|pen|stylus"
+        r"|i[mr]\d|mju|µ|camedia|brio|az|d-fine|is-|t\d).*",
         r"(e-|tg-).*",
     ),
     _maker(
@@ -112,29 +112,25 @@ MAKERS = (
     _maker("Hasselblad", r"hasselblad", r"(hasselblad|h\d|x\d|x\dd|l\dd|cfv|l1d|l2d|stellar|lunar|hv).*"),
     _maker("Sigma", r"sigma( corporation)?", r"(sigma|fp|dp\d|sd\d|bf).*"),
     _maker("Casio", r"casio.*", r"(casio|ex-|qv-|gv-|xv-|g'z|tr\d).*"),
-    _maker(
-        "Minolta", r"(konica )?minolta.*|konica.*", r"(dimage|dynax|maxxum|alpha|rd|konica|kd-|q-m|g\d|e\d|revio).*"
-    ),
+    _maker("Minolta", r"(konica )?minolta.*|konica.*", r"(dimage|dynax|maxxum|alpha|rd|konica|kd-|q-m|[eg]\d|revio).*"),
     _maker(
         "Kodak",
         r"(eastman )?kodak.*|jk imaging.*",
-        r"(kodak|dc|dx|cx|ls|easyshare|pixpro|z\d|p\d|m\d|v\d|ekn|probac).*",
+        r"(kodak|dc|dx|cx|ls|easyshare|pixpro|[mpvz]\d|ekn|probac).*",
     ),
     _maker("Epson", r"(seiko )?epson.*", r"(photopc|r-d1|rd1|perfection|expression|gt-|l-|epson|stylus|wf|et-).*"),
     _maker("HP", r"hewlett[- ]packard.*|hp", r"(hp|photosmart|scanjet|psc|officejet|laserjet|deskjet).*"),
     _maker("Sanyo", r"sanyo.*", r"(sr|sx|vpc|s\d|j\d|e\d|xacti|x\d).*"),
     _maker("GoPro", r"gopro", r"(hero|gopro|max|fusion|h\d).*"),
-    _maker(
-        "DJI", r"dji", r"(fc|dji|l1d|l2d|zenmuse|hg|test|osmo|pocket|ac\d|ot\d|mavic|mini|air|m\dt|m\de|xt|x\d|p1|hz).*"
-    ),
+    _maker("DJI", r"dji", r"(fc|dji|l[12]d|zenmuse|hg|test|osmo|pocket|ac\d|ot\d|mavic|mini|air|m\d[te]|xt|x\d|p1).*"),
     # Makers of few cameras, of scanners and of industrial ones: any model.
     _maker(
         OTHER,
         r"(arashi vision|insta360|parrot|autel|flir|reconyx|benq|general imaging|vivitar|polaroid|medion|traveler|trust"
         r"|rollei|aiptek|agfa|jvc|victor|toshiba|hitachi|jenoptik|premier|concord|vtech|bushnel|wwl|noritsu|plustek"
         r"|imacon|microtek|umax|brother|xerox|fuji xerox|pentacon|lenovo|tcl|alcatel|wiko|meizu|tecno|infinix|itel"
-        r"|gionee|coolpad|blu|cat|doogee|raspberry ?pi|arducam|luxonis|basler|teledyne|zeiss|carl zeiss|lomography|holga"
-        r"|red|blackmagic|arri|z cam|light|lytro|pixii|panono|nctech|phase one|leaf|mamiya|palm|ge)([ .,].*)?",
+        r"|gionee|coolpad|blu|cat|doogee|raspberry ?pi|arducam|luxonis|basler|teledyne|zeiss|carl zeiss|lomography"
+        r"|holga|red|blackmagic|arri|z cam|light|lytro|pixii|panono|nctech|phase one|leaf|mamiya|palm|ge)([ .,].*)?",
         r".*",
     ),
 )

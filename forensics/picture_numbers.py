@@ -54,7 +54,7 @@ Histogram = NDArray[np.float64]
 
 
 def picture_numbers(pixels: Pixels) -> dict[str, float]:
-    """The numbers, over at most 64 tiles of 64 x 64 px at native resolution, spread evenly; both sides at least 8 px."""
+    """The numbers, over at most 64 native tiles of 64 x 64 px, spread evenly; sides of at least 8 px."""
     tiles = _tiles(pixels)
     red, green, blue = np.moveaxis(tiles, 3, 0).astype(np.int16)
     light = np.asarray((red.astype(np.int32) * 77 + green.astype(np.int32) * 150 + blue.astype(np.int32) * 29) >> 8)

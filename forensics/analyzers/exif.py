@@ -65,7 +65,9 @@ SPEC = DetectorSpec(
         Number("exif_gps_anomaly", 0, 1, "whether the position is impossible", "camera metadata"),
         Number("exif_exposure_anomaly", 0, 1, "whether exposure or lens are impossible", "camera metadata"),
         Number("exif_thumbnail_agreement", -1, 1, "agreement of the thumbnail with the picture", "camera metadata"),
-        Number("exif_note_missing", 0, 1, "whether the maker note that this camera writes is missing", "camera metadata"),
+        Number(
+            "exif_note_missing", 0, 1, "whether the maker note that this camera writes is missing", "camera metadata"
+        ),
     ),
     looks_at="EXIF: camera, exposure and lens, software, dates, position, thumbnail, maker note",
     fails_when="metadata was stripped, as most platforms do, or written by hand; both are easy",

@@ -1,5 +1,9 @@
 """How a file was read, in sentences for the verdict; nothing is said of a file that is one whole picture."""
 
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
 from forensics.types import Reading
 
 
@@ -22,6 +26,11 @@ def reading_sentences(reading: Reading) -> list[str]:
     if reading.trailing_bytes > 0:
         told.append(f"{reading.trailing_bytes:,} bytes follow the end of the image; they are no part of the picture.")
     return told
+
+
+def reading_of(image: Mapping[str, Any]) -> Reading:
+    """The reading as the `image` part of a result document tells it."""
+    return Reading(**{field.name: image[field.name] for field in fields(Reading) if field.name in image})
 
 
 def _share(missing: float) -> str:
