@@ -1,4 +1,4 @@
-"""How often what no machine made is called AI: `python -m benchmarks.false_accusations --photographs DIR --kind ICONS=DIR`.
+"""How often what no machine made is called AI: `python -m benchmarks.false_accusations --photographs DIR`.
 
 Every image of the folders is judged by the profile as the worker would. Photographs are judged as they are, scaled down
 to each long side, and as JPEG thumbnails. Each row also says what the label would be without the gate of
