@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from forensics.judgeable import not_judged
 from forensics.registry import Registered, discover, entries
 from forensics.types import Evidence, ImageSample, Signal, Skipped
 
@@ -35,7 +36,16 @@ def examine(sample: ImageSample, names: Iterable[str] | None = None) -> Evidence
         started = time.perf_counter()
         signals.append(run_analyzer(entry, sample))
         timings[entry.spec.name] = (time.perf_counter() - started) * 1000
-    return Evidence(sample.sha256, sample.media_type, sample.width, sample.height, tuple(signals), timings)
+    return Evidence(
+        sample.sha256,
+        sample.media_type,
+        sample.width,
+        sample.height,
+        tuple(signals),
+        timings,
+        not_judged(sample.pixels),
+        sample.reading,
+    )
 
 
 def run_analyzer(entry: Registered, sample: ImageSample) -> Signal:

@@ -1,4 +1,4 @@
-"""The vocabulary everything speaks: image sample, signal, claim, evidence."""
+"""The vocabulary everything speaks: image sample, how it was read, signal, claim, evidence."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,11 +28,34 @@ class Metadata:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """How much of a file became pixels.
+
+    `missing` in [0, 1) is the share of the picture's rows that the file lacks; they are cut off. `damaged` says that
+    the file ends early or breaks off, even where every row is there; `coarse`, that scans which would make a
+    progressive JPEG finer are missing. `trailing_bytes` follow the end of the image.
+    `frames` counts the frames of an animation; the first is taken. `reduced_by` divides each side of a picture that
+    is too large to be decoded in full.
+    """
+
+    missing: float = 0.0
+    damaged: bool = False
+    coarse: bool = False
+    trailing_bytes: int = 0
+    frames: int = 1
+    reduced_by: int = 1
+
+
+_WHOLE = Reading()
+
+
+@dataclass(frozen=True, slots=True)
 class ImageSample:
     """One decoded image: the bytes as they came and read-only RGB pixels.
 
     `pixels` is H x W x 3 uint8, upright (EXIF orientation applied), alpha laid on white, values as stored (no colour
     management). `alpha` is H x W uint8 where the file has an alpha channel. `media_type` comes from magic bytes.
+    `reading` says how much of the file became pixels.
     """
 
     data: bytes = field(repr=False)
@@ -41,6 +64,7 @@ class ImageSample:
     pixels: Pixels = field(repr=False)
     metadata: Metadata = field(default_factory=Metadata, repr=False)
     alpha: Pixels | None = field(default=None, repr=False)
+    reading: Reading = _WHOLE
 
     @property
     def width(self) -> int:
@@ -126,10 +150,24 @@ class Skipped:
 
 Signal = Measured | Skipped
 
+# Why an image gets no probability (forensics/judgeable.py).
+NotJudgedReason = Literal["too_small", "blank", "noise", "document", "graphic"]
+
+
+@dataclass(frozen=True, slots=True)
+class NotJudged:
+    """Why the detectors have no footing on an image: a named reason and one plain sentence."""
+
+    reason: NotJudgedReason
+    sentence: str
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All signals about one image, with what a verdict needs to know of the image itself."""
+    """All signals about one image, with what a verdict needs to know of the image itself.
+
+    `not_judged` says why the image gets no probability, whatever was measured; None where it may have one.
+    """
 
     image_sha256: str
     media_type: str
@@ -137,6 +175,8 @@ class Evidence:
     height: int
     signals: tuple[Signal, ...]
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+    not_judged: NotJudged | None = None
+    reading: Reading = _WHOLE
 
     @property
     def claims(self) -> tuple[Claim, ...]:

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.special import expit
 
 from forensics.examine import Examined
+from forensics.judgeable import GATE_VERSION
 from forensics.registry import get
 from forensics.types import Claim, Evidence, ImageSample, Signal
 from fusion.artifacts.in_force import Fusion, fusion_in_force
@@ -71,7 +72,8 @@ class Judge(JudgeInterface):
     def configuration(self) -> str:
         """A mark of all that a verdict on given bytes depends on beside the fusion: detectors, weights, threshold."""
         detectors = [(name, get(name).spec.version) for name in self._engine.detectors]
-        told = (SCHEMA_VERSION, self.profile, self._threshold, detectors, self._engine.marks, self._engine.missing)
+        versions = (SCHEMA_VERSION, GATE_VERSION)
+        told = (versions, self.profile, self._threshold, detectors, self._engine.marks, self._engine.missing)
         return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
     def with_fusion(self, fusion: Fusion) -> "Judge":
@@ -100,6 +102,10 @@ class Judge(JudgeInterface):
         for one, values, log_odds, shares in zip(
             evidence, vectors, weighed.log_odds, weighed.contributions, strict=True
         ):
+            if one.not_judged is not None:
+                refusal = Reason(one.not_judged.sentence, one.not_judged.reason, 0.0)
+                verdicts.append(self._verdict(one, None, (refusal,)))
+                continue
             if np.isnan(log_odds):
                 verdicts.append(self._verdict(one, None, ()))
                 continue

@@ -110,7 +110,9 @@ class WorkerSettings(ProjectSettings):
     )
     fetch_max_bytes: int = Field(20 * _MEGABYTE, ge=1, description="Largest image file that is fetched, in bytes.")
     fetch_max_pixels: int = Field(
-        50_000_000, ge=1, description="Most pixels (width x height) an image may announce before it is decoded."
+        64_000_000,
+        ge=1,
+        description="Most pixels (width x height) of an image; a larger JPEG is decoded at a fraction of its size.",
     )
     fetch_timeout_s: float = Field(
         15, gt=0, le=3600, description="Seconds one fetch may take in all, redirects and retries included."

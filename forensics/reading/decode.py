@@ -1,25 +1,34 @@
 """From a stranger's bytes to an ImageSample, safely: allow-listed formats, pixels capped before decoding."""
 
+import contextlib
 import hashlib
 import io
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pillow_heif
 from PIL import Image, ImageChops, UnidentifiedImageError
+from PIL.JpegImagePlugin import jpeg_factory
 
 from forensics.errors import DecodeFailedError, JobError, TooManyPixelsError
 from forensics.reading.containers import png_without_damaged_extras
+from forensics.reading.extent import extent_of, trailing_bytes
+from forensics.reading.jxl import jxl_size
 from forensics.reading.metadata import read_metadata
+from forensics.reading.partial import Load, rows_there
 from forensics.reading.sniff import PLUGINS, media_type_of, webp_size
-from forensics.types import ImageSample, Pixels
+from forensics.types import ImageSample, Pixels, Reading
 
 Image.init()
 pillow_heif.register_heif_opener()
 
 ORIENTATION_TAG = 0x0112
+REDUCED = "reduced by"
 STRIP_ROWS = 32
+# Their plugins allocate the whole picture on opening, so its size is looked at first.
+HEADER_SIZES = {"image/webp": webp_size, "image/jxl": jxl_size}
 # What undoes each EXIF orientation (TIFF 6.0, tag Orientation).
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -32,14 +41,23 @@ TURNS = {
 }
 
 
+# What libjpeg can divide each side by while it decodes, and the largest JPEG that is decoded so: the coefficients of
+# a progressive one lie in memory whole.
+REDUCTIONS = (2, 4, 8)
+MOST_JPEG_PIXELS = 300_000_000
+# A JPEG takes at least a bit for each block of 8 x 8 px; a header that announces more than that is a bomb.
+MOST_PIXELS_PER_BYTE = 512
+SALVAGED = ("image/jpeg", "image/png", "image/webp")
+
+
 @dataclass(frozen=True, slots=True)
 class DecodeLimits:
     """What the decoder refuses: `max_pixels` is width x height as the header announces it.
 
-    Pillow's own bomb limit of 179 million pixels stays in force above it.
+    A larger JPEG of up to 300 million pixels is decoded at a half, a quarter or an eighth of its sides instead.
     """
 
-    max_pixels: int = 50_000_000
+    max_pixels: int = 64_000_000
 
 
 def decode(data: bytes, limits: DecodeLimits = DecodeLimits()) -> ImageSample:
@@ -53,7 +71,10 @@ def decode(data: bytes, limits: DecodeLimits = DecodeLimits()) -> ImageSample:
         # Pillow warns about damaged metadata and large images; both have their own answers here.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            pixels, alpha = _readable(data, media_type, limits)
+            image, reading = _readable(data, media_type, limits)
+            turn = TURNS.get(_orientation(image))
+            upright = _eight_bit(image)
+            pixels, alpha = _split_alpha(upright.transpose(turn) if turn is not None else upright)
     except JobError:
         raise
     except (Image.DecompressionBombError, MemoryError) as error:
@@ -64,33 +85,74 @@ def decode(data: bytes, limits: DecodeLimits = DecodeLimits()) -> ImageSample:
         # Decoders raise whatever they like on hostile bytes; all of it means the same to the caller.
         raise DecodeFailedError(f"The {media_type} file is damaged or truncated: {_told(error)}") from error
     metadata = read_metadata(data, media_type)
-    return ImageSample(data, hashlib.sha256(data).hexdigest(), media_type, pixels, metadata, alpha)
+    return ImageSample(data, hashlib.sha256(data).hexdigest(), media_type, pixels, metadata, alpha, reading)
 
 
-def _readable(data: bytes, media_type: str, limits: DecodeLimits) -> tuple[Pixels, Pixels | None]:
+def _readable(data: bytes, media_type: str, limits: DecodeLimits) -> tuple[Image.Image, Reading]:
+    """The loaded image, not turned yet, and how it was read."""
+    load = partial(_loaded, media_type=media_type, limits=limits)
+    extent = extent_of(data, media_type)
+    reading = Reading(damaged=extent.end is None, trailing_bytes=trailing_bytes(data, extent), frames=extent.frames)
     try:
-        return _pixels(data, media_type, limits)
+        image, missing, coarse = load(data), 0.0, False
     except (JobError, Image.DecompressionBombError, MemoryError):
         raise
-    except Exception:
-        # Pillow gives a PNG up for a text whose checksum is wrong, as hand-edited ones have; browsers show it.
-        sound = png_without_damaged_extras(data) if media_type == "image/png" else data
-        if sound == data:
-            raise
-        return _pixels(sound, media_type, limits)
+    except Exception as error:  # noqa: BLE001 - whatever it was, part of the picture may be there
+        image, missing, coarse = _salvaged(data, media_type, load, error)
+        reading = replace(reading, damaged=True)
+    frames = max(reading.frames, int(getattr(image, "n_frames", 1))) if media_type == "image/avif" else reading.frames
+    return image, replace(reading, missing=missing, coarse=coarse, frames=frames, reduced_by=_reduction(image))
 
 
-def _pixels(data: bytes, media_type: str, limits: DecodeLimits) -> tuple[Pixels, Pixels | None]:
-    if media_type == "image/webp":
-        # Pillow's WebP plugin allocates the canvas on opening, so its size is looked at first.
-        _check_size(webp_size(data), limits)
-    with Image.open(io.BytesIO(data), formats=PLUGINS[media_type]) as image:
-        _check_size(image.size, limits)
-        image.load()
-        turn = TURNS.get(_orientation(image))
-        upright = _eight_bit(image)
-        upright = upright.transpose(turn) if turn is not None else upright
-        return _split_alpha(upright)
+def _salvaged(data: bytes, media_type: str, load: Load, error: Exception) -> tuple[Image.Image, float, bool]:
+    """What is left of a damaged file, the share of rows that is missing, and whether it is coarse."""
+    # Pillow gives a PNG up for a text whose checksum is wrong, as hand-edited ones have; browsers show it.
+    sound = png_without_damaged_extras(data) if media_type == "image/png" else data
+    if sound != data:
+        with contextlib.suppress(OSError, ValueError, SyntaxError):
+            return load(sound), 0.0, False
+    if media_type not in SALVAGED:
+        raise error
+    left = rows_there(sound, media_type, load)
+    return left.image, left.missing, left.coarse
+
+
+def _loaded(data: bytes, media_type: str, limits: DecodeLimits) -> Image.Image:
+    size = HEADER_SIZES.get(media_type)
+    if size is not None:
+        _check_size(size(data), limits)
+    image = _opened(data, media_type)
+    if media_type == "image/jpeg" and image.width * image.height <= min(
+        MOST_JPEG_PIXELS, len(data) * MOST_PIXELS_PER_BYTE
+    ):
+        _reduce(image, limits)
+    _check_size(image.size, limits)
+    image.load()
+    return image
+
+
+def _opened(data: bytes, media_type: str) -> Image.Image:
+    if media_type == "image/jpeg":
+        # Image.open refuses by a limit of its own, before the size of a JPEG can be reduced.
+        return jpeg_factory(io.BytesIO(data))
+    return Image.open(io.BytesIO(data), formats=PLUGINS[media_type])
+
+
+def _reduce(image: Image.Image, limits: DecodeLimits) -> None:
+    """Have a JPEG decoded at the largest fraction of its size that the limit allows; as it is where none fits."""
+    width, height = image.size
+    if width * height <= limits.max_pixels:
+        return
+    for factor in REDUCTIONS:
+        if -(-width // factor) * -(-height // factor) <= limits.max_pixels:
+            # Pillow takes the largest factor that leaves both sides at least this long.
+            image.draft(None, (width // factor, height // factor))
+            image.info[REDUCED] = factor
+            return
+
+
+def _reduction(image: Image.Image) -> int:
+    return int(image.info.get(REDUCED, 1))
 
 
 def _check_size(size: tuple[int, int], limits: DecodeLimits) -> None:
@@ -99,8 +161,8 @@ def _check_size(size: tuple[int, int], limits: DecodeLimits) -> None:
         raise DecodeFailedError("The image has no pixels.")
     if width * height > limits.max_pixels:
         raise TooManyPixelsError(
-            f"The image is {width} x {height}, {width * height / 1e6:.0f} million pixels; "
-            f"the limit is {limits.max_pixels / 1e6:.0f} million."
+            f"The image is {width} x {height}, {width * height / 1e6:.3g} million pixels; "
+            f"FETCH_MAX_PIXELS allows {limits.max_pixels / 1e6:.3g} million."
         )
 
 

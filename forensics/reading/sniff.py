@@ -1,6 +1,8 @@
 """What a file really is, from its first bytes; names and content types of strangers are not believed."""
 
 from forensics.errors import DecodeFailedError, NotAnImageError
+from forensics.reading import jxl
+from forensics.reading.unread import HEAD, unread_kind
 
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"mif1"}
 _AVIF_BRANDS = {b"avif", b"avis"}
@@ -15,20 +17,24 @@ PLUGINS = {
     "image/tiff": ("TIFF",),
     "image/avif": ("AVIF",),
     "image/heic": ("HEIF",),
+    "image/jxl": ("JXL",),
 }
-ALLOWED = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF and HEIC"
+ALLOWED = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIC and JPEG XL"
 
 
 def media_type_of(data: bytes) -> str:
     """The media type by magic bytes; NotAnImageError for anything that is not an allowed image format."""
     found = _media_type(data[:64])
     if found is None:
-        raise NotAnImageError(f"These {len(data)} bytes are not an image of an allowed format ({ALLOWED}).")
+        kind = unread_kind(data[:HEAD])
+        told = f"This is a {kind} file" if kind is not None else f"These {len(data)} bytes are no known image"
+        hint = " Install pillow-jxl-plugin to read it." if kind == "JPEG XL" else ""
+        raise NotAnImageError(f"{told}; formats that are read: {ALLOWED}.{hint}")
     return found
 
 
 def _media_type(head: bytes) -> str | None:
-    if head.startswith(b"\xff\xd8\xff"):
+    if head.startswith(b"\xff\xd8\xff") and head[3:4] != b"\xf7":
         return "image/jpeg"
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
@@ -36,10 +42,12 @@ def _media_type(head: bytes) -> str | None:
         return "image/webp"
     if head[:6] in (b"GIF87a", b"GIF89a"):
         return "image/gif"
-    if head[:4] in (b"II*\0", b"MM\0*"):
+    if head[:4] in (b"II*\0", b"MM\0*") and head[8:11] != b"CR\x02":
         return "image/tiff"
     if head[:2] == b"BM" and len(head) >= 26:
         return "image/bmp"
+    if jxl.readable and jxl.is_jxl(head):
+        return "image/jxl"
     return _iso_media(head)
 
 

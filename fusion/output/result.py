@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from forensics.errors import JobError
 from forensics.registry import Number, entries
-from forensics.types import Claim, Declares, ErrorCode, Measured, SignatureState, Skipped
+from forensics.types import Claim, Declares, ErrorCode, Evidence, Measured, NotJudgedReason, SignatureState, Skipped
+from fusion.output.reading import reading_sentences
 from fusion.verdict import Basis, FusionKind, Label, Verdict
 
 SCHEMA_VERSION: Final = 1
@@ -91,11 +92,17 @@ class ModelPart(_Part):
 
 
 class ImagePart(_Part):
-    """The judged image."""
+    """The judged image, and how much of its file became pixels (forensics.types.Reading)."""
 
     media_type: str
     width: int = Field(ge=1)
     height: int = Field(ge=1)
+    frames: int = Field(ge=1)
+    missing: float = Field(ge=0, lt=1)
+    damaged: bool
+    coarse: bool
+    trailing_bytes: int = Field(ge=0)
+    reduced_by: int = Field(ge=1)
 
 
 class ResultDocument(_Part):
@@ -112,6 +119,7 @@ class ResultDocument(_Part):
     label_basis: Basis | None
     fusion_prob: float | None = Field(ge=0, le=1)
     confidence: float | None = Field(ge=0, le=1)
+    not_judged: NotJudgedReason | None
     reasoning: list[str]
     reasons: list[ReasonPart]
     provenance: list[ClaimPart]
@@ -197,7 +205,8 @@ def _of_verdict(verdict: Verdict) -> dict[str, Any]:
             ReasonPart(aspect=r.aspect, weight=round(r.weight, 4), sentence=r.sentence) for r in verdict.reasons
         ],
         "provenance": [_claim(claim) for claim in verdict.claims],
-        "image": ImagePart(media_type=evidence.media_type, width=evidence.width, height=evidence.height),
+        "not_judged": evidence.not_judged.reason if evidence.not_judged else None,
+        "image": _image(evidence),
         "signals": {
             s.detector: SignalPart(
                 sentence=s.sentence, numbers=_rounded(s.numbers, 6), weighed=s.detector in verdict.weighed
@@ -210,6 +219,21 @@ def _of_verdict(verdict: Verdict) -> dict[str, Any]:
     }
 
 
+def _image(evidence: Evidence) -> ImagePart:
+    reading = evidence.reading
+    return ImagePart(
+        media_type=evidence.media_type,
+        width=evidence.width,
+        height=evidence.height,
+        frames=reading.frames,
+        missing=round(reading.missing, 4),
+        damaged=reading.damaged,
+        coarse=reading.coarse,
+        trailing_bytes=reading.trailing_bytes,
+        reduced_by=reading.reduced_by,
+    )
+
+
 def _reasoning(verdict: Verdict) -> list[str]:
     """Declarations about AI first, since they may have set the label, then the weighed reasons."""
     about_ai = [claim for claim in verdict.claims if claim.says_ai or claim.declares]
@@ -217,6 +241,9 @@ def _reasoning(verdict: Verdict) -> list[str]:
     if verdict.basis == "provenance":
         told.insert(0, "The label rests on what the file declares about itself, not on its pixels.")
     told += [reason.sentence for reason in verdict.reasons]
+    told += reading_sentences(verdict.evidence.reading)
+    if verdict.evidence.not_judged is not None:
+        return told
     if verdict.fusion_prob is None:
         told.append("Too little could be measured in this image to give a probability.")
     elif not verdict.reasons:

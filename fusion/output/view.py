@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from fusion.output.messages import Messages
+from fusion.output.reading import reading_of, reading_sentences
 
 Tone = Literal["ai", "non_ai", "uncertain", "error"]
 _MOST_SKIPPED = 5
@@ -65,7 +66,7 @@ def view(document: Mapping[str, Any], name: str, say: Messages) -> View:
         probability=probability,
         thresholds=thresholds,
         claims=tuple(claim["statement"] for claim in document["provenance"]),
-        reasons=tuple(_reason(one, say) for one in document["reasons"]),
+        reasons=tuple(_reason(one, say) for one in document["reasons"] if document.get("not_judged") is None),
         weighed=tuple((one, sentence) for one, sentence, weighed in signals if weighed),
         measured=tuple((one, sentence) for one, sentence, weighed in signals if not weighed),
         skipped=_skipped(document["skipped"], say),
@@ -89,6 +90,8 @@ def _answer(document: Mapping[str, Any], say: Messages) -> str:
         return say("answer.declared")
     if label in ("AI", "NON-AI"):
         return say("answer.ai" if label == "AI" else "answer.non_ai")
+    if document.get("not_judged") is not None:
+        return say("answer.not_judged")
     if probability is None:
         return say("answer.none")
     return say("answer.leans_ai" if probability >= _EVEN else "answer.leans_non_ai")
@@ -97,12 +100,15 @@ def _answer(document: Mapping[str, Any], say: Messages) -> str:
 def _notes(document: Mapping[str, Any], thresholds: tuple[float, float] | None, say: Messages) -> tuple[str, ...]:
     found = []
     probability = document["fusion_prob"]
+    if document.get("not_judged") is not None:
+        found += [reason["sentence"] for reason in document["reasons"]]
     if document["label_basis"] == "provenance":
         found.append(_beside_the_declaration(probability, thresholds, say))
     elif any(claim["says_ai"] and not claim["decisive"] for claim in document["provenance"]):
         found.append(say("note.declared_not_decisive"))
     if (document["model"] or {}).get("fusion") == "prior":
         found.append(say("note.prior"))
+    found += reading_sentences(reading_of(document["image"]))
     return tuple(found)
 
 

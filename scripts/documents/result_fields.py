@@ -16,14 +16,18 @@ MEANINGS = {
     "label": "`AI`, `NON-AI` or `UNCERTAIN`; null on error",
     "label_basis": "`pixels` or `provenance`",
     "fusion_prob": "probability of AI from the pixels, 0 to 1, calibrated where `model.fusion` is `trained`; null on "
-    "error or where too little could be measured",
+    "error, where the image is not for judging (`not_judged`), or where too little could be measured",
     "confidence": "that probability for the label (for the likelier label when UNCERTAIN); null where the label was "
     "declared or unknown",
+    "not_judged": "why the image gets no probability, see [Not for judging](#not-for-judging); null where it may have "
+    "one",
     "reasoning": "plain sentences, strongest first",
     "reasons": "the weighed aspects behind them: `{aspect, weight, sentence}`; `weight` is the share of the log-odds "
     "of `fusion_prob`, positive for AI",
-    "provenance": "declarations in the file: `{carrier, says_ai, decisive, statement, generator}`",
-    "image": "`{media_type, width, height}`",
+    "provenance": "declarations in the file: `{carrier, says_ai, decisive, statement, generator, declares, "
+    "signature}`, see [Declarations](#declarations)",
+    "image": "`{media_type, width, height, frames, missing, damaged, coarse, trailing_bytes, reduced_by}`: what was judged, "
+    "and [how much of the file](#partial-and-large-files) that is",
     "signals": "for each detector `{sentence, numbers, weighed}`: all its numbers, null where one could not be "
     "measured, and whether `fusion_prob` can rest on it",
     "skipped": "detectors without an answer, and why",

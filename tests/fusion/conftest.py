@@ -15,11 +15,11 @@ IMAGES = 12
 
 
 def photo_like(seed: int, *, smooth: bool) -> Image.Image:
-    """A 160 x 160 cloud of colours; `smooth` ones lack the fine grain that the others carry."""
+    """A 208 x 208 cloud of colours; `smooth` ones lack the fine grain that the others carry."""
     random = np.random.default_rng(seed)
-    cloud = Image.fromarray(random.integers(0, 256, (10, 10, 3), dtype=np.uint8)).resize((160, 160), Image.BICUBIC)
+    cloud = Image.fromarray(random.integers(0, 256, (13, 13, 3), dtype=np.uint8)).resize((208, 208), Image.BICUBIC)
     pixels = np.asarray(cloud.filter(ImageFilter.GaussianBlur(2)), dtype=np.float64)
-    grain = random.normal(0, 1 if smooth else 7, (160, 160, 1))
+    grain = random.normal(0, 1 if smooth else 7, (208, 208, 1))
     return Image.fromarray(np.clip(pixels + grain, 0, 255).astype(np.uint8))
 
 

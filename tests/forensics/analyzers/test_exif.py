@@ -1,12 +1,14 @@
 """EXIF: a camera's metadata is plausible, contradictions are found, absence says nothing."""
 
 import csv
+import io
 import math
 from pathlib import Path
 
 import numpy as np
 import piexif
 import pytest
+from PIL import Image
 
 from forensics.analyzers.exif import analyze
 from forensics.types import ImageSample, Measured, Metadata
@@ -24,6 +26,7 @@ EXIF = {
     piexif.ExifIFD.FocalLength: (50, 1),
     piexif.ExifIFD.DateTimeOriginal: b"2021:05:02 10:00:00",
     piexif.ExifIFD.Flash: 0,
+    piexif.ExifIFD.MakerNote: b"a note",
 }
 
 
@@ -144,3 +147,92 @@ def test_real_camera_files_are_mostly_plausible(shared_data: Path) -> None:
     scores = [s.numbers["exif_score"] for s in signals if isinstance(s, Measured)]
     assert len(scores) == len(names) >= 30
     assert sum(score > 0.5 for score in scores) >= 0.8 * len(scores)
+
+
+@pytest.mark.parametrize(
+    ("make", "model", "fit"),
+    [
+        (b"Canon", b"Canon EOS R5", 1.0),
+        (b"Apple", b"iPhone 15 Pro", 1.0),
+        (b"samsung", b"SM-S928B", 1.0),
+        (b"NIKON CORPORATION", b"NIKON Z 9", 1.0),
+        (b"SONY", b"ILCE-7M4", 1.0),
+        (b"RICOH IMAGING COMPANY, LTD.", b"PENTAX K-3 II", 1.0),
+        (b"LGE", b"Nexus 5", 1.0),
+        (b"Canon", b"xyzzy", 0.8),
+        (b"Foo", b"xyzzy", 0.4),
+        (b"Canon", b"iPhone 15 Pro", 0.3),
+        (b"Apple", b"Canon EOS R5", 0.3),
+        (b"Foo", b"NIKON D850", 0.3),
+    ],
+)
+def test_make_and_model_are_held_against_known_cameras(make: bytes, model: bytes, fit: float) -> None:
+    found = numbers({piexif.ImageIFD.Make: make, piexif.ImageIFD.Model: model})
+    assert found["exif_camera_fit"] == fit
+    assert found["exif_score"] == pytest.approx(fit)
+
+
+@pytest.mark.parametrize(
+    ("exif", "anomaly"),
+    [
+        ({}, 0),
+        ({piexif.ExifIFD.ExposureTime: (30, 1), piexif.ExifIFD.FNumber: (14, 10)}, 0),
+        # A second of full light at f/1: brighter scenes do not need it, darker ones do not exist.
+        ({piexif.ExifIFD.ExposureTime: (1, 1_000_000), piexif.ExifIFD.FNumber: (64, 1)}, 1),
+        ({piexif.ExifIFD.ShutterSpeedValue: (7, 1)}, 0),
+        ({piexif.ExifIFD.ShutterSpeedValue: (2, 1)}, 1),
+        ({piexif.ExifIFD.ShutterSpeedValue: (0, 1)}, 0),
+        ({piexif.ExifIFD.ApertureValue: (8, 1)}, 1),
+        ({piexif.ExifIFD.LensSpecification: ((24, 1), (70, 1), (28, 10), (28, 10))}, 0),
+        ({piexif.ExifIFD.LensSpecification: ((70, 1), (200, 1), (28, 10), (28, 10))}, 1),
+        ({piexif.ExifIFD.LensSpecification: ((0, 0), (0, 0), (0, 0), (0, 0))}, 0),
+    ],
+)
+def test_an_exposure_or_lens_that_cannot_be_is_found(exif: dict, anomaly: int) -> None:
+    assert numbers(exif=exif)["exif_exposure_anomaly"] == anomaly
+
+
+def test_a_date_after_this_release_cannot_be() -> None:
+    assert numbers(exif={piexif.ExifIFD.DateTimeOriginal: b"2099:01:01 10:00:00"})["exif_date_anomaly"] == 1
+
+
+@pytest.mark.parametrize(("altitude", "below", "anomaly"), [(300, 0, 0), (400, 1, 0), (30_000, 0, 1), (900, 1, 1)])
+def test_an_altitude_that_cannot_be_is_found(altitude: int, below: int, anomaly: int) -> None:
+    place = ((48, 1), (51, 1), (30, 1))
+    gps = {piexif.GPSIFD.GPSLatitude: place, piexif.GPSIFD.GPSLongitude: place}
+    gps |= {piexif.GPSIFD.GPSAltitude: (altitude, 1), piexif.GPSIFD.GPSAltitudeRef: below}
+    assert numbers(gps=gps)["exif_gps_anomaly"] == anomaly
+
+
+def test_a_missing_maker_note_lowers_the_score_where_that_camera_always_writes_one() -> None:
+    zeroth = {piexif.ImageIFD.Make: b"Canon", piexif.ImageIFD.Model: b"Canon EOS R5"}
+    without = {tag: value for tag, value in EXIF.items() if tag != piexif.ExifIFD.MakerNote}
+    written = piexif.dump({"0th": ZEROTH | zeroth, "Exif": without, "GPS": {}, "1st": {}})
+    signal = analyze(sample_of(photo()[:64, :64], "JPEG", exif=written))
+    assert isinstance(signal, Measured)
+    assert signal.numbers["exif_note_missing"] == 1
+    assert signal.numbers["exif_score"] == pytest.approx(0.8)
+    assert "without the maker note" in signal.sentence
+
+
+def with_thumbnail(thumbnail: np.ndarray) -> Measured:
+    """The signal about a photograph whose EXIF holds that thumbnail."""
+    buffer = io.BytesIO()
+    Image.fromarray(thumbnail).resize((160, 120)).save(buffer, "JPEG")
+    first = {piexif.ImageIFD.Compression: 6}
+    tags = {"0th": ZEROTH, "Exif": EXIF, "GPS": {}, "1st": first, "thumbnail": buffer.getvalue()}
+    signal = analyze(sample_of(photo(), "JPEG", exif=piexif.dump(tags)))
+    assert isinstance(signal, Measured)
+    return signal
+
+
+def test_a_thumbnail_of_the_picture_agrees_also_when_turned() -> None:
+    for turns in range(4):
+        assert with_thumbnail(np.rot90(photo(), turns)).numbers["exif_thumbnail_agreement"] > 0.9
+
+
+def test_a_thumbnail_of_something_else_lowers_the_score() -> None:
+    signal = with_thumbnail(np.roll(photo()[::-1, :, ::-1], 150, axis=1) // 2 + 64)
+    assert signal.numbers["exif_thumbnail_agreement"] < 0.4
+    assert signal.numbers["exif_score"] == pytest.approx(0.5)
+    assert "a thumbnail that shows something else" in signal.sentence

@@ -91,8 +91,8 @@ def test_the_gamma_of_a_png_stays() -> None:
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP"])
 def test_half_a_file_is_never_mended(image_format: str) -> None:
     data = with_metadata(image_format)
-    with contextlib.suppress(ValueError), pytest.raises(DecodeFailedError):
-        decode(strip_metadata(data[: len(data) // 2]))
+    with contextlib.suppress(ValueError, DecodeFailedError):
+        assert decode(strip_metadata(data[: len(data) // 2])).reading.damaged
 
 
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP"])

@@ -1,0 +1,72 @@
+"""JPEG XL: the size of the picture from its header alone (ISO/IEC 18181-1, SizeHeader), and the plugin, if it is here.
+
+The plugin decodes the whole picture on opening, so a size too large must be refused before.
+"""
+
+import contextlib
+
+from forensics.errors import DecodeFailedError
+
+CODESTREAM, CONTAINER = b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"
+_MOST_BOXES = 1000
+_WIDTH_BITS = (9, 13, 18, 30)
+# Width to height, by the ratio's number; 0 says that the width follows.
+_RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}
+readable = False
+with contextlib.suppress(ImportError):
+    import pillow_jxl  # noqa: F401 - importing it registers the plugin with Pillow
+
+    readable = True
+
+
+def is_jxl(head: bytes) -> bool:
+    """Whether a file begins as JPEG XL does, bare or in its container."""
+    return head.startswith((CODESTREAM, CONTAINER))
+
+
+def jxl_size(data: bytes) -> tuple[int, int]:
+    """Width and height; DecodeFailedError where the header has none."""
+    stream = data[:32] if data.startswith(CODESTREAM) else _codestream(data)
+    if len(stream) < 12:
+        raise DecodeFailedError("The image/jxl file has no readable header.")
+    bits = _Bits(int.from_bytes(stream[2:], "little"))
+    small = bits.take(1)
+    height = _side(bits, small)
+    ratio = bits.take(3)
+    if ratio:
+        numerator, denominator = _RATIOS[ratio]
+        return height * numerator // denominator, height
+    return _side(bits, small), height
+
+
+class _Bits:
+    """Bits of a number from the least upwards, as JPEG XL packs them."""
+
+    def __init__(self, value: int) -> None:
+        self._value = value
+
+    def take(self, count: int) -> int:
+        taken = self._value & ((1 << count) - 1)
+        self._value >>= count
+        return taken
+
+
+def _side(bits: _Bits, small: int) -> int:
+    if small:
+        return 8 * (bits.take(5) + 1)
+    return bits.take(_WIDTH_BITS[bits.take(2)]) + 1
+
+
+def _codestream(data: bytes) -> bytes:
+    """The first bytes of the codestream in a container; empty where it has none."""
+    at = 0
+    for _ in range(_MOST_BOXES):
+        size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        if kind == b"jxlc":
+            return data[at + 8 : at + 40]
+        if kind == b"jxlp":
+            return data[at + 12 : at + 44]
+        if size < 8:
+            return b""
+        at += size
+    return b""
