@@ -19,6 +19,8 @@ help:
 $(LIGHT):
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -e '.[web]'
+# xgboost brings NCCL, 469 MB for training on several GPUs; nothing here loads it.
+	@$(BIN)/python -m pip uninstall --quiet --yes nvidia-nccl-cu12 nvidia-nccl-cu13 2>/dev/null
 	@rm -f $(VENV)/.light-*
 	@touch $@
 

@@ -70,7 +70,7 @@ def test_the_queue_page_moves(page: Any, gateway: GatewayServer) -> None:
     page.goto("/queue")
     assert page.locator("[data-number=results]").inner_text() == "0"
     assert gateway.post_file("/v1/verdicts?wait=30", pages.photo(4)).status == 200
-    page.wait_for_function("document.querySelector('[data-number=results]').textContent === '1'", timeout=PATIENCE_MS)
+    page.locator("[data-number=results]", has_text="1").wait_for(timeout=PATIENCE_MS)
 
 
 def test_a_single_upload_works_without_scripts(chromium: Any, gateway: GatewayServer) -> None:
@@ -109,7 +109,9 @@ def test_nothing_overflows_and_contrast_is_enough(
         page.goto(place)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), place
         assert page.evaluate(_LOWEST_CONTRAST) >= 4.5, place
-        assert page.evaluate("[...document.querySelectorAll('input, button')].every((one) => one.labels?.length || one.textContent)")
+        assert page.evaluate(
+            "[...document.querySelectorAll('input, button')].every((one) => one.labels?.length || one.textContent)"
+        )
     context.close()
 
 

@@ -57,9 +57,7 @@ def test_a_url_is_judged_and_what_cannot_be_fetched_is_an_error_of_that_image(
 
 
 def test_one_idempotency_key_stands_for_one_job(gateway: GatewayServer, client: "redis.Redis") -> None:
-    ids = {
-        gateway.post_file("/v1/verdicts", pages.photo(3), Idempotency_Key="once").json["job_id"] for _ in range(3)
-    }
+    ids = {gateway.post_file("/v1/verdicts", pages.photo(3), Idempotency_Key="once").json["job_id"] for _ in range(3)}
     assert (len(ids), client.xlen(JOBS)) == (1, 1)
     assert gateway.post_file("/v1/verdicts", pages.photo(3), Idempotency_Key="twice").json["job_id"] not in ids
 
@@ -136,7 +134,9 @@ def test_a_slow_body_is_given_up(gateway: GatewayServer) -> None:
     import socket
 
     with socket.create_connection(("127.0.0.1", gateway.port), timeout=30) as connection:
-        head = "POST /v1/verdicts HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\nContent-Length: 1000\r\n\r\n"
+        head = (
+            "POST /v1/verdicts HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\nContent-Length: 1000\r\n\r\n"
+        )
         connection.sendall(head.encode() + b"x")
         assert b" 408 " in connection.recv(200)
 
@@ -147,9 +147,7 @@ def test_a_decompression_bomb_is_an_error_of_that_image_alone(gateway: GatewaySe
 
 
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>.jpg", "../../etc/passwd", "C:\\x\\y.jpg", "a\x07b.jpg"])
-def test_a_hostile_file_name_is_shown_harmlessly(
-    gateway: GatewayServer, worker: WorkerProcess, name: str
-) -> None:
+def test_a_hostile_file_name_is_shown_harmlessly(gateway: GatewayServer, worker: WorkerProcess, name: str) -> None:
     job_id = gateway.post_file("/v1/verdicts?wait=30", pages.photo(6), name).json["job_id"]
     for place in (f"/verdicts/{job_id}", f"/verdicts/{job_id}/report"):
         text = gateway.get(place).body.decode()

@@ -70,7 +70,7 @@ async function judge(image) {
   const answer = shown.querySelector(".answer");
   image.state.replaceWith(answer);
   const details = element("details", "", { open: total === 1 });
-  details.append(element("summary", image.name), ...shown.childNodes);
+  details.append(element("summary", words.details), ...shown.childNodes);
   image.row.append(details, actions(job));
 }
 
