@@ -56,18 +56,17 @@ def demo() -> None:
 
 def _write_pictures(folder: Path) -> dict[str, str]:
     """The demo's files, and for each job what it is: photographs out of installed packages, one of them altered."""
-    import matplotlib
-    import skimage
+    import sklearn.datasets
 
-    samples = Path(matplotlib.get_data_path()) / "sample_data"
-    (folder / "portrait.jpg").write_bytes((samples / "grace_hopper.jpg").read_bytes())
-    coffee = Path(skimage.__file__).parent / "data" / "coffee.png"
-    (folder / "coffee.png").write_bytes(coffee.read_bytes())
-    (folder / "altered.jpg").write_bytes(_altered(coffee))
+    photographs = Path(sklearn.datasets.__file__).parent / "images"
+    for name in ("temple.jpg", "flower.jpg"):
+        source = photographs / name.replace("temple", "china")
+        (folder / name).write_bytes(source.read_bytes())
+    (folder / "altered.jpg").write_bytes(_altered(folder / "flower.jpg"))
     return {
-        "portrait.jpg": "a portrait, scanned from film",
-        "coffee.png": "a photograph of a cup of coffee",
-        "altered.jpg": "the same photograph: one part enlarged and pasted back",
+        "temple.jpg": "a photograph of a temple",
+        "flower.jpg": "a photograph of a flower",
+        "altered.jpg": "the flower again: one part enlarged and pasted back",
         MISSING: "an image that is not there",
     }
 

@@ -12,6 +12,7 @@ from forensics.reading.decode import DecodeLimits
 from fusion.interface import ReloadableJudge
 from worker.callbacks.client import Poster, PostRules
 from worker.fetching.fetch import Fetcher, FetchLimits
+from worker.fetching.uploads import UploadFetcher
 from worker.observability.watch import Watch, watching
 from worker.pipeline.batcher import Batcher
 from worker.pipeline.decode_pool import DecodePool, DecodeRules
@@ -41,7 +42,7 @@ async def _serve(
     conclude = watch.concluding(judge.conclude)
     batcher = Batcher(conclude, size=settings.worker_batch_size, wait_s=settings.worker_batch_wait_ms / 1000)
     async with (
-        _stations(settings, judge, batcher, around.trust_anchors) as stations,
+        _stations(settings, judge, batcher, around, queues[0]) as stations,
         _memory(settings, judge, around, queues[0]) as memory,
     ):
         # Enough decoded images for the batch in the engine, the next one, and those being decoded; no more.
@@ -97,7 +98,7 @@ async def _memory(
 
 @contextlib.asynccontextmanager
 async def _stations(
-    settings: WorkerSettings, judge: ReloadableJudge, batcher: Batcher, trust_anchors: str | None
+    settings: WorkerSettings, judge: ReloadableJudge, batcher: Batcher, around: Surroundings, names: StreamNames
 ) -> AsyncIterator[Stations]:
     """The stations of the road, with the fetcher's connections and the decoding processes behind them."""
     fetcher = Fetcher(
@@ -109,23 +110,25 @@ async def _stations(
         ),
         connections=settings.worker_in_flight,
     )
+    uploads = UploadFetcher(around.redis_url, names.jobs, settings.fetch_max_bytes, fetcher.fetch)
     pool = DecodePool(
         DecodeRules(
             settings.decode_processes,
             settings.worker_decode_timeout_s,
             settings.worker_decode_memory_mb,
             DecodeLimits(settings.fetch_max_pixels),
-            trust_anchors,
+            around.trust_anchors,
         )
     )
     pool.warm()
     analyzers, needs_pixels = judge.analyzers, judge.needs_pixels
     try:
         yield Stations(
-            fetch=fetcher.fetch,
+            fetch=uploads.fetch,
             examine=lambda data: pool.examine(data, analyzers, needs_pixels),
             conclude=batcher.conclude,
         )
     finally:
+        await uploads.close()
         await fetcher.close()
         await asyncio.to_thread(pool.close)

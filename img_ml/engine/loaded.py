@@ -9,6 +9,7 @@ from forensics.examine import checked
 from forensics.registry import Detector, Registered, Setup
 from forensics.types import Heatmap, ImageSample, Signal, Skipped
 from img_ml.engine.abilities import DrawsMap, Finish, HoldsOut, MarksWeights, StartsEarly
+from img_ml.extras import needed_part
 
 # So many calls that went well under a remembered limit, and twice as much is tried: memory that somebody else had taken
 # is used again, and where it stays taken, one failed call in so many costs next to nothing.
@@ -130,6 +131,8 @@ def _load(entry: Registered, setup: Setup) -> tuple[Detector | None, str]:
         return entry.load(setup), ""
     except ImgMlError as error:
         return None, str(error)
+    except ModuleNotFoundError as error:
+        return None, needed_part(error) or f"could not be loaded: {error}"
     except Exception as error:  # noqa: BLE001 - the boundary: a broken model file may not stop the others
         return None, f"could not be loaded: {type(error).__name__}: {error}"
 

@@ -98,5 +98,7 @@ def test_an_impossible_verdict_cannot_be_written(wrong: dict) -> None:
 
 
 def test_the_document_says_whether_the_fusion_was_trained() -> None:
-    assert document()["model"] == {"profile": "light", "fingerprint": "f" * 16, "fusion": "trained"}
+    told = {"profile": "light", "fingerprint": "f" * 16, "fusion": "trained", "thresholds": None}
+    assert document()["model"] == told
+    assert document(thresholds=(0.2, 0.9))["model"]["thresholds"] == {"non_ai": 0.2, "ai": 0.9}
     assert document(fusion="prior")["model"]["fusion"] == "prior"

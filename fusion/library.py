@@ -1,0 +1,37 @@
+"""The library's door: one image in, its verdict out."""
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import BinaryIO
+
+from forensics.reading.decode import decode
+from fusion.judge import Judge, load_judge
+from fusion.settings import FusionSettings
+from fusion.verdict import Verdict
+from img_ml.settings import ImgMlSettings
+
+
+def judge(image: str | os.PathLike[str] | bytes | BinaryIO, *, profile: str | None = None) -> Verdict:
+    """The verdict on an image: a path, the file's bytes, or a file opened for reading bytes.
+
+    `profile` is light, standard, full or the path of a profile file; IMG_ML_PROFILE when not given. The model is
+    loaded at the first call and kept. JobError where the bytes are no image that can be judged, OSError where the
+    file cannot be read, ArtifactError or RegistryError where the model cannot be had.
+    """
+    return _judge(profile).judge([decode(_bytes_of(image))])[0]
+
+
+def _bytes_of(image: str | os.PathLike[str] | bytes | BinaryIO) -> bytes:
+    if isinstance(image, bytes | bytearray | memoryview):
+        return bytes(image)
+    if isinstance(image, str | os.PathLike):
+        return Path(image).read_bytes()
+    return image.read()
+
+
+@cache
+def _judge(profile: str | None) -> Judge:
+    settings = ImgMlSettings()
+    chosen = settings if profile is None else settings.model_copy(update={"profile": profile})
+    return load_judge(chosen, FusionSettings())
