@@ -49,7 +49,7 @@ def test_a_size_too_large_is_refused_before_the_plugin_sees_it(monkeypatch: pyte
 
 def test_without_the_plugin_the_kind_is_named_and_the_way_to_read_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jxl, "readable", False)
-    with pytest.raises(NotAnImageError, match="This is a JPEG XL file.*Install pillow-jxl-plugin"):
+    with pytest.raises(NotAnImageError, match=r"This is a JPEG XL file.*Install pillow-jxl-plugin"):
         sniff.media_type_of(BARE + bytes(40))
 
 
