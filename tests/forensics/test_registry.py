@@ -71,5 +71,5 @@ def test_a_prior_that_cannot_be_weighed_is_refused(number: str, high: float, acc
 
 def test_what_a_trained_head_gives_has_no_prior() -> None:
     declared = replace(spec("aaa"), prior=Prior("some_number", 0.6, "a test"), head=Head("some_number", "svm"))
-    with pytest.raises(RegistryError, match="given by a trained head"):
+    with pytest.raises(RegistryError, match="comes from a trained head"):
         analyzer(declared)(analyze)

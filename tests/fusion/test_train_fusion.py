@@ -124,4 +124,4 @@ def test_a_dataset_too_small_to_split_is_refused_not_answered_with_a_constant(tm
     path.write_text("\n".join(line for line in path.read_text().splitlines() if any(part in line for part in kept)))
     code, told = run("--dataset", path, "--cache", tmp_path / "c", "--out", tmp_path / "o", "--views", "1")
     assert code == 2
-    assert "nothing to go by" in told
+    assert "nothing to learn from" in told

@@ -13,7 +13,8 @@ from PIL import Image
 from PIL.JpegImagePlugin import get_sampling
 from typer.testing import CliRunner
 
-from img_ml.data.dataset import DatasetError, Row, read_rows
+from forensics.errors import UsageError
+from img_ml.data.dataset import Row, read_rows
 from img_ml.networks.autoencoders.upsampling import Design, UpsamplingAutoencoder, save_upsampling_autoencoder
 from scripts.dataset.reconstruct.draws import choose, one_of
 from scripts.dataset.reconstruct.reconstructing import Autoencoder, UnfitError, make_fake, read_original
@@ -102,7 +103,7 @@ def test_fakes_have_the_size_format_tables_and_subsampling_of_their_originals(da
 def test_val_and_human_art_take_part_when_asked_and_test_never(dataset: Path, tmp_path: Path) -> None:
     reconstruct(dataset, "--autoencoder", autoencoder(tmp_path / "a"), "--val", "--human-art")
     assert Counter(record["split"] for record in records(dataset)) == {"train": 7, "val": 1}
-    with pytest.raises(DatasetError, match="test split"):
+    with pytest.raises(UsageError, match="test split"):
         choose(read_rows(dataset), ("test",), art=False, count=None, seed=0)
 
 

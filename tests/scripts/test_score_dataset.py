@@ -265,7 +265,7 @@ def test_parts_that_are_lost_or_damaged_are_made_again_and_those_of_other_weight
     parts[3].write_bytes(part_of(pq.read_table(parts[3]).to_pylist(), f"{mark} otherweights"))
     parts[0].unlink()
     code, _, told = run(*call)
-    assert (code, "are not those of the parts" in told, parts[0].exists()) == (2, True, False), told
+    assert (code, "differ from those of the parts" in told, parts[0].exists()) == (2, True, False), told
 
 
 @pytest.mark.usefixtures("in_process")

@@ -56,7 +56,7 @@ def test_a_tampered_artifact_is_refused_and_nothing_changes(models: Path) -> Non
     (models / "logistic" / "fusion.joblib").write_bytes(b"x")
     before = in_force()
     result = run("use", models / "logistic")
-    assert (result.exit_code, "not the file its manifest lists" in result.stderr) == (2, True)
+    assert (result.exit_code, "does not match its manifest" in result.stderr) == (2, True)
     assert in_force() == before
 
 

@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.svm import LinearSVC
 
+from forensics.errors import UsageError
 from forensics.registry import HeadKind
 from forensics.types import Evidence, Measured, Skipped
 from fusion.artifacts.artifact import load_artifact, write_artifact
@@ -19,7 +20,6 @@ from fusion.training.fit import Plan, fit
 from fusion.training.heads import apply_heads, told_kinds, train_heads
 from fusion.training.table import FeatureTable
 from fusion.weighers.network import Network
-from img_ml.data.dataset import DatasetError
 from img_ml.data.folds import balanced_weights, grouped_folds
 from tests.fusion.embedding import register
 
@@ -208,8 +208,8 @@ def test_a_user_chooses_the_kind_of_head_and_a_wrong_choice_is_a_sentence() -> N
     detectors = ("embedder", "statistics")
     assert told_kinds([], detectors) == {}
     assert told_kinds(["embedder=svm_linear"], detectors) == {"embedder": "svm_linear"}
-    with pytest.raises(DatasetError, match="write DETECTOR=KIND, with one of svm, svm_linear, linear, mlp"):
+    with pytest.raises(UsageError, match="write DETECTOR=KIND, with one of svm, svm_linear, linear, mlp"):
         told_kinds(["embedder=forest"], detectors)
     for other in ("statistics=svm", "nobody=svm"):
-        with pytest.raises(DatasetError, match="those with one: embedder"):
+        with pytest.raises(UsageError, match="those with one: embedder"):
             told_kinds([other], detectors)

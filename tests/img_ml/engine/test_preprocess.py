@@ -177,5 +177,5 @@ def test_margins_are_halved_as_each_library_does() -> None:
     ids=str,
 )
 def test_what_it_cannot_do_is_refused(tmp_path: Path, changed: dict[str, object]) -> None:
-    with pytest.raises(WeightsError, match="describes no preprocessing"):
+    with pytest.raises(WeightsError, match="does not describe a known preprocessing"):
         facts(tmp_path, **changed)

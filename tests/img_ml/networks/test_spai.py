@@ -210,7 +210,7 @@ def test_a_backbone_of_another_size_is_told_apart() -> None:
     other = {f"encoder.{name}": value for name, value in Spai(SMALL).mfvit.vit.state_dict().items()}
     with pytest.raises(WeightsError, match="the settings ask for"):
         load_backbone(other, backbone, "other.pth")
-    with pytest.raises(WeightsError, match="holds no backbone"):
+    with pytest.raises(WeightsError, match="does not hold a backbone"):
         load_backbone({"weight": torch.zeros(2)}, backbone, "other.pth")
 
 

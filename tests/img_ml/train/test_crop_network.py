@@ -14,7 +14,8 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from img_ml.data.dataset import DatasetError, Row
+from forensics.errors import DatasetError, TrainingError
+from img_ml.data.dataset import Row
 from img_ml.engine.held_out import source_mark
 from img_ml.engine.onnx_session import Members, session_of
 from img_ml.train.__main__ import app
@@ -138,7 +139,7 @@ def test_a_member_whose_process_dies_is_told(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(side_by_side, "_train", os._exit)
     monkeypatch.setattr(side_by_side, "Task", lambda *_: 1)
     design, place = Design("npr", side=32), side_by_side.Workplace(tmp_path, "cpu", 1, 1)
-    with pytest.raises(DatasetError, match="process died"):
+    with pytest.raises(TrainingError, match="process died"):
         side_by_side.train_members(design, Plan(), [Fold(Division((), ()), ())], 0.0, tmp_path, place)
 
 
@@ -205,7 +206,7 @@ def test_extra_images_take_their_share_of_those_by_ai() -> None:
 def test_extra_images_are_by_ai(tmp_path: Path) -> None:
     listed = tmp_path / "extra.csv"
     listed.write_text("filepath,label,split\na.png,0,train\n", encoding="utf-8")
-    with pytest.raises(DatasetError, match="label 1 alone"):
+    with pytest.raises(DatasetError, match="label 1 only"):
         read_extra(listed)
 
 

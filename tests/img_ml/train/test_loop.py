@@ -13,8 +13,9 @@ import torch
 from rich.console import Console
 from sklearn.metrics import roc_auc_score
 
+from forensics.errors import DatasetError, TrainingError
 from forensics.types import Pixels
-from img_ml.data.dataset import DatasetError, Row, read_rows
+from img_ml.data.dataset import Row, read_rows
 from img_ml.train.examples import NATIVE_CROPS, Division, Examples, divide
 from img_ml.train.loop import Loop, Trained
 from img_ml.train.plan import Plan
@@ -86,11 +87,11 @@ def test_an_interrupted_training_goes_on_to_the_same_result(
 def test_a_checkpoint_of_another_training_is_refused(division: Division, tmp_path: Path) -> None:
     checkpoint = tmp_path / "kept.safetensors"
     checkpoint.write_bytes(b"something else")
-    with pytest.raises(DatasetError, match="is not a checkpoint"):
+    with pytest.raises(TrainingError, match="is not a checkpoint"):
         trained(division, checkpoint)
     checkpoint.unlink()
     trained(division, checkpoint, Plan(steps=1, batch=2, check_every=1))
-    with pytest.raises(DatasetError, match="other images or settings"):
+    with pytest.raises(TrainingError, match="other images or settings"):
         trained(division, checkpoint)
 
 

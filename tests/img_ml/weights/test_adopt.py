@@ -145,7 +145,7 @@ def test_a_refused_file_leaves_the_adopted_one_as_it_is(tmp_path: Path, weights:
     assert CliRunner().invoke(app, ["pull", "mantranet", "--from", str(tmp_path / "good.safetensors")]).exit_code == 0
     refused = CliRunner().invoke(app, ["pull", "mantranet", "--from", str(tmp_path / "bad.safetensors")])
     assert refused.exit_code == 2
-    assert "is no safetensors file" in refused.output
+    assert "is not a complete safetensors file" in refused.output
     assert CliRunner().invoke(app, ["verify", "mantranet"]).exit_code == 0
     assert {path.name for path in weights.iterdir()} == {".lock", "mantranet", "weights.lock.json"}
 

@@ -74,7 +74,7 @@ def test_the_column_is_found_or_named(tmp_path: Path, kind: pa.DataType) -> None
     path = tmp_path / "some.parquet"
     data = pa.array([b"a"], kind)
     pq.write_table(pa.table({"thumbnail.bytes": data, "content": data, "label": [1]}), path)
-    with pytest.raises(DatasetError, match=r"not clear.*thumbnail.bytes, content"):
+    with pytest.raises(DatasetError, match=r"unclear.*thumbnail.bytes, content"):
         read_listing(path, None, NOWHERE)
     with pytest.raises(DatasetError, match="no column label of image bytes"):
         read_listing(path, "label", NOWHERE)
@@ -113,11 +113,11 @@ def test_what_cannot_be_scored_is_refused_in_a_sentence(tmp_path: Path) -> None:
         (empty, None, "neither images nor Parquet"),
         (mixed, None, "of one kind"),
         (broken, None, "cannot be read as Parquet"),
-        (images / "000.jpg", None, "neither .parquet nor .csv"),
+        (images / "000.jpg", None, "does not end in .parquet or .csv"),
         (images, "url", "no column url"),
         (write_csv(tmp_path / "other.csv", "name", ["x"]), None, "no column image_url or url or filepath"),
         (write_csv(tmp_path / "short.csv", "url", []), None, "lists no images"),
-        (tmp_path / "latin.csv", None, "not a text in UTF-8"),
+        (tmp_path / "latin.csv", None, "is not UTF-8 text"),
     ):
         with pytest.raises(DatasetError, match=told):
             read_listing(source, column, NOWHERE)

