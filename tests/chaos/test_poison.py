@@ -19,14 +19,14 @@ def test_only_the_job_that_kills_workers_is_buried(client, web, settings):
     push(client, "deadly", f"{web.url}/deadly.jpg")
     good |= push_jobs(client, web, range(20, 40))
     limits = {"WORKER_MAX_DELIVERIES": "5", "WORKER_IN_FLIGHT": "41", "WORKER_BATCH_SIZE": "64"}
-    with Supervisor(settings | limits | {"WORKER_BATCH_WAIT_MS": "500"}, ["one"]) as supervisor:
+    with Supervisor(settings | limits | {"WORKER_BATCH_WAIT_MS": "100"}, ["one"]) as supervisor:
         deaths = 0
         while client.xlen(JOBS):
             if supervisor.workers["one"].process.poll() is not None:
                 deaths += 1
                 assert deaths < 12, "the guilty job was not found"
                 supervisor.start("one")
-            wait_until(lambda: supervisor.workers["one"].process.poll() is not None or not client.xlen(JOBS), 60)
+            wait_until(lambda: supervisor.workers["one"].process.poll() is not None or not client.xlen(JOBS), 180)
         found = assert_exactly_once(client, good | {"deadly"})
         supervisor.stop_all()
     assert set(found.dead_letters) == {"deadly"}

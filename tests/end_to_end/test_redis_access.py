@@ -88,3 +88,15 @@ def write_certificate(folder: Path) -> Path:
         key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return folder / "redis.crt"
+
+
+@pytest.mark.parametrize("lacking", ["-xadd", "-xack", "-zadd", "-xgroup"])
+def test_a_user_who_could_not_finish_a_job_is_refused_at_the_start(client, redis_server, lacking):
+    client.execute_command("ACL", "SETUSER", "poor", "on", ">pw", "~*", "+@all", lacking)
+    try:
+        with WorkerProcess({"REDIS_URL": redis_server.url.replace("redis://", "redis://poor:pw@")}) as worker:
+            assert worker.ended(60) != 0
+            assert f"may not run {lacking[1:].upper()} on stream:ai:imageml:" in worker.said()
+    finally:
+        client.execute_command("ACL", "DELUSER", "poor")
+    assert not client.keys()

@@ -212,6 +212,8 @@ class Pipeline:
 
     def _longest_wait_ms(self) -> int:
         """How long a read may block: until abandoned jobs are to be looked for, or until a job comes back."""
+        if self._stream.suspects_left:
+            return 1
         longest = min(self._next_reclaim, self._next_promotion) - time.monotonic()
         if self._rules.stop_when_idle_s is not None:
             left = self._busy_until + self._rules.stop_when_idle_s - time.monotonic()
