@@ -28,11 +28,12 @@ from forensics.errors import DatasetError, ImgMlError
 from forensics.examine import examine
 from forensics.reading.decode import decode
 from forensics.types import ImageSample, Measured
-from fusion.evaluation.metrics import Estimate, Measure, Ranking, estimates, within_source_auc
+from fusion.evaluation.metrics import Estimate, Ranking, estimates, within_source_auc
 from fusion.features import FeatureSchema, schema_of, vector
 from fusion.weighers.kinds import KINDS
 from fusion.weighers.weigher import Rows
 from img_ml.command import run_command, told_errors
+from img_ml.data.bootstrap import Measure
 from img_ml.data.dataset import Row, read_datasets
 from img_ml.data.folds import balanced_weights, grouped_folds
 from img_ml.data.views import render_view, training_views

@@ -51,8 +51,8 @@ class ImgMlSettings(ProjectSettings):
     compiled: Compile = Field(
         "off",
         validation_alias="IMG_ML_COMPILE",
-        description="Networks run as they are (off), compiled by torch.compile (compile), or recorded as CUDA graphs "
-        "(graphs).",
+        description="Networks run as they are (off), compiled by torch.compile (compile), or compiled and replayed "
+        "as CUDA graphs (graphs).",
     )
     model_dir: Path = Field(
         PACKAGED_MODELS,

@@ -10,13 +10,13 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from forensics.errors import DatasetError, JobError, WeightsError
+from forensics.errors import JobError, WeightsError
 from forensics.files import write_atomically
 from forensics.reading.decode import decode
 from forensics.settings import load as load_settings
 from forensics.types import ImageSample
 from img_ml.command import run_command, told_errors
-from img_ml.data.dataset import IMAGE_ENDINGS
+from img_ml.data.image_files import image_files
 from img_ml.ensemble import APPS, Ensemble, load_app, mean_logit
 from img_ml.settings import ImgMlSettings
 from img_ml.weights.store import pull_command
@@ -79,11 +79,7 @@ def predict(
 
 def images_of(folder: Path) -> list[Path]:
     """The images right in the folder, by their numbers where all are numbered, else by name; DatasetError for none."""
-    if not folder.is_dir():
-        raise DatasetError(f"There is no folder {folder}.")
-    found = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_ENDINGS and path.is_file()]
-    if not found:
-        raise DatasetError(f"{folder} holds no images.")
+    found = image_files(folder, below=False)
     numbered = all(path.stem.isascii() and path.stem.isdigit() for path in found)
     return sorted(found, key=lambda path: (int(path.stem), path.name) if numbered else (0, path.name))
 

@@ -1,13 +1,13 @@
-"""Measures of a scored dataset as functions of row weights, and bootstrap intervals over sources and over images."""
+"""Measures of a scored dataset as functions of row weights, with intervals over sources and over images."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-BOOTSTRAPS = 1000
-LEVEL = 0.95
+from img_ml.data.bootstrap import Interval, Measure, intervals
+
 CALIBRATION_BINS = 10
 # Fewer images of either class give a within-source AUC that says nothing.
 WITHIN_SOURCE_MINIMUM = 8
@@ -15,16 +15,6 @@ WITHIN_SOURCE_MINIMUM = 8
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 Texts = NDArray[np.str_]
-# How often each row counts: 1 each for the measure itself, bootstrap multiplicities for its interval.
-Measure = Callable[[Floats], float]
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A 95 % bootstrap interval; NaN where no resample could be measured."""
-
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,29 +149,9 @@ def estimates(
     """
     _, by_source = np.unique(source, return_inverse=True)
     by_image = np.arange(len(source)) if image is None else np.unique(image, return_inverse=True)[1]
-    over_sources = _intervals(measures, by_source, seed)
-    over_images = _intervals(measures, by_image, seed)
+    over_sources = intervals(measures, by_source, seed)
+    over_images = intervals(measures, by_image, seed)
     everything = np.ones(len(source))
     return {
         name: Estimate(measure(everything), over_sources[name], over_images[name]) for name, measure in measures.items()
     }
-
-
-def _intervals(measures: Mapping[str, Measure], group: NDArray[np.intp], seed: int) -> dict[str, Interval]:
-    """The intervals from resampling whole groups of rows."""
-    count = int(group.max()) + 1
-    random = np.random.default_rng(seed)
-    draws = np.empty((BOOTSTRAPS, len(measures)))
-    for draw in draws:
-        times = np.bincount(random.integers(0, count, count), minlength=count)
-        weight = times[group].astype(np.float64)
-        draw[:] = [measure(weight) for measure in measures.values()]
-    return {name: _interval(column) for name, column in zip(measures, draws.T, strict=True)}
-
-
-def _interval(draws: Floats) -> Interval:
-    known = draws[~np.isnan(draws)]
-    if not len(known):
-        return Interval(float("nan"), float("nan"))
-    low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(float(low), float(high))

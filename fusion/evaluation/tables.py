@@ -10,7 +10,8 @@ from rich.table import Table
 from fusion.evaluation.alone import Alone
 from fusion.evaluation.evaluation import Evaluation
 from fusion.evaluation.groups import Group
-from fusion.evaluation.metrics import Estimate, Interval
+from fusion.evaluation.metrics import Estimate
+from img_ml.data.bootstrap import Interval
 
 
 def tables(evaluations: Sequence[Evaluation], others: Sequence[Alone] = ()) -> Iterator[Table]:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from img_ml.data.dataset import Row
-from img_ml.train.checkpoint import Check, Progress
+from img_ml.train.checkpoint import Progress
 from img_ml.train.plan import Plan
 from img_ml.train.recipe import Place, Recipe, install_learned, learn
 
@@ -43,18 +43,18 @@ def comparison(progress: Mapping[str, Progress]) -> Table:
     for name in progress:
         for heading in ("accuracy", "AUC"):
             table.add_column(f"{name}\n{heading}", justify="right")
-    checks = {name: {check.step: check for check in one.checks} for name, one in progress.items()}
+    checks = {name: {int(check["step"]): check for check in one.checks} for name, one in progress.items()}
     steps = sorted({step for one in checks.values() for step in one})
     for step in steps:
         table.add_row(str(step), *_cells([one.get(step) for one in checks.values()]), end_section=step == steps[-1])
-    best = [max(one.checks, key=lambda check: check.auc) for one in progress.values()]
+    best = [max(one.checks, key=lambda check: check["auc"]) for one in progress.values()]
     table.add_row("best AUC", *_cells(best), style="bold")
     return table
 
 
-def _cells(checks: Sequence[Check | None]) -> list[str]:
+def _cells(checks: Sequence[Mapping[str, float] | None]) -> list[str]:
     """Two cells for each; empty where a training had ended."""
-    found = [("", "") if check is None else (f"{check.accuracy:.3f}", f"{check.auc:.3f}") for check in checks]
+    found = [("", "") if check is None else (f"{check['accuracy']:.3f}", f"{check['auc']:.3f}") for check in checks]
     return [cell for pair in found for cell in pair]
 
 

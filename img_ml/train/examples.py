@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Self, cast
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from forensics.crops import CROP
 from forensics.errors import DatasetError, JobError
@@ -110,6 +112,11 @@ class Examples:
 def _batch(drawn: Sequence[tuple[Row, Future[Pixels | Differences]]]) -> Batch:
     pixels = cast(Pixels | Differences, np.stack([future.result() for _, future in drawn]))
     return Batch(pixels, np.array([row.label for row, _ in drawn], dtype=np.float32))
+
+
+def to_images(pixels: Pixels | Differences, device: str | torch.device) -> Tensor:
+    """The pixels (n, H, W, 3) as n x 3 x H x W in grey levels, laid out as they are: that is channels_last."""
+    return torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float()
 
 
 def native_crops_of(side: int) -> View:

@@ -15,7 +15,7 @@ class Plan:
     learning rate then follows whichever share is larger, that of the steps or that of the time. `average` is the most
     that a running mean of the weights keeps of itself in a step; where it is not 0, the mean is what is watched and
     kept. `smoothing` draws the labels that much from either side towards the middle. `channels_last` lays the colours
-    of a pixel side by side, which is faster on a CPU.
+    of a pixel side by side, which is faster on a CPU. `betas` are those of AdamW.
     """
 
     steps: int = 20_000
@@ -32,6 +32,7 @@ class Plan:
     average: float = 0.0
     smoothing: float = 0.0
     channels_last: bool = False
+    betas: tuple[float, float] = (0.9, 0.999)
 
     def learning_rate_at(self, step: int, seconds: float = 0.0) -> float:
         """The learning rate of that step, so many seconds after the first."""

@@ -12,8 +12,9 @@ from torch import nn
 
 from img_ml.data.dataset import Row
 from img_ml.train.checkpoint import Progress
+from img_ml.train.classifying import train_classifier
 from img_ml.train.examples import NATIVE_CROPS, View, divide
-from img_ml.train.loop import Loop, Trained
+from img_ml.train.loop import Trained
 from img_ml.train.plan import Plan
 from img_ml.weights.store import install
 from img_ml.weights.table import find
@@ -72,8 +73,10 @@ def learn(recipe: Recipe, rows: Sequence[Row], plan: Plan, place: Place, talk: C
         f"{len(division.watched)} of {watched} others are watched; on {place.device}."
     )
     torch.manual_seed(plan.seed)
-    loop = Loop(recipe.network, plan, place.device, talk, recipe.view)
-    trained = loop.train(f"{recipe.record} {json.dumps(recipe.facts)}", division, place.checkpoint, place.threads)
+    name = f"{recipe.record} {json.dumps(recipe.facts)}"
+    trained = train_classifier(
+        recipe.network, plan, place.device, talk, name, division, place.checkpoint, place.threads, recipe.view
+    )
     return Learned(trained, {"images": len(division.learned), "sources": learned, "seed": plan.seed})
 
 

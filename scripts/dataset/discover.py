@@ -1,13 +1,10 @@
 """The image files below folders, each once, in one order whatever the file system's."""
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from forensics.errors import DatasetError
-from img_ml.data.dataset import IMAGE_ENDINGS
-
-_SYSTEM_FOLDERS = {"__MACOSX", "@eaDir"}
+from img_ml.data.image_files import walk_images
 
 
 def find_images(roots: Sequence[Path]) -> list[tuple[Path, Path]]:
@@ -21,19 +18,6 @@ def find_images(roots: Sequence[Path]) -> list[tuple[Path, Path]]:
             raise DatasetError(f"{root} {what}: name folders that hold labelled images, such as DATA/real and DATA/ai.")
     found: dict[Path, tuple[Path, Path]] = {}
     for root in sorted(roots, key=lambda root: (len(root.resolve().parts), str(root))):
-        for path in _below(root):
+        for path in walk_images(root):
             found.setdefault(path.parent.resolve() / path.name, (root, path))
     return [found[place] for place in sorted(found)]
-
-
-def _below(root: Path) -> Iterator[Path]:
-    for folder, folders, names in os.walk(root, onerror=_raise):
-        folders[:] = [name for name in folders if not name.startswith(".") and name not in _SYSTEM_FOLDERS]
-        for name in names:
-            path = Path(folder, name)
-            if not name.startswith(".") and path.suffix.lower() in IMAGE_ENDINGS:
-                yield path
-
-
-def _raise(error: OSError) -> None:
-    raise error

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from benchmarks import forensic_features
 from benchmarks.forensic_features import app
 from benchmarks.support.forensic.families import FAMILIES
-from fusion.evaluation import metrics
+from img_ml.data import bootstrap
 from img_ml.data.dataset import read_datasets
 from img_ml.engine.held_out import source_mark
 from tests.img_ml.tiny import write_crop_network
@@ -24,7 +24,7 @@ def few_trees(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("IMG_ML_WEIGHTS_DIR", str(tmp_path / "weights"))
     monkeypatch.setattr(forensic_features, "ROUNDS", 8)
     monkeypatch.setattr(forensic_features, "CUTS", 1)
-    monkeypatch.setattr(metrics, "BOOTSTRAPS", 20)
+    monkeypatch.setattr(bootstrap, "BOOTSTRAPS", 20)
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@
 import math
 
 from benchmarks.support.markdown import table_line, with_interval
-from fusion.evaluation.metrics import Estimate, Interval
+from fusion.evaluation.metrics import Estimate
+from img_ml.data.bootstrap import Interval
 
 
 def test_numbers_lose_the_zero_before_the_point_and_nothing_else() -> None:

@@ -28,6 +28,8 @@ def images(tmp_path: Path) -> Path:
         pixels = np.random.default_rng(number).integers(0, 256, (100 + number, 120, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"{number}.png")
     (folder / "notes.txt").write_text("no image")
+    # What macOS lays beside each file on a foreign disk: counted, it would shift the labels.
+    (folder / "._1.png").write_bytes(b"\x00\x05\x16\x07")
     return folder
 
 

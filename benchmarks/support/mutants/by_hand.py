@@ -3,7 +3,8 @@
 from benchmarks.support.mutants.mutant import replaced
 
 _FIT, _CROPS, _LOOP = "fusion/training/fit.py", "forensics/crops.py", "img_ml/train/loop.py"
-_CALIBRATION, _REASONS, _METRICS = "fusion/calibration.py", "fusion/reasons.py", "fusion/evaluation/metrics.py"
+_CLASSIFYING = "img_ml/train/classifying.py"
+_CALIBRATION, _REASONS, _BOOTSTRAP = "fusion/calibration.py", "fusion/reasons.py", "img_ml/data/bootstrap.py"
 
 # The file, the change in words, the text that stands there, and the text in its place.
 _CHANGES = (
@@ -27,14 +28,19 @@ _CHANGES = (
         "contributions[i] * np.sign(weight)",
         "abs(contributions[i])",
     ),
-    (_METRICS, "an interval of 95 % holds 90 %", "LEVEL = 0.95", "LEVEL = 0.9"),
+    (_BOOTSTRAP, "an interval of 95 % holds 90 %", "LEVEL = 0.95", "LEVEL = 0.9"),
     (_CROPS, "crops leave the grid of JPEG's blocks", "(count - 1)) // 8 * 8", "(count - 1))"),
     (_CROPS, "a crop in the middle leaves the grid", "last // 2 // 8 * 8", "last // 2"),
     (_CROPS, "three crops of a wide picture lie in one line", "tops[i % len(tops)]", "tops[0]"),
     (_CROPS, "three crops of a tall picture lie in one line", "lefts[i % len(lefts)]", "lefts[0]"),
     (_CROPS, "crops do not reach the far edge", "last * i / (count - 1)", "last * i / count"),
     (_LOOP, "held-out images are scored in training mode", "self._watched.eval()", "self._watched.train()"),
-    (_LOOP, "labels are not smoothed", "labels * (1 - 2 * self._plan.smoothing) + self._plan.smoothing", "labels"),
+    (
+        _CLASSIFYING,
+        "labels are not smoothed",
+        "labels * (1 - 2 * self._plan.smoothing) + self._plan.smoothing",
+        "labels",
+    ),
     (_LOOP, "biases decay", 'plain, "weight_decay": 0.0', 'plain, "weight_decay": plan.weight_decay'),
     (
         _LOOP,

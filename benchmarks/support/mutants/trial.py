@@ -17,7 +17,9 @@ TESTS = {
     "fusion/calibration.py": ("tests/fusion/test_calibration.py",),
     "fusion/reasons.py": ("tests/fusion/test_reasons.py",),
     "fusion/evaluation/metrics.py": ("tests/fusion/evaluation/test_metrics.py",),
+    "img_ml/data/bootstrap.py": ("tests/fusion/evaluation/test_metrics.py",),
     "fusion/training/fit.py": ("tests/fusion/training/test_fit.py",),
+    "img_ml/train/classifying.py": ("tests/img_ml/train/test_loop.py",),
     "img_ml/train/loop.py": ("tests/img_ml/train/test_loop.py",),
 }
 _LIBRARIES = ("torch", "xgboost", "sklearn.linear_model", "sklearn.svm", "hypothesis", "joblib", "PIL.Image", "rich")

@@ -1,24 +1,25 @@
 """A small AutoencoderKL of diffusers, trained on the real images of a dataset: mean absolute error and a little KL."""
 
-import math
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from rich.console import Console
-from torch import Tensor, nn, optim
+from torch import Tensor, nn
 from torch.nn import functional
 
 from forensics.types import Pixels
 from img_ml.data.dataset import DatasetError, Row
+from img_ml.data.high_frequencies import Differences
 from img_ml.networks.autoencoders.latent_diffusion import CONFIG, HALF, TENSORS, load_autoencoder, reconstructed
-from img_ml.train.checkpoint import Progress, read_checkpoint, write_checkpoint
-from img_ml.train.examples import Division, Examples, divide, native_crops_of
-from img_ml.train.loop import asked_to_stop, mark_of
+from img_ml.train.autoencoders.psnr import psnr_of
+from img_ml.train.checkpoint import Checkpoint
+from img_ml.train.classifying import mark_of
+from img_ml.train.examples import Batch, Division, Examples, divide, native_crops_of, to_images
+from img_ml.train.loop import Loop, Task
 from img_ml.train.plan import Plan
 from img_ml.train.recipe import Place
 from img_ml.weights.store import install
@@ -68,34 +69,39 @@ def train_autoencoder(shape: Shape, rows: Sequence[Row], plan: Plan, place: Plac
     watched = real.watched[: plan.most_watched]
     talk.print(f"{len(real.learned)} real images to learn from, {len(watched)} others are watched; on {place.device}.")
     torch.manual_seed(plan.seed)
-    network = small_autoencoder(shape).to(place.device)
+    network = small_autoencoder(shape)
+    kept = Checkpoint(place.checkpoint, mark_of(f"{RECORD} {shape}", plan, real))
+    plan = replace(plan, weight_decay=0.0)
     with Examples(real.learned, plan.seed, place.threads, native_crops_of(shape.side)) as examples:
-        held_out = examples.fixed(watched).pixels
-        _learn(network, examples, held_out, mark_of(f"{RECORD} {shape}", plan, real), plan, place, talk)
+        task = _Reconstructing(network, examples.fixed(watched).pixels, place.device)
+        loop = Loop(task, plan, place.device, talk, low=False)
+        loop.run(lambda first, last: examples.batches(first, last, plan.batch), kept)
     install(find(RECORD), place.weights, "trained here", lambda folder: _saved(network, folder))
     place.checkpoint.unlink(missing_ok=True)
-    return psnr(network, held_out, place.device)
+    return task.judged(network)["psnr"]
 
 
-def _learn(
-    network: "AutoencoderKL", examples: Examples, held_out: Pixels, mark: str, plan: Plan, place: Place, talk: Console
-) -> None:
-    optimizer = optim.AdamW(network.parameters(), lr=plan.learning_rate, weight_decay=0)
-    done, losses = 0, list[float]()
-    if place.checkpoint.is_file():
-        done = read_checkpoint(place.checkpoint, mark, network, optimizer)[0].step
-        talk.print(f"Going on after step {done}.")
-    with asked_to_stop() as stop:
-        for step, batch in enumerate(examples.batches(done, plan.steps, plan.batch), start=done):
-            losses.append(_step(network, optimizer, _images(batch.pixels, place.device), plan, step))
-            checked = (step + 1) % plan.check_every == 0 or step + 1 == plan.steps
-            if checked:
-                _say(talk, step + 1, losses, psnr(network, held_out, place.device))
-                losses.clear()
-            if checked or stop:
-                write_checkpoint(place.checkpoint, mark, Progress(step + 1), network, optimizer, {})
-            if stop:
-                raise KeyboardInterrupt
+class _Reconstructing(Task[Batch]):
+    """Images to themselves: mean absolute error, and a little KL."""
+
+    def __init__(self, network: "AutoencoderKL", watched: Pixels | Differences, device: str) -> None:
+        super().__init__(network)
+        self._autoencoder, self._shown, self._device = network, watched, device
+
+    def losses(self, batch: Batch, step: int) -> Iterator[Tensor]:
+        """See Task."""
+        given = to_images(batch.pixels, self._device) / HALF - 1
+        latent = self._autoencoder.encode(given).latent_dist
+        again: Tensor = self._autoencoder.decode(latent.sample()).sample
+        yield functional.l1_loss(again, given) + _KL_SHARE * latent.kl().mean()
+
+    def judged(self, network: nn.Module) -> Mapping[str, float]:
+        """The PSNR in dB."""
+        return {"psnr": psnr_of(network, lambda images: reconstructed(network, images), self._shown, self._device)}
+
+    def told(self, figures: Mapping[str, float]) -> str:
+        """See Task."""
+        return f"PSNR {figures['psnr']:.1f} dB on held-out sources"
 
 
 def adopt_autoencoder(folder: Path, weights: Path) -> None:
@@ -113,44 +119,6 @@ def adopt_autoencoder(folder: Path, weights: Path) -> None:
     install(find(RECORD), weights, str(folder), copied)
 
 
-def psnr(network: nn.Module, pixels: Pixels, device: str) -> float:
-    """The peak signal-to-noise ratio of the reconstructions in dB, over all of the images together."""
-    network.eval()
-    errors = []
-    with torch.no_grad():
-        for start in range(0, len(pixels), 16):
-            images = _images(pixels[start : start + 16], device)
-            errors.append((reconstructed(network, images) - images).square().mean(dim=(1, 2, 3)).cpu())
-    return 20 * math.log10(255) - 10 * math.log10(max(float(torch.cat(errors).mean()), 1e-9))
-
-
-def _step(network: "AutoencoderKL", optimizer: optim.Optimizer, images: Tensor, plan: Plan, step: int) -> float:
-    # What is drawn from the latent distribution follows from the step, so that a resumed training is the same.
-    torch.manual_seed(plan.seed * 1_000_003 + step)
-    for group in optimizer.param_groups:
-        group["lr"] = plan.learning_rate_at(step)
-    network.train()
-    given = images / HALF - 1
-    latent = network.encode(given).latent_dist
-    again: Tensor = network.decode(latent.sample()).sample
-    loss = functional.l1_loss(again, given) + _KL_SHARE * latent.kl().mean()
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    found = float(loss.detach())
-    if not math.isfinite(found):
-        raise DatasetError("The training diverged, its loss is not finite: take a lower --learning-rate.")
-    return found
-
-
-def _images(pixels: Pixels, device: str) -> Tensor:
-    return torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float()
-
-
 def _saved(network: "AutoencoderKL", folder: Path) -> str:
     network.save_pretrained(folder)
     return ""
-
-
-def _say(talk: Console, step: int, losses: Sequence[float], reached: float) -> None:
-    talk.print(f"Step {step}: loss {np.mean(losses):.4f}, PSNR {reached:.1f} dB on held-out sources")

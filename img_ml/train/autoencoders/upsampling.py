@@ -1,21 +1,21 @@
 """The training of an upsampling autoencoder on patches of real images: mean absolute error, sharpened adversarially."""
 
 import json
-import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from rich.console import Console
-from torch import Tensor, nn, optim
+from torch import Tensor, nn
 from torch.nn import functional
 
 from forensics.errors import JobError
 from forensics.reading.decode import decode
 from forensics.types import Pixels
 from img_ml.data.dataset import DatasetError, Row
+from img_ml.data.high_frequencies import Differences
 from img_ml.networks.autoencoders.latent_diffusion import HALF
 from img_ml.networks.autoencoders.patch_discriminator import PatchDiscriminator, discriminator_loss
 from img_ml.networks.autoencoders.upsampling import (
@@ -26,9 +26,11 @@ from img_ml.networks.autoencoders.upsampling import (
     begin_with,
     save_upsampling_autoencoder,
 )
-from img_ml.train.checkpoint import Progress, read_checkpoint, write_checkpoint
-from img_ml.train.examples import Division, Examples, View
-from img_ml.train.loop import asked_to_stop, mark_of, progress_bar
+from img_ml.train.autoencoders.psnr import psnr_of
+from img_ml.train.checkpoint import Checkpoint
+from img_ml.train.classifying import mark_of
+from img_ml.train.examples import Batch, Division, Examples, View, to_images
+from img_ml.train.loop import Loop, Task
 from img_ml.train.plan import Plan
 from img_ml.weights.digest import file_sha256
 
@@ -83,11 +85,12 @@ def train_upsampling_autoencoder(
     trained = _Trained(design)
     if place.begun is not None:
         talk.print(f"It begins with {begin_with(trained.autoencoder, place.begun)} tensors of {place.begun}.")
-    trained = trained.to(place.device).to(memory_format=torch.channels_last)
+    plan = replace(plan, weight_decay=0.0, betas=(0.9, 0.99), channels_last=True)
     with Examples(division.learned, plan.seed, place.threads, patches_of(side)) as examples:
-        held_out = examples.fixed(watched).pixels
-        _learn(trained, examples, held_out, mark, plan, place, talk)
-    reached = psnr(trained.autoencoder, held_out, place.device)
+        task = _Reconstructing(trained, examples.fixed(watched).pixels, place, round(_ADVERSARIAL_FROM * plan.steps))
+        loop = Loop(task, plan, place.device, talk, low=False)
+        loop.run(lambda first, last: examples.batches(first, last, plan.batch), Checkpoint(place.checkpoint, mark))
+    reached = task.judged(trained)["psnr"]
     place.folder.mkdir(parents=True, exist_ok=True)
     save_upsampling_autoencoder(trained.autoencoder, place.folder, {"psnr": round(reached, 2), "mark": mark})
     place.checkpoint.unlink(missing_ok=True)
@@ -134,63 +137,40 @@ def patches_of(side: int) -> View:
     return patch
 
 
-def psnr(network: UpsamplingAutoencoder, pixels: Pixels, device: str) -> float:
-    """The peak signal-to-noise ratio of the reconstructions in dB, over all of the patches together."""
-    network.eval()
-    errors = []
-    with torch.no_grad():
-        for start in range(0, len(pixels), 16):
-            images = _images(pixels[start : start + 16], device)
-            again = network(images)[0].clamp(0, 2 * HALF).round()
-            errors.append((again - images).square().mean(dim=(1, 2, 3)).cpu())
-    return 20 * math.log10(255) - 10 * math.log10(max(float(torch.cat(errors).mean()), 1e-9))
+class _Reconstructing(Task[Batch]):
+    """Patches to themselves; the discriminator is fooled from the step `joined` on."""
 
+    def __init__(self, trained: _Trained, watched: Pixels | Differences, place: Workplace, joined: int) -> None:
+        super().__init__(trained)
+        self._trained, self._shown, self._place, self._joined = trained, watched, place, joined
 
-def _learn(
-    trained: _Trained, examples: Examples, held_out: Pixels, mark: str, plan: Plan, place: Workplace, talk: Console
-) -> None:
-    optimizer = optim.AdamW(trained.parameters(), lr=plan.learning_rate, weight_decay=0, betas=(0.9, 0.99))
-    done, losses = 0, list[float]()
-    if place.checkpoint.is_file():
-        done = read_checkpoint(place.checkpoint, mark, trained, optimizer)[0].step
-        talk.print(f"Going on after step {done}.")
-    with asked_to_stop() as stop, progress_bar(talk) as bar:
-        task = bar.add_task("Training", total=plan.steps, completed=done)
-        for step, batch in enumerate(examples.batches(done, plan.steps, plan.batch), start=done):
-            losses.append(_step(trained, optimizer, _images(batch.pixels, place.device), plan, step, place.bfloat16))
-            bar.advance(task)
-            checked = (step + 1) % plan.check_every == 0 or step + 1 == plan.steps
-            if checked:
-                reached = psnr(trained.autoencoder, held_out, place.device)
-                talk.print(f"Step {step + 1}: loss {np.mean(losses):.4f}, PSNR {reached:.1f} dB on held-out sources")
-                losses.clear()
-            if checked or stop:
-                write_checkpoint(place.checkpoint, mark, Progress(step + 1), trained, optimizer, {})
-            if stop:
-                raise KeyboardInterrupt
+    def losses(self, batch: Batch, step: int) -> Iterator[Tensor]:
+        """See Task."""
+        images = to_images(batch.pixels, self._place.device)
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self._place.bfloat16):
+            again, extra = self._trained.autoencoder(images)
+        loss = functional.l1_loss(again.float(), images) / HALF + extra.float()
+        if self._trained.discriminator is not None:
+            loss = loss + _adversarial(self._trained.discriminator, images, again.float(), step >= self._joined)
+        yield loss
 
+    def judged(self, network: nn.Module) -> Mapping[str, float]:
+        """The PSNR of rounded reconstructions in dB."""
+        autoencoder = self._trained.autoencoder
 
-def _step(
-    trained: _Trained, optimizer: optim.Optimizer, images: Tensor, plan: Plan, step: int, bfloat16: bool
-) -> float:
-    # The noise of the bottleneck follows from the step, so that a resumed training is the same.
-    torch.manual_seed(plan.seed * 1_000_003 + step)
-    for group in optimizer.param_groups:
-        group["lr"] = plan.learning_rate_at(step)
-    trained.train()
-    optimizer.zero_grad()
-    with torch.autocast(images.device.type, torch.bfloat16, enabled=bfloat16):
-        again, extra = trained.autoencoder(images)
-    loss = functional.l1_loss(again.float(), images) / HALF + extra.float()
-    if trained.discriminator is not None:
-        loss = loss + _adversarial(trained.discriminator, images, again.float(), step >= _ADVERSARIAL_FROM * plan.steps)
-    loss.backward()
-    nn.utils.clip_grad_norm_(trained.autoencoder.parameters(), 1.0)
-    optimizer.step()
-    found = float(loss.detach())
-    if not math.isfinite(found):
-        raise DatasetError("The training diverged, its loss is not finite: take a lower --learning-rate.")
-    return found
+        def again(images: Tensor) -> Tensor:
+            rounded: Tensor = autoencoder(images)[0].clamp(0, 2 * HALF).round()
+            return rounded
+
+        return {"psnr": psnr_of(autoencoder, again, self._shown, self._place.device)}
+
+    def told(self, figures: Mapping[str, float]) -> str:
+        """See Task."""
+        return f"PSNR {figures['psnr']:.1f} dB on held-out sources"
+
+    def clip(self) -> None:
+        """The autoencoder's gradients alone."""
+        nn.utils.clip_grad_norm_(self._trained.autoencoder.parameters(), 1.0)
 
 
 def _adversarial(discriminator: PatchDiscriminator, images: Tensor, again: Tensor, joined: bool) -> Tensor:
@@ -202,11 +182,6 @@ def _adversarial(discriminator: PatchDiscriminator, images: Tensor, again: Tenso
     fooled: Tensor = -discriminator(again).mean()
     discriminator.requires_grad_(True)
     return told + _ADVERSARIAL_SHARE * fooled
-
-
-def _images(pixels: Pixels, device: str) -> Tensor:
-    # NHWC as numpy has it is what channels_last means, so nothing is moved.
-    return torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float()
 
 
 def _done_before(folder: Path, mark: str) -> float | None:

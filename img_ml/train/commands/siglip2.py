@@ -153,7 +153,7 @@ def train(
             check_installable(embeddings.origin)
         learned, watched = divide(embeddings, val_split, seed)
         talk.print(f"{len(learned.labels)} embeddings to learn from, {len(watched.labels)} are watched.")
-        done = train_mlp(learned, watched, plan, choose_device(settings.device), talk.print)
+        done = train_mlp(learned, watched, plan, choose_device(settings.device), talk)
         facts = _facts(learned, plan, done)
         write_classifier(output_path, done.state, facts)
         told = f"Wrote {output_path}: AUC {done.auc:.3f} on what was watched after epoch {done.epoch}."

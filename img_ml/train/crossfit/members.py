@@ -19,10 +19,11 @@ from rich.console import Console
 from forensics.errors import TrainingError
 from img_ml.parent_watch import end_with_parent
 from img_ml.train.augment import augmented
+from img_ml.train.classifying import train_classifier
 from img_ml.train.crossfit.rows import Fold, with_extra
 from img_ml.train.crossfit.small_networks import Design, network_of
 from img_ml.train.kept_memory import keep_memory
-from img_ml.train.loop import Loop, Trained, asked_to_stop
+from img_ml.train.loop import Trained, asked_to_stop
 from img_ml.train.pixel_store import PixelStore
 from img_ml.train.plan import Plan
 
@@ -160,9 +161,9 @@ def _train(task: Task) -> Trained:
     talk = Console(file=_Prefixed(f"Member {task.member}: "), soft_wrap=True, markup=False, highlight=False)
     talk.print(f"{len(division.learned)} images to learn from, {len(division.watched)} of other sources are watched.")
     view = augmented(PixelStore(task.pixels), task.design.side)
-    loop = Loop(network, task.plan, task.device, talk, view, weigh, _told_to_stop)
     name = f"{json.dumps(task.design.facts())} {task.extra_share}"
-    return loop.train(name, division, task.checkpoint, task.threads)
+    place = (division, task.checkpoint, task.threads)
+    return train_classifier(network, task.plan, task.device, talk, name, *place, view, weigh, _told_to_stop)
 
 
 class _Prefixed(io.StringIO):

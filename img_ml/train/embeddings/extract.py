@@ -18,7 +18,8 @@ from forensics.errors import JobError
 from forensics.files import write_atomically
 from forensics.reading.decode import decode
 from forensics.types import ImageSample
-from img_ml.data.dataset import IMAGE_ENDINGS, DatasetError, Row
+from img_ml.data.dataset import DatasetError, Row
+from img_ml.data.image_files import image_files
 from img_ml.data.views import draw_view, render_view
 from img_ml.detectors._siglip_embedder import SiglipEmbedder
 from img_ml.train.embeddings.folder import Embeddings, Origin, array_bytes, write_embeddings
@@ -41,11 +42,7 @@ def rows_of_folders(real: Path, ai: Path, most_real: int | None, most_ai: int | 
 
 
 def _rows_of(folder: Path, label: int, kind: str, most: int | None, seed: int) -> list[Row]:
-    if not folder.is_dir():
-        raise DatasetError(f"There is no folder {folder}.")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_ENDINGS and path.is_file())
-    if not paths:
-        raise DatasetError(f"{folder} holds no images.")
+    paths = image_files(folder)
     if most is not None and most < len(paths):
         drawn = np.random.default_rng(seed).choice(len(paths), most, replace=False)
         paths = [paths[place] for place in np.sort(drawn).tolist()]

@@ -1,21 +1,25 @@
 """Training of the small network over embeddings: AdamW, binary cross-entropy or focal loss, early stopping."""
 
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich.console import Console
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
-from torch import Tensor, optim
+from torch import Tensor, nn
 from torch.nn import functional
 
 from img_ml.data.dataset import DatasetError
 from img_ml.data.folds import balanced_weights
 from img_ml.networks.embedding_mlp import DROPOUT, HIDDEN, EmbeddingMlp
 from img_ml.train.embeddings.folder import Embeddings
+from img_ml.train.loop import Loop, Task
+from img_ml.train.plan import Plan
 
 Loss = Literal["bce", "focal"]
 _SCORED_AT_ONCE = 8192
@@ -66,29 +70,78 @@ def divide(embeddings: Embeddings, share: float, seed: int) -> tuple[Embeddings,
     return usable.where(~aside), usable.where(aside)
 
 
-def train_mlp(
-    learned: Embeddings, watched: Embeddings, plan: MlpPlan, device: str, tell: Callable[[str], None]
-) -> TrainedMlp:
+def train_mlp(learned: Embeddings, watched: Embeddings, plan: MlpPlan, device: str, talk: Console) -> TrainedMlp:
     """Train on `learned`, and keep the state whose AUC on `watched` is the highest, its loss the lowest among those."""
     torch.manual_seed(plan.seed)
-    network = EmbeddingMlp(learned.values.shape[1], plan.hidden, plan.dropout).to(device)
-    optimizer = optim.AdamW(network.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay)
-    best: TrainedMlp | None = None
-    for epoch in range(1, plan.epochs + 1):
-        _epoch(network, optimizer, learned, plan, epoch)
-        logits = logits_of(network, watched.values)
-        auc = float(roc_auc_score(watched.labels, logits.numpy()))
-        loss = float(loss_of(logits, torch.from_numpy(watched.labels).float(), plan).mean())
-        if not np.isfinite(loss):
-            raise DatasetError("The training diverged, its loss is not finite: take a lower --lr.")
-        tell(f"Epoch {epoch}: loss {loss:.4f}, AUC {auc:.4f} on what is watched")
-        if best is None or (auc, -loss) > (best.auc, -best.loss):
-            state = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
-            best = TrainedMlp(state, epoch, auc, loss)
-        if epoch - best.epoch >= plan.patience:
-            break
-    assert best is not None
-    return best
+    network = EmbeddingMlp(learned.values.shape[1], plan.hidden, plan.dropout)
+    task = _Classifying(network, learned, watched, plan, device)
+    trained = Loop(task, task.steps, device, talk, lambda: nullcontext(()), low=False).run(task.batches)
+    best = next(check for check in trained.progress.checks if check["step"] == trained.progress.best_step)
+    return TrainedMlp(trained.state, trained.progress.best_step // task.in_epoch, best["auc"], -best["negative_loss"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Steps(Plan):
+    """Steps of one learning rate."""
+
+    def learning_rate_at(self, step: int, seconds: float = 0.0) -> float:
+        """See Plan."""
+        return self.learning_rate
+
+
+class _Classifying(Task[Tensor]):
+    """Embeddings to logits. A batch are row numbers; in each epoch every row comes once, in a random order.
+
+    Classes weigh alike, and inside one a source as the root of its size.
+    """
+
+    decides = ("auc", "negative_loss")
+    rate_option = "--lr"
+
+    def __init__(
+        self, network: EmbeddingMlp, learned: Embeddings, watched: Embeddings, plan: MlpPlan, device: str
+    ) -> None:
+        super().__init__(network)
+        self._mlp, self._plan, self._device, self._shown = network, plan, device, watched
+        self._values, self._labels = torch.from_numpy(learned.values), torch.from_numpy(learned.labels).float()
+        self._weights = torch.from_numpy(balanced_weights(learned.labels, learned.sources)).float()
+        # Of one row batch normalisation knows no spread, so a rest of one is left out.
+        self.in_epoch = max(1, (len(self._labels) + plan.batch - 2) // plan.batch)
+        self.steps = _Steps(
+            steps=plan.epochs * self.in_epoch,
+            learning_rate=plan.learning_rate,
+            weight_decay=plan.weight_decay,
+            check_every=self.in_epoch,
+            patience=plan.patience,
+            seed=plan.seed,
+        )
+
+    def batches(self, first: int, last: int) -> Iterator[Tensor]:
+        """The row numbers of the steps."""
+        for step in range(first, last):
+            epoch, place = divmod(step, self.in_epoch)
+            order = np.random.default_rng([self._plan.seed, epoch + 1]).permutation(len(self._labels))
+            yield torch.from_numpy(order[place * self._plan.batch : (place + 1) * self._plan.batch])
+
+    def losses(self, batch: Tensor, step: int) -> Iterator[Tensor]:
+        """See Task."""
+        logits = self._mlp(self._values[batch].to(self._device))
+        losses = loss_of(logits, self._labels[batch].to(self._device), self._plan)
+        yield (losses * self._weights[batch].to(self._device)).mean()
+
+    def judged(self, network: nn.Module) -> Mapping[str, float]:
+        """The AUC and the loss, its sign turned, of the watched embeddings."""
+        logits = logits_of(self._mlp, self._shown.values)
+        loss = float(loss_of(logits, torch.from_numpy(self._shown.labels).float(), self._plan).mean())
+        return {"auc": float(roc_auc_score(self._shown.labels, logits.numpy())), "negative_loss": -loss}
+
+    def told(self, figures: Mapping[str, float]) -> str:
+        """See Task."""
+        return f"on what is watched {-figures['negative_loss']:.4f}, AUC {figures['auc']:.4f}"
+
+    def when(self, step: int) -> str:
+        """See Task."""
+        return f"Epoch {step // self.in_epoch}"
 
 
 def loss_of(logits: Tensor, labels: Tensor, plan: MlpPlan) -> Tensor:
@@ -107,24 +160,6 @@ def logits_of(network: EmbeddingMlp, values: NDArray[np.float32]) -> Tensor:
     device = next(network.parameters()).device
     parts = torch.split(torch.from_numpy(values), _SCORED_AT_ONCE)
     return torch.cat([network(part.to(device)).float().cpu() for part in parts])
-
-
-def _epoch(network: EmbeddingMlp, optimizer: optim.Optimizer, learned: Embeddings, plan: MlpPlan, epoch: int) -> None:
-    """Every row once, in a random order; classes weigh alike, and inside one a source as the root of its size."""
-    device = next(network.parameters()).device
-    values, labels = torch.from_numpy(learned.values), torch.from_numpy(learned.labels).float()
-    weights = torch.from_numpy(balanced_weights(learned.labels, learned.sources)).float()
-    order = torch.from_numpy(np.random.default_rng([plan.seed, epoch]).permutation(len(labels)))
-    network.train()
-    for rows in torch.split(order, plan.batch):
-        # Of one row batch normalisation knows no spread.
-        if len(rows) < 2:
-            continue
-        losses = loss_of(network(values[rows].to(device)), labels[rows].to(device), plan)
-        loss = (losses * weights[rows].to(device)).mean()
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]  # torch declares no types here
-        optimizer.step()
 
 
 def _both(labels: NDArray[np.int64], part: NDArray[np.bool_]) -> bool:

@@ -3,16 +3,16 @@
 import io
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn, optim
 
-from forensics.errors import WeightsError
+from forensics.errors import TrainingError, WeightsError
 from forensics.files import write_atomically
-from img_ml.data.dataset import DatasetError
+from img_ml.train import checkpoint as loop
 from img_ml.weights.adopt import tensors_in
 
 _NAME = re.compile(r"ckpt_epoch_(\d+)\.pth")
@@ -20,41 +20,22 @@ _NAME = re.compile(r"ckpt_epoch_(\d+)\.pth")
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a training is: epochs done, the best judgement so far (-inf before the first) and its epoch.
-
-    `figures` holds what was told of each epoch.
-    """
+    """How far a training is: epochs done, the best judgement so far (-inf before the first) and its epoch."""
 
     epoch: int = 0
     best: float = float("-inf")
     best_epoch: int = 0
-    figures: tuple[Mapping[str, float], ...] = field(default=())
 
-    def stopped(self, patience: int | None) -> bool:
-        """Whether so many epochs have passed without a better one."""
-        return patience is not None and self.epoch - self.best_epoch >= patience
+
+def progress_of(progress: loop.Progress, steps_per_epoch: int) -> Progress:
+    """The loop's progress, counted in epochs."""
+    best = progress.best[0] if progress.best else float("-inf")
+    return Progress(progress.step // steps_per_epoch, best, progress.best_step // steps_per_epoch)
 
 
 def path_of(folder: Path, epoch: int) -> Path:
     """The checkpoint after that epoch, counted from 1."""
     return folder / f"ckpt_epoch_{epoch}.pth"
-
-
-def write(
-    folder: Path, mark: str, progress: Progress, network: nn.Module, optimizer: optim.Optimizer, settings: object
-) -> None:
-    """Write the checkpoint of the epoch that was done last; `mark` tells trainings apart."""
-    whole = {
-        "model": network.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "epoch": progress.epoch,
-        "progress": asdict(progress),
-        "mark": mark,
-        "config": settings,
-    }
-    buffer = io.BytesIO()
-    torch.save(whole, buffer)
-    write_atomically(path_of(folder, progress.epoch), buffer.getvalue())
 
 
 def latest(folder: Path) -> Path | None:
@@ -63,17 +44,55 @@ def latest(folder: Path) -> Path | None:
     return max(found)[1] if found else None
 
 
-def resume(path: Path, mark: str, network: nn.Module, optimizer: optim.Optimizer) -> Progress:
-    """Put network and optimiser where the checkpoint left them; DatasetError where it is of another training."""
-    content = _read(path)
-    if content.get("mark") != mark:
-        raise DatasetError(
-            f"{path} belongs to a training with other images or settings. Name another --tag, or delete the folder."
-        )
-    network.load_state_dict(content["model"])
-    optimizer.load_state_dict(content["optimizer"])
-    told = content["progress"]
-    return Progress(**{**told, "figures": tuple(told["figures"])})
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The store of one training; `settings` are told in each file, `mark` tells trainings apart."""
+
+    folder: Path
+    mark: str
+    steps_per_epoch: int
+    settings: object
+    keep_all: bool = False
+
+    def write(
+        self,
+        progress: loop.Progress,
+        network: nn.Module,
+        optimizer: optim.Optimizer,
+        best: Mapping[str, torch.Tensor],
+        average: nn.Module | None = None,
+    ) -> None:
+        """See Store; the best state is the file of its epoch."""
+        told = progress_of(progress, self.steps_per_epoch)
+        whole = {
+            "model": network.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "epoch": told.epoch,
+            "progress": asdict(progress),
+            "mark": self.mark,
+            "config": self.settings,
+        }
+        buffer = io.BytesIO()
+        torch.save(whole, buffer)
+        write_atomically(path_of(self.folder, told.epoch), buffer.getvalue())
+        if not self.keep_all:
+            keep_only(self.folder, {told.best_epoch, told.epoch})
+
+    def read(
+        self, network: nn.Module, optimizer: optim.Optimizer, average: nn.Module | None = None
+    ) -> tuple[loop.Progress, dict[str, torch.Tensor]] | None:
+        """See Store."""
+        path = latest(self.folder)
+        if path is None:
+            return None
+        content = _read(path)
+        if content.get("mark") != self.mark:
+            raise TrainingError(
+                f"{path} belongs to a training with other images or settings. Name another --tag, or delete the folder."
+            )
+        network.load_state_dict(content["model"])
+        optimizer.load_state_dict(content["optimizer"])
+        return loop.Progress(**content["progress"]), {}
 
 
 def keep_only(folder: Path, epochs: set[int]) -> None:
@@ -101,7 +120,7 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, MemoryError):
         raise
     except Exception as error:
-        raise DatasetError(f"{path} is not a checkpoint: delete it, or name another --tag.") from error
+        raise TrainingError(f"{path} is not a checkpoint: delete it, or name another --tag.") from error
     if not isinstance(content, dict):
-        raise DatasetError(f"{path} is not a checkpoint: delete it, or name another --tag.")
+        raise TrainingError(f"{path} is not a checkpoint: delete it, or name another --tag.")
     return content

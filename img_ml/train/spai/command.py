@@ -16,7 +16,8 @@ from forensics.files import write_atomically
 from forensics.registry import Setup
 from forensics.settings import load as load_settings
 from img_ml.command import data_console, run_command, told_errors
-from img_ml.data.dataset import IMAGE_ENDINGS, DatasetError, Row, check_files
+from img_ml.data.dataset import DatasetError, Row, check_files
+from img_ml.data.image_files import image_files
 from img_ml.settings import ImgMlSettings
 from img_ml.train.spai.config import Config, load
 from img_ml.train.spai.key_value import WithOptions, pairs
@@ -259,10 +260,7 @@ def _show(measured: dict[str, dict[str, float]]) -> None:
 def _images(source: Path) -> list[Path]:
     """The images of a folder and those below it, or those that a CSV lists."""
     if source.is_dir():
-        found = sorted(path for path in source.rglob("*") if path.is_file() and path.suffix.lower() in IMAGE_ENDINGS)
-        if not found:
-            raise DatasetError(f"{source} holds no images.")
-        return found
+        return image_files(source)
     from img_ml.train.spai.rows import paths
 
     return paths(source)

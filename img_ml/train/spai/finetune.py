@@ -18,7 +18,7 @@ from img_ml.train.spai.config import Config
 from img_ml.train.spai.crops import Batch, Epochs
 from img_ml.train.spai.rows import divided, some
 from img_ml.train.spai.scoring import figures, on_host, scores
-from img_ml.train.spai.training import Training, mark_of
+from img_ml.train.spai.training import SpaiTask, mark_of, run, steps_per_epoch
 from img_ml.weights.adopt import apart
 from img_ml.weights.digest import file_sha256
 from img_ml.weights.store import install
@@ -27,23 +27,25 @@ from img_ml.weights.table import find
 NAME = "spai"
 
 
-class Detecting:
+class Detecting(SpaiTask):
     """Views of an image, seen as the patches of one, to its probability; what is watched is whole images."""
 
-    decides = "val/auc"
+    decides = ("val/auc",)
 
-    def __init__(self, network: Spai, watched: Sequence[Row], batch: int, device: str) -> None:
-        self.network = network
-        self._watched, self._batch, self._device = watched, batch, device
+    def __init__(
+        self, network: Spai, watched: Sequence[Row], config: Config, steps_per_epoch: int, device: str
+    ) -> None:
+        super().__init__(network, config.TRAIN, steps_per_epoch, device)
+        self._spai, self._watched, self._batch = network, watched, config.MODEL.FEATURE_EXTRACTION_BATCH
 
-    def losses(self, batch: Batch) -> Iterator[Tensor]:
+    def parts(self, batch: Batch) -> Iterator[Tensor]:
         """One for all views of the images: the attention weighs them against each other, as it does patches."""
-        logits = self.network.logits(batch.crops).float()
+        logits = self._spai.logits(batch.crops).float()
         yield functional.binary_cross_entropy_with_logits(logits, batch.labels)
 
-    def judged(self) -> Mapping[str, float]:
+    def watched(self) -> Mapping[str, float]:
         """Accuracy, average precision, AUC and loss of the watched images."""
-        network = on_host(self.network)
+        network = on_host(self._spai)
         found = list(scores(network, [row.path for row in self._watched], self._device, self._batch))
         broken = next((one for one in found if one.problem), None)
         if broken is not None:
@@ -67,10 +69,10 @@ def finetune(
     )
     network = beginning(config, pretrained)
     watched_rows = some(division.watched, config.DATA.MOST_WATCHED, config.SEED)
-    task = Detecting(network, watched_rows, config.MODEL.FEATURE_EXTRACTION_BATCH, device)
+    epochs, train = Epochs(division.learned, config.DATA, config.SEED), config.TRAIN
+    task = Detecting(network, watched_rows, config, steps_per_epoch(epochs, train), device)
     mark = mark_of(f"finetune {VERSION}", config, division, file_sha256(pretrained))
-    epochs = Epochs(division.learned, config.DATA, config.SEED)
-    return Training(task, config, config.TRAIN, folder, mark, device, talk).run(epochs, keep_all=keep_all)
+    return run(task, config, train, epochs, folder, mark, device, talk, keep_all=keep_all)
 
 
 def beginning(config: Config, pretrained: Path) -> Spai:

@@ -20,7 +20,7 @@ from img_ml.train.spai.checkpoints import Progress
 from img_ml.train.spai.config import Config, FrequencyLossConfig
 from img_ml.train.spai.crops import Batch, Epochs
 from img_ml.train.spai.rows import divided_for_spectra, some
-from img_ml.train.spai.training import Training, mark_of
+from img_ml.train.spai.training import SpaiTask, mark_of, run, steps_per_epoch
 from img_ml.weights.table import IMAGENET_MEAN, IMAGENET_STD
 
 # Crops that are watched go through the network so many at once.
@@ -86,24 +86,26 @@ def frequency_distance(drawn: Tensor, wanted: Tensor, loss: FrequencyLossConfig)
     return powered * weight / weight.amax(dim=(-2, -1), keepdim=True).clamp_min(1e-12)
 
 
-class Drawing:
+class Drawing(SpaiTask):
     """Crops against what the network draws of them."""
 
-    decides = "val/negative_loss"
+    decides = ("val/negative_loss",)
 
-    def __init__(self, network: MaskedFrequencyModel, watched: Epochs, config: Config, device: str) -> None:
-        self.network = network
-        self._share, self._device = config.DATA.SAMPLE_RATIO, device
+    def __init__(
+        self, network: MaskedFrequencyModel, watched: Epochs, config: Config, steps_per_epoch: int, device: str
+    ) -> None:
+        super().__init__(network, config.PRETRAIN, steps_per_epoch, device)
+        self._share = config.DATA.SAMPLE_RATIO
         # The crops and the sides that are watched are always the same.
         self._watched = [batch.crops[:, 0] for batch in watched.batches(0)]
 
-    def losses(self, batch: Batch) -> Iterator[Tensor]:
+    def parts(self, batch: Batch) -> Iterator[Tensor]:
         """One for each view, divided by how many there are."""
         views = batch.crops.unbind(1)
         for view in views:
             yield self.network(view, torch.rand(len(view)).to(view.device) < self._share) / len(views)
 
-    def judged(self) -> Mapping[str, float]:
+    def watched(self) -> Mapping[str, float]:
         """The loss of the watched crops, with its sign turned."""
         total, count = 0.0, 0
         for crops in self._watched:
@@ -129,7 +131,7 @@ def pretrain(
     shown = Epochs(watched, data.model_copy(update=few), config.SEED)
     kind = "real images" if data.PRETRAIN_ON == "real" else "images"
     talk.print(f"{len(division.learned)} {kind} to learn from, {len(division.watched)} are watched; on {device}.")
-    task = Drawing(network, shown, config, device)
+    epochs, train = Epochs(division.learned, config.DATA, config.SEED), config.PRETRAIN
+    task = Drawing(network, shown, config, steps_per_epoch(epochs, train), device)
     mark = mark_of("pretrain", config, division, "")
-    epochs = Epochs(division.learned, config.DATA, config.SEED)
-    return Training(task, config, config.PRETRAIN, folder, mark, device, talk).run(epochs, keep_all=keep_all)
+    return run(task, config, train, epochs, folder, mark, device, talk, keep_all=keep_all)

@@ -11,11 +11,10 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from forensics.errors import JobError
 from forensics.reading.decode import decode
 from forensics.types import Heatmap, ImageSample, Measured
+from img_ml.data.bootstrap import intervals
 from img_ml.detectors._spai import SpaiDetector
 from img_ml.detectors.spai import SPEC
 from img_ml.networks.spai.network import Spai
-
-BOOTSTRAPS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +67,13 @@ def interval(
 ) -> tuple[float, float]:
     """The 95 % bootstrap interval of the AUC over whole groups; NaN where no resample holds both classes."""
     label, probability = np.array(labels), np.array(probabilities)
-    _, group = np.unique(np.array(groups), return_inverse=True)
-    members: list[NDArray[np.intp]] = [np.flatnonzero(group == one) for one in range(int(group.max()) + 1)]
-    random = np.random.default_rng(seed)
-    drawn = []
-    for _ in range(BOOTSTRAPS):
-        rows = np.concatenate([members[one] for one in random.integers(0, len(members), len(members))])
-        if len(np.unique(label[rows])) == 2:
-            drawn.append(roc_auc_score(label[rows], probability[rows]))
-    if not drawn:
-        return float("nan"), float("nan")
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return float(low), float(high)
+
+    def auc(weight: NDArray[np.float64]) -> float:
+        both = len(np.unique(label[weight > 0])) == 2
+        return float(roc_auc_score(label, probability, sample_weight=weight)) if both else float("nan")
+
+    found = intervals({"auc": auc}, np.unique(np.array(groups), return_inverse=True)[1], seed)["auc"]
+    return found.low, found.high
 
 
 def on_host(network: Spai) -> Spai:

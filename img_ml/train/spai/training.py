@@ -1,63 +1,60 @@
-"""The training loop of SPAI and of its backbone: accumulated and clipped gradients, early stopping, resuming."""
+"""SPAI's part in the shared training loop: its schedule, accumulated and clipped gradients, a checkpoint an epoch."""
 
 import hashlib
 import itertools
 import json
 import math
-import time
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-import torch
 from rich.console import Console
-from torch import Tensor, nn, optim
+from torch import Tensor, nn
 
-from img_ml.data.dataset import DatasetError
 from img_ml.train.examples import Division
-from img_ml.train.spai import checkpoints
-from img_ml.train.spai.checkpoints import Progress
+from img_ml.train.loop import Loop, Task
+from img_ml.train.plan import Plan
+from img_ml.train.spai.checkpoints import Folder, Progress, progress_of
 from img_ml.train.spai.config import Config, TrainConfig
 from img_ml.train.spai.crops import Batch, Epochs
-from img_ml.train.spai.tracking import tracker
+from img_ml.train.tracking import tracker
 
-
-class Task(Protocol):
-    """What is trained: a network, the parts of the loss of a batch, and how good the network is."""
-
-    # What `judged` tells under this name decides; more is better.
-    decides: str
-
-    @property
-    def network(self) -> nn.Module:
-        """The network."""
-        ...
-
-    def losses(self, batch: Batch) -> Iterable[Tensor]:
-        """The parts of the batch's loss, whose sum it is; each is done with before the next."""
-        ...
-
-    def judged(self) -> Mapping[str, float]:
-        """Figures of the network on what is watched."""
-        ...
+# A checkpoint of another version of the loop is not gone on with.
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule:
-    """The learning rate: a line up over the first steps, a cosine down over the rest."""
+class Schedule(Plan):
+    """The learning rate: a line up from `first_rate` over the first steps, then a cosine down to `last_rate`."""
 
-    train: TrainConfig
-    steps_per_epoch: int
+    first_rate: float = 0.0
+    last_rate: float = 0.0
 
-    def at(self, step: int) -> float:
-        """The learning rate of that step."""
-        train = self.train
-        rising = round(train.WARMUP_EPOCHS * self.steps_per_epoch)
+    def learning_rate_at(self, step: int, seconds: float = 0.0) -> float:
+        """See Plan."""
+        rising = self.warmup_steps
         if step < rising:
-            return train.WARMUP_LR + (train.BASE_LR - train.WARMUP_LR) * (step + 1) / rising
-        left = max(1, train.EPOCHS * self.steps_per_epoch - rising)
-        return train.MIN_LR + (train.BASE_LR - train.MIN_LR) * (1 + math.cos(math.pi * (step - rising) / left)) / 2
+            return self.first_rate + (self.learning_rate - self.first_rate) * (step + 1) / rising
+        fallen = math.pi * (step - rising) / max(1, self.steps - rising)
+        return self.last_rate + (self.learning_rate - self.last_rate) * (1 + math.cos(fallen)) / 2
+
+
+def schedule_of(train: TrainConfig, steps_per_epoch: int, seed: int) -> Schedule:
+    """The plan that the settings describe, watched once an epoch."""
+    return Schedule(
+        steps=train.EPOCHS * steps_per_epoch,
+        learning_rate=train.BASE_LR,
+        weight_decay=train.WEIGHT_DECAY,
+        warmup_steps=round(train.WARMUP_EPOCHS * steps_per_epoch),
+        check_every=steps_per_epoch,
+        patience=train.EARLY_STOPPING or train.EPOCHS + 1,
+        seed=seed,
+        betas=train.BETAS,
+        first_rate=train.WARMUP_LR,
+        last_rate=train.MIN_LR,
+    )
 
 
 def mark_of(name: str, config: Config, division: Division, pretrained: str) -> str:
@@ -67,115 +64,93 @@ def mark_of(name: str, config: Config, division: Division, pretrained: str) -> s
         del told["DATA"][key]
     del told["MODEL"]["FEATURE_EXTRACTION_BATCH"]
     rows = [[str(row.path), row.label, row.source] for part in (division.learned, division.watched) for row in part]
-    return hashlib.sha256(json.dumps([name, told, rows, pretrained]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([_VERSION, name, told, rows, pretrained]).encode()).hexdigest()
 
 
-class Training:
-    """One training into one folder; a second call goes on where the first one ended."""
+class SpaiTask(Task[Sequence[Batch]]):
+    """A step goes over some batches, whose gradients are added up and clipped; `decides` has one name.
 
-    def __init__(
-        self, task: Task, config: Config, train: TrainConfig, folder: Path, mark: str, device: str, talk: Console
-    ) -> None:
-        self._task, self._config, self._train = task, config, train
-        self._folder, self._mark, self._talk = folder, mark, talk
-        self._device = torch.device(device)
-        self._network = task.network.to(self._device)
-        self._optimizer = _optimizer(self._network, train)
+    `norm` is the largest norm of the gradients before clipping since the network was last watched.
+    """
 
-    def run(self, epochs: Epochs, *, keep_all: bool) -> Progress:
-        """Train until the epochs are over or patience is; the best checkpoint stays, and the last, or all of them.
+    rate_option = "TRAIN.BASE_LR"
 
-        Raises DatasetError where the loss is not finite or the folder holds another training's checkpoints.
-        """
-        progress = self._begin()
-        schedule = Schedule(self._train, math.ceil(len(epochs) / self._train.ACCUMULATION_STEPS))
-        track = tracker(self._config.TRACKING, self._folder)
-        while progress.epoch < self._train.EPOCHS and not progress.stopped(self._train.EARLY_STOPPING):
-            figures = self._epoch(progress.epoch, epochs, schedule)
-            progress = self._noted(progress, figures)
-            track.write(progress.epoch, figures)
-            settings = self._config.model_dump(mode="json")
-            checkpoints.write(self._folder, self._mark, progress, self._network, self._optimizer, settings)
-            if not keep_all:
-                checkpoints.keep_only(self._folder, {progress.best_epoch, progress.epoch})
-        track.close()
-        if progress.epoch < self._train.EPOCHS:
-            self._talk.print(f"Stopped early: nothing better since epoch {progress.best_epoch}.")
-        return progress
+    def __init__(self, network: nn.Module, train: TrainConfig, steps_per_epoch: int, device: str) -> None:
+        super().__init__(network)
+        self._train, self._in_epoch, self._device = train, steps_per_epoch, device
+        self.norm = 0.0
 
-    def _begin(self) -> Progress:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = checkpoints.latest(self._folder)
-        if path is None:
-            return Progress()
-        progress = checkpoints.resume(path, self._mark, self._network, self._optimizer)
-        self._talk.print(f"Going on after epoch {progress.epoch}.")
-        return progress
+    @abstractmethod
+    def parts(self, batch: Batch) -> Iterable[Tensor]:
+        """The parts of one batch's mean loss, each of which is done with before the next."""
 
-    def _epoch(self, epoch: int, epochs: Epochs, schedule: Schedule) -> dict[str, float]:
-        # Dropout follows from the epoch, so that a resumed training is the same training.
-        torch.manual_seed(self._config.SEED * 1_000_003 + epoch)
-        since = time.perf_counter()
-        self._network.train()
-        losses, norms = [], []
-        for number, chunk in enumerate(_chunks(epochs.batches(epoch), self._train.ACCUMULATION_STEPS)):
-            for group in self._optimizer.param_groups:
-                group["lr"] = schedule.at(epoch * schedule.steps_per_epoch + number)
-            loss, norm = self._step(chunk)
-            losses.append(loss)
-            norms.append(norm)
-        trained = time.perf_counter() - since
-        mean = sum(losses) / len(losses)
-        if not math.isfinite(mean):
-            raise DatasetError("The loss is not a number any more: lower TRAIN.BASE_LR.")
-        self._network.eval()
-        with torch.inference_mode():
-            judged = dict(self._task.judged())
-        told = {"loss": mean, "gradient_norm": max(norms), "learning_rate": self._optimizer.param_groups[0]["lr"]}
-        return {**{f"train/{name}": value for name, value in told.items()}, **judged, "seconds": trained}
+    @abstractmethod
+    def watched(self) -> Mapping[str, float]:
+        """Figures of the network on what is watched."""
 
-    def _step(self, chunk: Sequence[Batch]) -> tuple[float, float]:
-        """One step of the optimiser over some batches; their mean loss, and the gradient's norm before clipping."""
-        self._optimizer.zero_grad()
-        images, total = sum(len(batch.labels) for batch in chunk), 0.0
-        low = self._config.AMP_OPT_LEVEL != "O0"
-        for batch in chunk:
-            moved = Batch(batch.crops.to(self._device), batch.labels.to(self._device))
-            share = len(batch.labels) / images
-            with torch.autocast(self._device.type, torch.bfloat16, enabled=low):
-                for loss in self._task.losses(moved):
-                    (loss * share).backward()  # type: ignore[no-untyped-call]  # torch declares no types here
-                    total += float(loss.detach()) * share
-        learned = [parameter for parameter in self._network.parameters() if parameter.grad is not None]
+    def losses(self, batch: Sequence[Batch], step: int) -> Iterator[Tensor]:
+        """See Task."""
+        images = sum(len(one.labels) for one in batch)
+        for one in batch:
+            moved = Batch(one.crops.to(self._device), one.labels.to(self._device))
+            for loss in self.parts(moved):
+                yield loss * (len(one.labels) / images)
+
+    def judged(self, network: nn.Module) -> Mapping[str, float]:
+        """See Task; with the gradients' norm."""
+        norm, self.norm = self.norm, 0.0
+        return {"train/gradient_norm": norm, **self.watched()}
+
+    def clip(self) -> None:
+        """See Task."""
+        learned = [parameter for parameter in self.network.parameters() if parameter.grad is not None]
         norm = nn.utils.clip_grad_norm_(learned, self._train.CLIP_GRAD or math.inf)
-        self._optimizer.step()
-        return total, float(norm)
+        self.norm = max(self.norm, float(norm))
 
-    def _noted(self, progress: Progress, figures: Mapping[str, float]) -> Progress:
-        epoch, judged = progress.epoch + 1, figures[self._task.decides]
-        better = judged > progress.best
-        self._talk.print(
-            f"Epoch {epoch} of {self._train.EPOCHS}: loss {figures['train/loss']:.4f}, {self._task.decides} "
-            f"{judged:.4f}{', the best' if better else ''}; {figures['seconds']:.0f} s."
-        )
-        return Progress(
-            epoch,
-            judged if better else progress.best,
-            epoch if better else progress.best_epoch,
-            (*progress.figures, dict(figures)),
-        )
+    def told(self, figures: Mapping[str, float]) -> str:
+        """See Task."""
+        return ", ".join(f"{name} {figures[name]:.4f}" for name in self.decides)
+
+    def when(self, step: int) -> str:
+        """See Task."""
+        return f"Epoch {step // self._in_epoch} of {self._train.EPOCHS}"
 
 
-def _chunks(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
-    while chunk := list(itertools.islice(batches, size)):
-        yield chunk
+def steps_per_epoch(epochs: Epochs, train: TrainConfig) -> int:
+    """Steps in an epoch."""
+    return math.ceil(len(epochs) / train.ACCUMULATION_STEPS)
 
 
-def _optimizer(network: nn.Module, train: TrainConfig) -> optim.Optimizer:
-    """AdamW over what learns; biases, norms and the like do not decay."""
-    learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [parameter for parameter in learned if parameter.ndim > 1], "weight_decay": train.WEIGHT_DECAY},
-        {"params": [parameter for parameter in learned if parameter.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return optim.AdamW(groups, lr=train.BASE_LR, betas=train.BETAS)
+def run(
+    task: SpaiTask,
+    config: Config,
+    train: TrainConfig,
+    epochs: Epochs,
+    folder: Path,
+    mark: str,
+    device: str,
+    talk: Console,
+    *,
+    keep_all: bool,
+) -> Progress:
+    """Train until the epochs are over or patience is; the best checkpoint stays, and the last, or all of them.
+
+    Raises TrainingError where the loss is not finite or the folder holds another training's checkpoints.
+    """
+    in_epoch = steps_per_epoch(epochs, train)
+
+    def batches(first: int, last: int) -> Iterator[Sequence[Batch]]:
+        for epoch in range(first // in_epoch, last // in_epoch):
+            drawn = epochs.batches(epoch)
+            while chunk := list(itertools.islice(drawn, train.ACCUMULATION_STEPS)):
+                yield chunk
+
+    kept = Folder(folder, mark, in_epoch, config.model_dump(mode="json"), keep_all=keep_all)
+    plan, low = schedule_of(train, in_epoch, config.SEED), config.AMP_OPT_LEVEL != "O0"
+    with closing(tracker(config.TRACKING, folder)) as track:
+        # Ctrl-C ends it at once: a training goes on from the last whole epoch.
+        loop = Loop(task, plan, device, talk, lambda: nullcontext(()), low=low, tracker=track)
+        progress = progress_of(loop.run(batches, kept).progress, in_epoch)
+    if progress.epoch < train.EPOCHS:
+        talk.print(f"Stopped early: nothing better since epoch {progress.best_epoch}.")
+    return progress

@@ -19,6 +19,7 @@ from forensics.types import Pixels
 from img_ml.networks.autoencoders.latent_diffusion import CONFIG, TENSORS, load_autoencoder, reconstructed
 from img_ml.networks.autoencoders.upsampling import TENSORS as UPSAMPLING_TENSORS
 from img_ml.networks.autoencoders.upsampling import is_upsampling_autoencoder, load_upsampling_autoencoder
+from img_ml.train.autoencoders.psnr import psnr
 from img_ml.weights.digest import file_sha256
 
 # Raise it when the same settings give other bytes.
@@ -148,7 +149,7 @@ def make_fake(original: Original, autoencoder: Autoencoder, ratio: float) -> Fak
     mixed = Image.fromarray(np.clip(ratio * again + (1 - ratio) * exact, 0, 255).round().astype(np.uint8))
     file = io.BytesIO()
     (mixed.convert("L") if original.grey else mixed).save(file, original.format, **original.options)
-    return Fake(file.getvalue(), 20 * np.log10(255) - 10 * np.log10(max(error, 1e-9)))
+    return Fake(file.getvalue(), psnr(error))
 
 
 def _reconstruction(pixels: Pixels, autoencoder: Autoencoder) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:

@@ -64,3 +64,17 @@ def test_memory_that_runs_out_is_no_failure_of_the_compiler(monkeypatch: pytest.
 def test_graphs_need_cuda_and_say_so(caplog: pytest.LogCaptureFixture) -> None:
     assert faster(double, "graphs", CPU) is double
     assert "CUDA graphs need cuda" in caplog.text
+
+
+def test_with_graphs_what_was_answered_is_not_written_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    modes: list[object] = []
+
+    def compiled(core: Core, **options: object) -> Core:
+        modes.append(options.get("mode"))
+        place = torch.empty(1)
+        return lambda batch: place.copy_(core(batch))
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    core = faster(double, "graphs", torch.device("cuda"))
+    first, second = core(torch.ones(1)), core(torch.full((1,), 2.0))
+    assert (float(first), float(second), modes) == (2, 4, ["reduce-overhead"])

@@ -80,7 +80,7 @@ def test_an_interrupted_autoencoder_goes_on_to_the_same_result(
     import os
     import signal
 
-    from img_ml.train.autoencoders import latent_diffusion as autoencoder
+    from img_ml.train.loop import Loop
 
     def run() -> Result:
         return train("autoencoder", dataset, *SMALL, "--steps", 4, "--check-every", 2)
@@ -91,15 +91,15 @@ def test_an_interrupted_autoencoder_goes_on_to_the_same_result(
         return load_file(weights / "autoencoder" / "diffusion_pytorch_model.safetensors")
 
     assert run().exit_code == 0
-    whole, step = tensors(), autoencoder._step
+    whole, step = tensors(), Loop._step
 
-    def interrupted(*arguments: object) -> float:
-        if arguments[-1] == 2:
+    def interrupted(loop: Loop, number: int, batch: object) -> torch.Tensor:
+        if number == 2:
             os.kill(os.getpid(), signal.SIGINT)
-        return step(*arguments)
+        return step(loop, number, batch)
 
     with monkeypatch.context() as patch:
-        patch.setattr(autoencoder, "_step", interrupted)
+        patch.setattr(Loop, "_step", interrupted)
         assert run().exit_code == 3
     result = run()
     assert "Going on after step 3." in result.stderr

@@ -16,6 +16,7 @@ from sklearn.metrics import roc_auc_score
 from forensics.errors import DatasetError, TrainingError
 from forensics.types import Pixels
 from img_ml.data.dataset import Row, read_rows
+from img_ml.train.classifying import train_classifier
 from img_ml.train.examples import NATIVE_CROPS, Division, Examples, divide
 from img_ml.train.loop import Loop, Trained
 from img_ml.train.plan import Plan
@@ -57,7 +58,7 @@ def division(dataset: Path) -> Division:
 
 def trained(division: Division, checkpoint: Path, plan: Plan = PLAN) -> Trained:
     torch.manual_seed(plan.seed)
-    return Loop(Network(), plan, "cpu", TALK).train("small", division, checkpoint, 1)
+    return train_classifier(Network(), plan, "cpu", TALK, "small", division, checkpoint, 1)
 
 
 @pytest.mark.parametrize("stop_in", [0, 3, 6])
@@ -97,7 +98,7 @@ def test_a_checkpoint_of_another_training_is_refused(division: Division, tmp_pat
 
 def test_training_ends_when_nothing_gets_better(division: Division, tmp_path: Path) -> None:
     plan = Plan(steps=100, batch=2, check_every=2, patience=2)
-    done = Loop(Constant(), plan, "cpu", TALK).train("constant", division, tmp_path / "kept", 1)
+    done = train_classifier(Constant(), plan, "cpu", TALK, "constant", division, tmp_path / "kept", 1)
     assert done.progress.best_auc == 0.5
     assert done.progress.best_step == 2
     assert done.progress.step == 6
@@ -105,8 +106,8 @@ def test_training_ends_when_nothing_gets_better(division: Division, tmp_path: Pa
 
 def test_a_training_that_diverged_says_so(division: Division, tmp_path: Path) -> None:
     plan = Plan(steps=2, batch=2, check_every=1)
-    with pytest.raises(DatasetError, match="lower --learning-rate"):
-        Loop(Constant(float("nan")), plan, "cpu", TALK).train("nan", division, tmp_path / "kept", 1)
+    with pytest.raises(TrainingError, match="lower --learning-rate"):
+        train_classifier(Constant(float("nan")), plan, "cpu", TALK, "nan", division, tmp_path / "kept", 1)
 
 
 def test_the_learning_rate_rises_and_falls() -> None:
@@ -136,7 +137,7 @@ def test_held_out_images_are_scored_as_a_detector_scores_them(
 ) -> None:
     plan = replace(PLAN, steps=4, average=average)
     network = Noting()
-    done = Loop(network, plan, "cpu", TALK).train("noting", division, tmp_path / "kept", 1)
+    done = train_classifier(network, plan, "cpu", TALK, "noting", division, tmp_path / "kept", 1)
     assert [length for training, length in network.calls if training] == [4] * 4
     if not average:
         scored = sum(length for training, length in network.calls if not training)
@@ -174,21 +175,21 @@ def test_smoothed_labels_keep_a_network_from_being_surer_than_they_are(
 ) -> None:
     plan = Plan(steps=120, batch=4, learning_rate=0.1, check_every=120, smoothing=smoothing)
     network = Scale()
-    Loop(network, plan, "cpu", TALK, plain).train("scale", division, tmp_path / "kept", 1)
+    train_classifier(network, plan, "cpu", TALK, "scale", division, tmp_path / "kept", 1, plain)
     assert network.weight.item() == pytest.approx(logit, abs=0.1)
 
 
 def test_without_smoothing_the_labels_are_taken_as_they_are(division: Division, tmp_path: Path) -> None:
     network = Scale()
     plan = Plan(steps=120, batch=4, learning_rate=0.1, check_every=120)
-    Loop(network, plan, "cpu", TALK, plain).train("scale", division, tmp_path / "kept", 1)
+    train_classifier(network, plan, "cpu", TALK, "scale", division, tmp_path / "kept", 1, plain)
     assert network.weight.item() > 2.6
 
 
 def test_matrices_decay_and_biases_do_not(division: Division, tmp_path: Path) -> None:
     network = Scale()
     plan = Plan(steps=20, batch=2, learning_rate=0.1, weight_decay=0.5, check_every=20)
-    Loop(network, plan, "cpu", TALK, plain).train("scale", division, tmp_path / "kept", 1)
+    train_classifier(network, plan, "cpu", TALK, "scale", division, tmp_path / "kept", 1, plain)
     assert network.bias.item() == 1.0
     assert (network.matrix < 0.9).all()
 
@@ -207,7 +208,7 @@ class Normalised(torch.nn.Module):
 def test_the_running_mean_follows_weights_and_buffers(division: Division, tmp_path: Path) -> None:
     plan = Plan(steps=24, batch=2, learning_rate=0.05, check_every=24, average=0.5)
     network = Normalised()
-    done = Loop(network, plan, "cpu", TALK).train("normalised", division, tmp_path / "kept", 1)
+    done = train_classifier(network, plan, "cpu", TALK, "normalised", division, tmp_path / "kept", 1)
     assert done.state["norm.num_batches_tracked"] == 24
     for name in ("norm.running_mean", "norm.running_var", "norm.weight", "norm.bias"):
         kept, last = done.state[name], network.state_dict()[name]
@@ -217,8 +218,8 @@ def test_the_running_mean_follows_weights_and_buffers(division: Division, tmp_pa
 
 def test_what_is_kept_is_the_state_of_the_best_check(division: Division, tmp_path: Path) -> None:
     done = trained(division, tmp_path / "kept", replace(PLAN, steps=12))
-    best = max(done.progress.checks, key=lambda check: check.auc)
-    assert (done.progress.best_auc, done.progress.best_step) == (best.auc, best.step)
+    best = max(done.progress.checks, key=lambda check: check["auc"])
+    assert (done.progress.best_auc, done.progress.best_step) == (best["auc"], best["step"])
     again = trained(division, tmp_path / "again", replace(PLAN, steps=12))
     assert all(torch.equal(value, again.state[name]) for name, value in done.state.items())
 
@@ -228,7 +229,7 @@ def test_the_watched_images_are_as_many_as_the_plan_says_and_of_both_classes(
 ) -> None:
     network = Noting()
     plan = Plan(steps=1, batch=2, check_every=1, most_watched=4)
-    done = Loop(network, plan, "cpu", TALK).train("noting", division, tmp_path / "kept", 1)
+    done = train_classifier(network, plan, "cpu", TALK, "noting", division, tmp_path / "kept", 1)
     assert sum(length for training, length in network.calls if not training) == 4
     assert done.progress.best_auc >= 0
 
@@ -236,6 +237,6 @@ def test_the_watched_images_are_as_many_as_the_plan_says_and_of_both_classes(
 def test_a_loss_is_told_as_the_mean_since_the_last_check(division: Division, tmp_path: Path) -> None:
     told = Console(file=io.StringIO(), width=200)
     plan = Plan(steps=4, batch=2, learning_rate=1e-9, check_every=2)
-    Loop(Constant(0.0), plan, "cpu", told).train("constant", division, tmp_path / "kept", 1)
+    train_classifier(Constant(0.0), plan, "cpu", told, "constant", division, tmp_path / "kept", 1)
     lines = told.file.getvalue().splitlines()  # type: ignore[attr-defined]
-    assert lines == [f"Step {step}: loss 0.693, AUC 0.500 on held-out sources" for step in (2, 4)]
+    assert lines == [f"Step {step}: loss 0.6931, AUC 0.500 on held-out sources" for step in (2, 4)]

@@ -1,6 +1,7 @@
 """The classifier over SigLIP embeddings by its commands: extracted, trained, measured, mined, installed, used."""
 
 import csv
+import io
 import json
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import Result
+from rich.console import Console
 from safetensors import safe_open
 from typer.testing import CliRunner
 
@@ -175,7 +177,7 @@ def test_it_learns_what_is_there_and_nothing_where_there_is_nothing() -> None:
     for shift, low, high in ((6.0, 0.95, 1.0), (0.0, 0.25, 0.75)):
         learned, watched = divide(labelled(shift=shift), 0.2, 0)
         assert not set(learned.sources) & set(watched.sources)
-        found = train_mlp(learned, watched, plan, "cpu", lambda text: None)
+        found = train_mlp(learned, watched, plan, "cpu", Console(quiet=True))
         assert low <= found.auc <= high
 
 
@@ -184,17 +186,17 @@ def test_the_same_seed_gives_the_same_classifier() -> None:
     for seed in (0, 0, 1):
         learned, watched = divide(labelled(shift=2.0), 0.2, 0)
         plan = MlpPlan(epochs=2, hidden=(8,), seed=seed)
-        states.append(train_mlp(learned, watched, plan, "cpu", lambda text: None).state["classifier.0.weight"])
+        states.append(train_mlp(learned, watched, plan, "cpu", Console(quiet=True)).state["classifier.0.weight"])
     assert torch.equal(states[0], states[1])
     assert not torch.equal(states[0], states[2])
 
 
 def test_early_stopping_ends_it_and_keeps_the_best_epoch() -> None:
-    told: list[str] = []
+    told = io.StringIO()
     learned, watched = divide(labelled(shift=8.0), 0.2, 0)
     plan = MlpPlan(epochs=200, hidden=(16,), patience=2, learning_rate=0.02)
-    found = train_mlp(learned, watched, plan, "cpu", told.append)
-    assert len(told) == found.epoch + 2 < 200
+    found = train_mlp(learned, watched, plan, "cpu", Console(file=told, width=200))
+    assert len(told.getvalue().splitlines()) == found.epoch + 2 < 200
 
 
 def test_the_focal_loss_is_its_formula_and_without_gamma_the_cross_entropy() -> None:

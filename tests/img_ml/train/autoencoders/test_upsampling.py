@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from img_ml.data.dataset import DatasetError, Row, read_rows
 from img_ml.networks.autoencoders.upsampling import CONFIG, TENSORS, load_upsampling_autoencoder
 from img_ml.train.__main__ import app
-from img_ml.train.autoencoders import upsampling as training
 from img_ml.train.autoencoders.upsampling import divide_real, patches_of
+from img_ml.train.loop import Loop
 
 SMALL = ["--width", 8, "--side", 32, "--batch", 2, "--threads", 1, "--check-every", 2, "--latents", 16]
 
@@ -53,16 +53,16 @@ def test_an_interrupted_training_comes_to_the_same(
 ) -> None:
     whole, torn = tmp_path / "whole", tmp_path / "torn"
     assert train(dataset, whole, "--steps", 6, "--adversarial").exit_code == 0
-    step = training._step
+    step = Loop._step
     calls: list[int] = []
 
-    def interrupted(*arguments: object) -> float:
+    def interrupted(*arguments: object) -> torch.Tensor:
         calls.append(1)
         if len(calls) == 4:
             raise KeyboardInterrupt
         return step(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(training, "_step", interrupted)
+    monkeypatch.setattr(Loop, "_step", interrupted)
     assert train(dataset, torn, "--steps", 6, "--adversarial").exit_code == 3
     result = train(dataset, torn, "--steps", 6, "--adversarial")
     assert result.exit_code == 0, result.output

@@ -1,7 +1,7 @@
 """The loop: early stopping, clipping, accumulation, mixed precision, resuming, tracking."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +12,16 @@ from rich.console import Console
 from torch import Tensor
 from torch.nn import functional
 
+from forensics.errors import TrainingError
 from img_ml.data.dataset import DatasetError, read_rows
+from img_ml.train.loop import Loop
 from img_ml.train.spai import checkpoints
 from img_ml.train.spai.config import Config, TrainConfig
 from img_ml.train.spai.crops import Batch, Epochs
 from img_ml.train.spai.finetune import Detecting, beginning, finetune
 from img_ml.train.spai.pretraining import MaskedFrequencyModel, frequency_distance, pretrain
 from img_ml.train.spai.rows import divided, divided_for_spectra, read
-from img_ml.train.spai.training import Schedule, Training
+from img_ml.train.spai.training import schedule_of
 from tests.img_ml.train.spai.conftest import configured, picture
 
 QUIET = Console(quiet=True)
@@ -31,40 +33,45 @@ def run(
     return finetune(read_rows(dataset), config, pretrained, folder, "cpu", QUIET, keep_all=keep_all)
 
 
-def one_step(config: Config, pretrained: Path, dataset: Path, batches: int) -> tuple[Training, Detecting, float]:
-    """A training after one step over a fixed sixteen of crops in so many batches."""
-    task = Detecting(beginning(config, pretrained), [], 8, "cpu")
-    training = Training(task, config, config.TRAIN, Path(), "", "cpu", QUIET)
+def detecting(config: Config, pretrained: Path) -> tuple[Loop[Sequence[Batch]], Detecting]:
+    """A training of an epoch of a hundred steps that has not begun."""
+    task = Detecting(beginning(config, pretrained), [], config, 100, "cpu")
+    plan = schedule_of(config.TRAIN, 100, config.SEED)
+    return Loop(task, plan, "cpu", QUIET, low=config.AMP_OPT_LEVEL != "O0"), task
+
+
+def one_step(config: Config, pretrained: Path, batches: int) -> Detecting:
+    """What is trained, after one step over a fixed sixteen of crops in so many batches."""
+    loop, task = detecting(config, pretrained)
     crops = torch.from_numpy(np.random.default_rng(0).random((16, 1, 3, 32, 32))).float()
     labels = torch.tensor([0.0, 1.0] * 8)
-    parts = [Batch(a, b) for a, b in zip(crops.chunk(batches), labels.chunk(batches), strict=True)]
-    _, norm = training._step(parts)
-    return training, task, norm
+    loop._step(0, [Batch(a, b) for a, b in zip(crops.chunk(batches), labels.chunk(batches), strict=True)])
+    return task
 
 
 def gradients(task: Detecting) -> Tensor:
     return torch.cat([one.grad.flatten() for one in task.network.parameters() if one.grad is not None])
 
 
-def test_gradients_are_clipped_and_their_norm_before_is_told(settings: Path, pretrained: Path, dataset: Path) -> None:
+def test_gradients_are_clipped_and_their_norm_before_is_told(settings: Path, pretrained: Path) -> None:
     clipped = configured(settings, ("TRAIN.CLIP_GRAD", "0.001"))
-    _, task, norm = one_step(clipped, pretrained, dataset, 1)
-    assert norm > 0.01
+    task = one_step(clipped, pretrained, 1)
+    assert task.norm > 0.01
     assert float(gradients(task).norm()) == pytest.approx(0.001, rel=1e-3)
-    _, free, same = one_step(configured(settings, ("TRAIN.CLIP_GRAD", "None")), pretrained, dataset, 1)
-    assert float(gradients(free).norm()) == pytest.approx(same, rel=1e-4)
+    free = one_step(configured(settings, ("TRAIN.CLIP_GRAD", "None")), pretrained, 1)
+    assert float(gradients(free).norm()) == pytest.approx(free.norm, rel=1e-4)
+    assert free.norm == pytest.approx(task.norm)
 
 
-def test_accumulated_batches_are_one_large_one(settings: Path, pretrained: Path, dataset: Path) -> None:
+def test_accumulated_batches_are_one_large_one(settings: Path, pretrained: Path) -> None:
     config = configured(settings, ("MODEL.SID_DROPOUT", "0"), ("TRAIN.CLIP_GRAD", "None"))
-    _, whole, _ = one_step(config, pretrained, dataset, 1)
-    _, parts, _ = one_step(config, pretrained, dataset, 4)
+    whole, parts = one_step(config, pretrained, 1), one_step(config, pretrained, 4)
     torch.testing.assert_close(gradients(parts), gradients(whole), rtol=1e-4, atol=1e-7)
 
 
-def test_mixed_precision_needs_nothing_but_torch(settings: Path, pretrained: Path, dataset: Path) -> None:
-    exact = gradients(one_step(configured(settings), pretrained, dataset, 1)[1])
-    rough = gradients(one_step(configured(settings, ("AMP_OPT_LEVEL", "O1")), pretrained, dataset, 1)[1])
+def test_mixed_precision_needs_nothing_but_torch(settings: Path, pretrained: Path) -> None:
+    exact = gradients(one_step(configured(settings), pretrained, 1))
+    rough = gradients(one_step(configured(settings, ("AMP_OPT_LEVEL", "O1")), pretrained, 1))
     assert bool(torch.isfinite(rough).all())
     assert not torch.equal(exact, rough)
 
@@ -93,15 +100,15 @@ def test_a_resumed_training_is_the_same_training(
 ) -> None:
     config = configured(settings, ("TRAIN.EPOCHS", "3"), ("TRAIN.EARLY_STOPPING", "None"))
     whole = run(dataset, pretrained, config, tmp_path / "whole", keep_all=True)
-    judged, calls = Detecting.judged, iter([False, True])
+    watched, calls = Detecting.watched, iter([False, True])
 
     def interrupted(self: Detecting) -> Mapping[str, float]:
         if next(calls):
             raise KeyboardInterrupt
-        return judged(self)
+        return watched(self)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Detecting, "judged", interrupted)
+        patched.setattr(Detecting, "watched", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run(dataset, pretrained, config, tmp_path / "parts", keep_all=True)
     assert [path.name for path in (tmp_path / "parts").glob("*.pth")] == ["ckpt_epoch_1.pth"]
@@ -111,7 +118,7 @@ def test_a_resumed_training_is_the_same_training(
     assert all(torch.equal(first[name], second[name]) for name in first)
     # A finished one is not trained again, one with other settings is not gone on with.
     assert run(dataset, pretrained, config, tmp_path / "parts").epoch == 3
-    with pytest.raises(DatasetError, match="--tag"):
+    with pytest.raises(TrainingError, match="--tag"):
         run(dataset, pretrained, configured(settings, ("SEED", "5")), tmp_path / "parts")
 
 
@@ -168,12 +175,12 @@ def test_what_is_watched_holds_both_classes_and_nothing_of_test(dataset: Path) -
 
 
 def test_the_learning_rate_rises_and_falls() -> None:
-    schedule = Schedule(TrainConfig(EPOCHS=4, WARMUP_EPOCHS=1, BASE_LR=1.0, WARMUP_LR=0, MIN_LR=0.1), 10)
-    rates = [schedule.at(step) for step in range(40)]
+    schedule = schedule_of(TrainConfig(EPOCHS=4, WARMUP_EPOCHS=1, BASE_LR=1.0, WARMUP_LR=0, MIN_LR=0.1), 10, 0)
+    rates = [schedule.learning_rate_at(step) for step in range(40)]
     assert rates[9] == rates[10] == 1.0
     assert rates[:10] == sorted(rates[:10])
     assert rates[10:] == sorted(rates[10:], reverse=True)
-    assert schedule.at(40) == pytest.approx(0.1)
+    assert schedule.learning_rate_at(40) == pytest.approx(0.1)
 
 
 def naive_loss(model: MaskedFrequencyModel, image: np.ndarray, radius: int, *, low: bool) -> float:
@@ -223,7 +230,7 @@ def test_a_loss_that_is_not_finite_ends_the_training(
     settings: Path, pretrained: Path, dataset: Path, tmp_path: Path
 ) -> None:
     config = configured(settings, ("TRAIN.BASE_LR", "1e30"), ("TRAIN.CLIP_GRAD", "None"), ("TRAIN.EPOCHS", "5"))
-    with pytest.raises((DatasetError, ValueError)):
+    with pytest.raises((TrainingError, ValueError)):
         run(dataset, pretrained, config, tmp_path)
 
 
@@ -236,16 +243,16 @@ def test_small_images_are_mirrored_on(settings: Path, tmp_path: Path) -> None:
 
 def test_views_are_the_patches_of_one_image_so_that_query_and_keys_learn(settings: Path, pretrained: Path) -> None:
     config = configured(settings, ("MODEL.SID_DROPOUT", "0"))
-    task = Detecting(beginning(config, pretrained), [], 8, "cpu")
+    loop, task = detecting(config, pretrained)
     before = {name: value.clone() for name, value in task.network.state_dict().items()}
     crops = torch.from_numpy(np.random.default_rng(0).random((6, 4, 3, 32, 32))).float()
     batch = Batch(crops, torch.tensor([0.0, 1.0] * 3))
-    (loss,) = task.losses(batch)
+    (loss,) = task.parts(batch)
     with torch.no_grad():
-        vectors = task.network.mfvit(crops.flatten(0, 1)).unflatten(0, (6, 4))
-        wanted = functional.binary_cross_entropy_with_logits(task.network(vectors)[0], batch.labels)
+        vectors = task._spai.mfvit(crops.flatten(0, 1)).unflatten(0, (6, 4))
+        wanted = functional.binary_cross_entropy_with_logits(task._spai(vectors)[0], batch.labels)
     assert float(loss.detach()) == pytest.approx(float(wanted), abs=1e-6)
-    Training(task, config, config.TRAIN, Path(), "", "cpu", QUIET)._step([batch])
+    loop._step(0, [batch])
     after = task.network.state_dict()
     keys, _ = (after["to_kv.weight"] - before["to_kv.weight"]).abs().chunk(2)
     assert float(keys.max()) > 1e-5
@@ -275,11 +282,10 @@ def test_pretraining_takes_a_list_of_real_images(settings: Path, dataset: Path, 
 
 def test_a_network_learns_grain(settings: Path, pretrained: Path) -> None:
     config = configured(settings, ("MODEL.SID_DROPOUT", "0"), ("TRAIN.WEIGHT_DECAY", "0"))
-    task = Detecting(beginning(config, pretrained), [], 8, "cpu")
-    training = Training(task, config, config.TRAIN, Path(), "", "cpu", QUIET)
+    loop, _ = detecting(config, pretrained)
     pixels = [np.asarray(picture(seed, smooth=seed % 2 == 1))[:32, :32] for seed in range(32)]
     crops = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float()[:, None] / 255
     batch = Batch(crops, torch.tensor([0.0, 1.0] * 16))
-    losses = [training._step([batch])[0] for _ in range(30)]
+    losses = [float(loop._step(0, [batch])) for _ in range(30)]
     assert losses[0] > 0.6
     assert losses[-1] < 0.3

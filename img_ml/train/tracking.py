@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Protocol
 
-from img_ml.data.dataset import DatasetError
+from forensics.errors import MissingPackageError
 
 Kind = Literal["tensorboard", "jsonl", "none"]
 
 
 class Tracker(Protocol):
-    """Takes the figures of each epoch."""
+    """Takes the figures of each check, which for SPAI is one an epoch."""
 
     def write(self, epoch: int, figures: Mapping[str, float]) -> None:
         """Note the figures of that epoch."""
@@ -45,7 +45,7 @@ class TensorBoard:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
-            raise DatasetError(
+            raise MissingPackageError(
                 "TensorBoard is not installed: pip install tensorboard, or --opt TRACKING jsonl."
             ) from None
         self._writer = SummaryWriter(str(folder))
@@ -72,7 +72,7 @@ class Nowhere:
 
 
 def tracker(kind: Kind, folder: Path) -> Tracker:
-    """The tracker of that kind, writing into the folder; DatasetError where it is not installed."""
+    """The tracker of that kind, writing into the folder; MissingPackageError where it is not installed."""
     if kind == "tensorboard":
         return TensorBoard(folder)
     return JsonLines(folder) if kind == "jsonl" else Nowhere()
