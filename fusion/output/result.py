@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from forensics.errors import JobError
 from forensics.registry import Number, entries
 from forensics.types import Claim, ErrorCode, Measured, Skipped
-from fusion.verdict import Basis, FusionKind, Label, Verdict
+from fusion.verdict import Basis, FusionKind, Label, Leaning, Verdict
 
 SCHEMA_VERSION: Final = 1
 # Names that consumers of the first design read at top level; null until a profile measures them.
@@ -104,6 +104,7 @@ class ResultDocument(_Part):
     error: ErrorPart | None
     label: Label | None
     label_basis: Basis | None
+    leaning: Leaning | None
     fusion_prob: float | None = Field(ge=0, le=1)
     confidence: float | None = Field(ge=0, le=1)
     reasoning: list[str]
@@ -184,6 +185,7 @@ def _of_verdict(verdict: Verdict) -> dict[str, Any]:
         "error": None,
         "label": verdict.label,
         "label_basis": verdict.basis,
+        "leaning": verdict.leaning,
         "fusion_prob": _probability(verdict.fusion_prob),
         "confidence": _probability(verdict.confidence),
         "reasoning": _reasoning(verdict),
