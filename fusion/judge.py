@@ -10,7 +10,7 @@ from forensics.examine import Examined
 from forensics.judgeable import GATE_VERSION
 from forensics.registry import get
 from forensics.types import Claim, Evidence, ImageSample, Signal
-from fusion.artifacts.in_force import Fusion, fusion_in_force
+from fusion.artifacts.in_force import Fusion, fitting, fusion_in_force
 from fusion.artifacts.weights_binding import of_other_weights, without
 from fusion.calibration import Thresholds
 from fusion.features import vector
@@ -32,6 +32,7 @@ class Judge(JudgeInterface):
     def __init__(self, engine: Engine, fusion: Fusion, profile: str, threshold: float | None = None) -> None:
         """With a `threshold` the band between the fusion's two closes, and no label is UNCERTAIN by probability."""
         self._engine = engine
+        fusion = fitting(fusion, engine.marks)
         self._fusion = fusion
         self._model = fusion.artifact.model
         self._threshold = threshold
@@ -131,6 +132,7 @@ class Judge(JudgeInterface):
             self.kind,
             (max(0.0, self._thresholds.non_ai), min(1.0, self._thresholds.ai)),
             self._weighed,
+            leaning=None if probability is None or basis != "pixels" else self._thresholds.leaning(probability),
         )
 
 

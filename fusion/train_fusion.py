@@ -1,6 +1,7 @@
 """Train a fusion model: `python -m fusion.train_fusion --dataset dataset.csv`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -68,7 +69,7 @@ def train(
         list[str] | None,
         typer.Option(
             metavar="DETECTOR",
-            help="Weigh this detector; the others are measured and shown, not weighed. Repeatable; unset: all.",
+            help="Weigh this detector; the others are shown beside the verdict, not weighed. Repeatable; unset: all.",
         ),
     ] = None,
     sources: Annotated[
@@ -78,6 +79,9 @@ def train(
     false_positives: Annotated[
         float, typer.Option(min=0, max=1, help="Share of held-out views of label 0 that may be called AI.")
     ] = 0.01,
+    art_positives: Annotated[
+        float, typer.Option(min=0, max=1, help="The same for held-out views of the kind human_art.")
+    ] = 1 / 30,
     false_negatives: Annotated[
         float, typer.Option(min=0, max=1, help="Share of held-out views of AI images that may be called NON-AI.")
     ] = 0.05,
@@ -93,13 +97,14 @@ def train(
         chosen = load_profile(profile, settings.model_dir)
         kinds = told_kinds(head or (), chosen.detectors)
         weighed = _weighed(weigh or (), chosen.detectors)
-        plan = Plan(model, views, seed, false_positives, false_negatives, skip, kinds, weighed)
+        plan = Plan(model, views, seed, false_positives, art_positives, false_negatives, skip, kinds, weighed)
         folder = _fresh(Path("trained"), f"{chosen.name}-{model}") if out is None else _usable(out)
-        engine = Engine(chosen, settings.weights_dir, settings.device, settings.device_use)
+        # What is not weighed need not be measured either.
+        measured = replace(chosen, detectors=weighed) if weighed else chosen
+        engine = Engine(measured, settings.weights_dir, settings.device, settings.device_use)
         rows, licences = read_datasets(dataset), read_licences(sources) if sources is not None else {}
         _warn(rows, talk)
         table = extract(rows, engine, FeatureCache(cache), training_views(views, seed), talk)
-        table = table.of_detectors(weighed) if weighed else table
         talk.print(f"Cross-validating on {len(table)} views, folds grouped by source ...")
         fitted = fit(table, plan)
         report = measure(fitted)

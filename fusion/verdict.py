@@ -6,6 +6,8 @@ from typing import Literal
 from forensics.types import Claim, Evidence
 
 Label = Literal["AI", "NON-AI", "UNCERTAIN"]
+# Where an image leans that has no label, and what it leans to where it has one.
+Leaning = Literal["ai", "non_ai"]
 Basis = Literal["pixels", "provenance"]
 # Weights trained on the profile's detectors, or those of the light model with priors for published classifiers.
 FusionKind = Literal["trained", "prior"]
@@ -27,6 +29,7 @@ class Verdict:
     `fusion_prob` in [0, 1] is the calibrated probability of AI from the image alone; None where nothing could be
     measured. `basis` says whether the label rests on it or on what the file declares. `confidence` in [0, 1] is the
     calibrated probability of the label (of the likelier label when UNCERTAIN); None when the label was declared.
+    `leaning` says what the probability is closer to, None where it says too little, or where it decides nothing.
     Where `fusion` is prior, both rest on weights that nobody calibrated.
     `thresholds`: up to the first the label is NON-AI, from the second AI. `weighed` are the detectors that the
     probability can rest on; all others are shown only.
@@ -44,3 +47,4 @@ class Verdict:
     fusion: FusionKind = "trained"
     thresholds: tuple[float, float] | None = None
     weighed: frozenset[str] = frozenset()
+    leaning: Leaning | None = None

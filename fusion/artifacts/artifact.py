@@ -2,7 +2,7 @@
 
 manifest.json   what is here: SHA-256 and size of every other file, library versions, the schema's digest
 fusion.json     schema, calibration, thresholds, reference ranges, which heads there are, the weights it rests on
-fusion.ubj      the weigher (fusion.joblib for the logistic regression and the network)
+fusion.ubj      the weigher (fusion.logistic.json for the logistic regression, fusion.joblib for the network)
 heads/*.joblib  trained heads of learned detectors
 metrics.json    what was measured;  MODEL_CARD.md and *.svg  the same for people
 """

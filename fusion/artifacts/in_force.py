@@ -1,17 +1,22 @@
 """What a profile answers with: the artifact trained for it, or, before there is one, the light model and the prior."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from forensics.errors import ArtifactError
 from forensics.registry import DetectorSpec
 from fusion.artifacts.artifact import MANIFEST_FILE, POINTER_FILE, Artifact, load_artifact
 from fusion.artifacts.pointer import read_pointer
+from fusion.artifacts.weights_binding import of_other_weights
 from fusion.calibration import Thresholds
 from fusion.prior import prior_fingerprint, specs_with_prior, widened
 from fusion.verdict import FusionKind
 from img_ml.profiles import Profile
 from img_ml.settings import PACKAGED_MODELS
+
+# Inside an artifact: others of the same profile, each named by the detector that it does without.
+WITHOUT_FOLDER = "without"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,29 @@ def fusion_in_force(profile: Profile) -> Fusion:
     artifact = load_artifact(folder)
     artifact.check_detectors(profile.detectors, profile.name)
     return Fusion("trained", artifact, folder, artifact.fingerprint, artifact.model.thresholds)
+
+
+def fitting(fusion: Fusion, here: Mapping[str, str]) -> Fusion:
+    """The fusion itself, or the one beside its artifact that does without a detector whose weights are not here.
+
+    `here` are the marks of the weights that the detectors have, "" where one has none. Stays the same where the
+    artifact weighs nothing that is missing, or where no artifact beside it fits; then what is missing is left out.
+    """
+    if not of_other_weights(fusion.artifact.weights, here):
+        return fusion
+    for folder in sorted((fusion.folder / WITHOUT_FOLDER).glob("*/")):
+        artifact = load_artifact(folder)
+        if not of_other_weights(artifact.weights, here):
+            return _stands_in(fusion, artifact, folder)
+    return fusion
+
+
+def _stands_in(fusion: Fusion, artifact: Artifact, folder: Path) -> Fusion:
+    """The fusion with another artifact in place of its own."""
+    fingerprint, thresholds = artifact.fingerprint, artifact.model.thresholds
+    if fusion.kind == "prior":
+        fingerprint, thresholds = prior_fingerprint(artifact, fusion.priors), widened(thresholds)
+    return replace(fusion, artifact=artifact, folder=folder, fingerprint=fingerprint, thresholds=thresholds)
 
 
 def has_artifact(profile: Profile) -> bool:

@@ -40,4 +40,7 @@ def _measures(scored: Scored) -> dict[str, Measure]:
     for kind in sorted(set(table.kind)):
         found[f"{kind} called AI"] = share(ai, table.kind == kind)
         found[f"{kind} called NON-AI"] = share(non_ai, table.kind == kind)
+    for kind in sorted(set(table.kind)):
+        found[f"{kind} leaning towards AI"] = share(scored.leans_ai, table.kind == kind)
+        found[f"{kind} leaning towards NON-AI"] = share(scored.leans_non_ai, table.kind == kind)
     return found

@@ -36,6 +36,16 @@ class Scored:
         return np.asarray(self.probability <= self.thresholds.non_ai)
 
     @property
+    def leans_ai(self) -> NDArray[np.bool_]:
+        """The rows that lean towards AI, or are labelled so."""
+        return np.asarray(self.probability >= min(self.thresholds.leans_ai, self.thresholds.ai))
+
+    @property
+    def leans_non_ai(self) -> NDArray[np.bool_]:
+        """The rows that lean away from AI, or are labelled so."""
+        return np.asarray(self.probability <= max(self.thresholds.leans_non_ai, self.thresholds.non_ai))
+
+    @property
     def called(self) -> NDArray[np.int64]:
         """1 AI, -1 NON-AI, 0 UNCERTAIN."""
         return self.called_ai.astype(np.int64) - self.called_non_ai.astype(np.int64)

@@ -12,7 +12,7 @@ from forensics.errors import JobError
 from forensics.registry import Number, entries
 from forensics.types import Claim, Declares, ErrorCode, Evidence, Measured, NotJudgedReason, SignatureState, Skipped
 from fusion.output.reading import reading_sentences
-from fusion.verdict import Basis, FusionKind, Label, Verdict
+from fusion.verdict import Basis, FusionKind, Label, Leaning, Verdict
 
 SCHEMA_VERSION: Final = 1
 # Names that consumers of the first design read at top level; null until a profile measures them.
@@ -117,6 +117,7 @@ class ResultDocument(_Part):
     error: ErrorPart | None
     label: Label | None
     label_basis: Basis | None
+    leaning: Leaning | None
     fusion_prob: float | None = Field(ge=0, le=1)
     confidence: float | None = Field(ge=0, le=1)
     not_judged: NotJudgedReason | None
@@ -198,6 +199,7 @@ def _of_verdict(verdict: Verdict) -> dict[str, Any]:
         "error": None,
         "label": verdict.label,
         "label_basis": verdict.basis,
+        "leaning": verdict.leaning,
         "fusion_prob": _probability(verdict.fusion_prob),
         "confidence": _probability(verdict.confidence),
         "reasoning": _reasoning(verdict),

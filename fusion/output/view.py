@@ -94,7 +94,9 @@ def _answer(document: Mapping[str, Any], say: Messages) -> str:
         return say("answer.not_judged")
     if probability is None:
         return say("answer.none")
-    return say("answer.leans_ai" if probability >= _EVEN else "answer.leans_non_ai")
+    leaning = document.get("leaning")
+    leans_ai = probability >= _EVEN if leaning is None else leaning == "ai"
+    return say("answer.leans_ai" if leans_ai else "answer.leans_non_ai")
 
 
 def _notes(document: Mapping[str, Any], thresholds: tuple[float, float] | None, say: Messages) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import math
 
+from fusion.calibration import LEANING_ERROR
 from fusion.evaluation.metrics import Estimate
 from fusion.training.fit import Fitted, Plan
 from fusion.training.report import Report
@@ -69,8 +70,10 @@ def _what(fitted: Fitted) -> str:
         f"{kind.title} over {count} {'number' if count == 1 else 'numbers'} of the profile's detectors "
         f"(feature schema {fitted.model.schema.version}), with Platt calibration. It answers with the probability that "
         f"an image was made by a machine: AI from {thresholds.ai:.3f} up, NON-AI up to {thresholds.non_ai:.3f}, "
-        f"UNCERTAIN between. Trained heads: {heads or 'none'}. Weights of networks: {weights or 'none'} (the first "
-        "digits of the SHA-256 over the lines `SHA-256 NAME` of their files, which stand in the lock file beside them)."
+        f"UNCERTAIN between; it leans towards AI from {thresholds.leans_ai:.3f} up, towards NON-AI up to "
+        f"{thresholds.leans_non_ai:.3f}. Trained heads: {heads or 'none'}. Weights of networks: {weights or 'none'} "
+        "(the first digits of the SHA-256 over the lines `SHA-256 NAME` of their files, which stand in the lock file "
+        "beside them)."
     )
 
 
@@ -87,7 +90,9 @@ or PNG (1 of 10). Half keep their EXIF, all other metadata is gone. Views of eac
 It trains for the rounds that are best on the val images, by the mean of their AUC over the folds. Heads are trained \
 in the same folds, so that the fusion learns from scores of heads that never saw the image or its source.
 {struck}- Calibration and thresholds come from the same out-of-fold scores: at most {plan.false_positive_rate:.0%} \
-of the images of label 0 are called AI there, at most {plan.false_negative_rate:.0%} of the AI images NON-AI.
+of the real images and {plan.art_rate:.1%} of the human art are called AI there, at most \
+{plan.false_negative_rate:.0%} of the AI images NON-AI. At most {LEANING_ERROR:.0%} of either class lean the wrong \
+way there.
 - Test is only reported. Intervals are 95 % bootstrap intervals, one that resamples whole sources and one that \
 resamples images."""
 
@@ -108,7 +113,8 @@ def _command(profile: str, plan: Plan) -> str:
     return f"""```console
 $ python -m fusion.train_fusion --dataset dataset.csv --profile {profile} --model {plan.model} \\
     --views {plan.views} --seed {plan.seed} --skip {plan.skip:g} \\
-    --false-positives {plan.false_positive_rate:g} --false-negatives {plan.false_negative_rate:g}{heads}{weighed}
+    --false-positives {plan.false_positive_rate:g} --art-positives {plan.art_rate:g} \\
+    --false-negatives {plan.false_negative_rate:g}{heads}{weighed}
 ```
 
 The same dataset (`metrics.json` has the SHA-256 over its images, labels and splits; where it came as several, each \

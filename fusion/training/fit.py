@@ -31,6 +31,7 @@ _REFERENCE_ROWS = 2000
 class Plan:
     """What a training run is asked for.
 
+    `false_positive_rate` is that of images of label 0, `art_rate` that of those of the kind `human_art`.
     `skip` is the share of detectors struck out of each training row, `heads` are kinds of head chosen by detector,
     `weighed` the detectors that the fusion is to weigh, all where it is empty.
     """
@@ -39,6 +40,7 @@ class Plan:
     views: int = 2
     seed: int = 0
     false_positive_rate: float = 0.01
+    art_rate: float = 1 / 30
     false_negative_rate: float = 0.05
     skip: float = 0.1
     heads: Mapping[str, HeadKind] = field(default_factory=dict)
@@ -167,7 +169,12 @@ def _model(
 ) -> FusionModel:
     calibration = fit_calibration(margin, development.label, weight)
     thresholds = pick_thresholds(
-        calibration.probability(margin), development.label, plan.false_positive_rate, plan.false_negative_rate
+        calibration.probability(margin),
+        development.label,
+        plan.false_positive_rate,
+        plan.false_negative_rate,
+        development.kind,
+        {"human_art": plan.art_rate},
     )
     references = _references(weigher, development, plan.seed)
     return FusionModel(kind, weigher, development.schema, calibration, thresholds, references)

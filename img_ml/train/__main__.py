@@ -6,6 +6,7 @@ from img_ml.command import run_command
 from img_ml.train.commands import siglip2
 from img_ml.train.commands.aekl import aekl
 from img_ml.train.commands.autoencoder import autoencoder
+from img_ml.train.commands.clip_b16 import clip_b16
 from img_ml.train.commands.crop_network import crop_network
 from img_ml.train.commands.ghostnet import ghostnet
 from img_ml.train.commands.resnets import resnet_ft, resnet_hf
@@ -25,6 +26,7 @@ def main() -> None:
 
 app.command("aekl")(aekl)
 app.command("autoencoder")(autoencoder)
+app.command("clip_b16")(clip_b16)
 app.command("ghostnet")(ghostnet)
 app.command("crop_network")(crop_network)
 app.command("resnet_ft")(resnet_ft)

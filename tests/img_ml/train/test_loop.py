@@ -13,7 +13,7 @@ import torch
 from rich.console import Console
 from sklearn.metrics import roc_auc_score
 
-from forensics.errors import DatasetError, TrainingError
+from forensics.errors import TrainingError
 from forensics.types import Pixels
 from img_ml.data.dataset import Row, read_rows
 from img_ml.train.classifying import train_classifier

@@ -21,7 +21,7 @@ from img_ml.weights import store
 from img_ml.weights.__main__ import app, told_size
 from img_ml.weights.store import install, installed, installed_for, state_of
 from img_ml.weights.table import RECORDS, find, needed, of_profile
-from tests.img_ml.tiny import write_crop_network, write_dino
+from tests.img_ml.tiny import write_clip_b16, write_crop_network, write_dino
 
 DINO = find("dinov2-base")
 MODEL = Path("dinov2-base") / "model.safetensors"
@@ -42,7 +42,7 @@ def states() -> dict[str, str]:
 
 
 def test_what_was_pulled_is_present_and_the_rest_missing(weights: Path) -> None:
-    here = {DINO.name: "present", "crop_network": "packaged"}
+    here = {DINO.name: "present", "crop_network": "packaged", "clip_b16": "packaged"}
     assert states() == {record.name: here.get(record.name, "missing") for record in RECORDS}
     assert len(installed(DINO, weights).digest) == 64
 
@@ -169,7 +169,7 @@ def test_where_the_new_files_cannot_come_into_their_place_the_old_ones_stay(
 
 def test_a_profile_takes_the_largest_weights_that_it_holds() -> None:
     names = {tier: [record.name for record in of_profile(tier)] for tier in ("light", "standard", "full")}
-    assert names["light"] == ["crop_network"]
+    assert names["light"] == ["crop_network", "clip_b16"]
     assert "dinov2-base" in names["standard"]
     assert "dinov2-large" in names["full"]
     assert "dinov2-base" not in names["full"]
@@ -187,9 +187,10 @@ def test_pull_says_of_what_is_packaged_that_it_is_here(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_crop_network(tmp_path / "packaged")
+    write_clip_b16(tmp_path / "packaged")
     monkeypatch.setattr(store, "PACKAGED", tmp_path / "packaged")
     pulled = CliRunner().invoke(app, ["pull", "light"])
-    assert (pulled.exit_code, pulled.output) == (0, "crop_network is here already.\n")
+    assert (pulled.exit_code, pulled.output) == (0, "crop_network is here already.\nclip_b16 is here already.\n")
 
 
 def test_pull_takes_a_profile_of_ones_own(weights: Path, tmp_path: Path) -> None:
@@ -225,7 +226,7 @@ def test_neither_the_table_nor_the_light_profile_loads_torch() -> None:
         "from img_ml.profiles import load_profile\n"
         "from pathlib import Path\n"
         "engine = Engine(load_profile('light', Path('m')), Path('w'))\n"
-        "assert engine.analyzers and not set(engine.missing) - {'crop_network'}, engine.missing\n"
+        "assert engine.analyzers and not set(engine.missing) - {'crop_network', 'clip_b16'}, engine.missing\n"
         "print([m for m in ('torch', 'transformers', 'open_clip', 'timm') if m in sys.modules])\n"
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
