@@ -104,6 +104,9 @@ def _readme_with_metrics() -> str:
     rows = ["| measure | value | 95 % over sources | 95 % over images |", "|---|---|---|---|"]
     for part, name, title in README_METRICS:
         found = metrics[part][name]
+        if found["value"] is None:
+            # No source of that part holds both classes.
+            continue
         if name == WITHIN:
             title += f" ({metrics['mixed_sources'][part]} of them)"
         over = [f"{found[way]['low']:.3f} to {found[way]['high']:.3f}" for way in ("sources", "images")]
