@@ -79,8 +79,10 @@ def _impossible_light(exif: Mapping[int, Any]) -> bool:
 def _unlike_apex(exif: Mapping[int, Any]) -> bool:
     seconds, shutter = ratio_of(exif.get(_EXIF.ExposureTime)), ratio_of(exif.get(_EXIF.ShutterSpeedValue))
     aperture, stops = ratio_of(exif.get(_EXIF.FNumber)), ratio_of(exif.get(_EXIF.ApertureValue))
-    pairs = ((-math.log2(seconds) if seconds > 0 else math.nan, shutter),)
-    pairs += ((2 * math.log2(aperture) if aperture > 0 else math.nan, stops),)
+    pairs = (
+        (-math.log2(seconds) if seconds > 0 else math.nan, shutter),
+        (2 * math.log2(aperture) if aperture > 0 else math.nan, stops),
+    )
     # Zero is how cameras without the value write it.
     return any(abs(value - twin) > _APEX_TOLERANCE for value, twin in pairs if twin)
 

@@ -4,7 +4,6 @@ import numpy as np
 
 from fusion.evaluation.metrics import (
     Estimate,
-    Measure,
     Ranking,
     balanced_accuracy,
     calibration_error,
@@ -13,6 +12,7 @@ from fusion.evaluation.metrics import (
     within_source_auc,
 )
 from fusion.evaluation.scored import Scored
+from img_ml.data.bootstrap import Measure
 
 AUC, WITHIN, ERROR, UNCERTAIN = "AUC", "within-source AUC", "expected calibration error", "UNCERTAIN"
 RECALL_1, RECALL_5 = "recall at 1 % false positives", "recall at 5 % false positives"

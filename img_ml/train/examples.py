@@ -24,6 +24,7 @@ from img_ml.detectors._votes import part_of, resized
 
 # What a row's image looks like under that index and seed: pixels of one size for all rows.
 View = Callable[[Row, int, int], Pixels | Differences]
+PixelView = Callable[[Row, int, int], Pixels]
 # How often each of the rows is drawn, in proportion (n,).
 Weigh = Callable[[Sequence[Row]], NDArray[np.float64]]
 # Batches that are made while the network is busy with one.
@@ -119,7 +120,7 @@ def to_images(pixels: Pixels | Differences, device: str | torch.device) -> Tenso
     return torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float()
 
 
-def native_crops_of(side: int) -> View:
+def native_crops_of(side: int) -> PixelView:
     """Views that are crops of `side` x `side` pixels at native resolution, mirrored on where the image is smaller."""
 
     def crop(row: Row, index: int, seed: int) -> Pixels:
@@ -136,9 +137,7 @@ def high_frequencies_of(side: int) -> View:
     larger = native_crops_of(side + 2 * REACH)
 
     def differences(row: Row, index: int, seed: int) -> Differences:
-        seen = larger(row, index, seed)
-        assert seen.dtype == np.uint8
-        return high_frequencies(seen.astype(np.uint8, copy=False))[REACH:-REACH, REACH:-REACH]
+        return high_frequencies(larger(row, index, seed))[REACH:-REACH, REACH:-REACH]
 
     return differences
 

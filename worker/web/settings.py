@@ -1,15 +1,14 @@
 """Settings of the gateway. Built only at entry points."""
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from forensics.settings import ProjectSettings
 
 _MEGABYTE = 1024 * 1024
 
 
-class WebSettings(BaseSettings):
+class WebSettings(ProjectSettings):
     """What the gateway can be told; each field is read from the variable of the same name in capitals."""
-
-    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
 
     web_host: str = Field(
         "127.0.0.1", min_length=1, description="Address to serve on; any but loopback makes API keys required."

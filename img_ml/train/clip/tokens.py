@@ -80,7 +80,8 @@ def _looked_at(session: "InferenceSession", row: Row, index: int, seed: int) -> 
     if min(pixels.shape[:2]) < MIN_SIDE:
         return np.empty(0, dtype=np.float32)
     (tokens,) = session.run(None, {"pixels": square_windows(pixels, MOST_WINDOWS)})
-    return np.asarray(tokens, dtype=np.float32).mean(axis=0)
+    mean: _Floats = np.asarray(tokens, dtype=np.float32).mean(axis=0)
+    return mean
 
 
 def _known(folder: Path, mark: str) -> dict[str, _Floats]:

@@ -89,10 +89,10 @@ def resnet_hf(
         from img_ml.data.high_frequencies import VERSION
         from img_ml.detectors.resnet_hf import SIDE
         from img_ml.train.examples import high_frequencies_of
-        from img_ml.train.recipe import Recipe
+        from img_ml.train.recipe import Facts, Recipe
 
         network, began = _network("high_pass", start, width)
-        config = {"width": width, "start": began, "high_frequencies": VERSION}
+        config: Facts = {"width": width, "start": began, "high_frequencies": VERSION}
         return Recipe("resnet_hf", network, config, high_frequencies_of(SIDE))
 
     plan = Plan(
