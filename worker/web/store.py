@@ -83,7 +83,7 @@ class Store:
         if not fields or fields["owner"] != owner:
             return None
         document = json.loads(fields["document"]) if "document" in fields else None
-        return WebJob(known, owner, fields["name"], fields["sha256"], fields["state"], document)  # type: ignore[arg-type]
+        return WebJob(known, owner, fields["name"], fields["sha256"], fields["state"], document)
 
     async def answered(self, job_id: str, document: str, state: State) -> str | None:
         """Write an answer to its job; the job's owner, or None where the job is not the gateway's or has one."""
@@ -120,8 +120,8 @@ class Store:
         except ValueError:
             return None
         found = await self._client.get(f"{self._jobs}:web:batch:{known}")
-        content = json.loads(found) if found else {"owner": None}
-        return list(content["jobs"]) if content["owner"] == owner else None
+        content: dict[str, Any] = json.loads(found) if found else {}
+        return list(content["jobs"]) if content.get("owner") == owner else None
 
     async def waiting(self) -> int:
         """The number of jobs in the stream."""
