@@ -37,7 +37,13 @@ def main() -> None:
     if sys.argv[1:] in (["--version"], ["-V"]):  # answered before anything is imported
         print(f"img-ml {version()}")  # noqa: T201
         return
-    _group(_COMMANDS, "Says whether an image was made by a machine, and why.", completion=True)(prog_name="img-ml")
+    app = _group(_COMMANDS, "Says whether an image was made by a machine, and why.", completion=True)
+    if sys.argv[1:2] in ([], ["-h"], ["--help"]):  # nothing runs that could fail
+        app(prog_name="img-ml")
+        return
+    from img_ml.command import run_command
+
+    run_command(app)
 
 
 def version() -> str:

@@ -101,7 +101,7 @@ class BodyReader:
         try:
             form = await parser.parse()
         except (MultiPartException, KeyError, ValueError) as error:
-            told = getattr(error, "message", "it is malformed")
+            told = str(getattr(error, "message", "it is malformed")).rstrip(".")
             raise Problem(400, f"The form cannot be read: {told}.") from None
         try:
             return await self._of_form(form)

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from typing import Annotated
 
 import typer
+import uvicorn
 from rich.console import Console
 
 from worker.errors import StartError
 from worker.settings import WorkerSettings, load
 from worker.streams.embedded import redis_at
+from worker.web.app import make_app
 from worker.web.settings import WebSettings
 
 _RESTART_S = 2.0
@@ -53,10 +55,6 @@ def serve(
 
 
 def _run(redis_url: str, worker: WorkerSettings, settings: WebSettings, talk: Console) -> None:
-    import uvicorn
-
-    from worker.web.app import make_app
-
     shown = f"[{settings.web_host}]" if ":" in settings.web_host else settings.web_host
     talk.print(f"Open http://{shown}:{settings.web_port}/ (API: /docs, queue: /queue; Ctrl-C ends it)", soft_wrap=True)
     app = make_app(redis_url, worker, settings)
