@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -43,6 +44,8 @@ def serve(
     changes = {name: value for name, value in (("web_host", host), ("web_port", port)) if value is not None}
     settings = load(WebSettings).model_copy(update=changes)
     beside = worker_settings.redis_url is None if worker is None else worker
+    # uvicorn raises a SIGTERM again when it has shut down, which would end the process before the worker is told to.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         with contextlib.ExitStack() as stack:
             url = stack.enter_context(redis_at(worker_settings.redis_url, worker_settings.embedded_redis_dir))
