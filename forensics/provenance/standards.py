@@ -40,10 +40,9 @@ _MADE = re.compile(
 )
 _PARTS = re.compile(
     r"(?:(?:image |photo )?(?:edited|enhanced|retouched|modified|altered|adjusted|expanded|extended|erased|cleaned up) "
-    r"(?:with|by|using|in|via) .{0,40}\b(?:ai|firefly|gemini|image playground|generative|clean up|magic editor)"
-    r"\b.{0,40}"
-    r"|(?:apple )?(?:photos )?clean ?up|(?:google )?(?:photos )?(?:magic (?:editor|eraser)|best take|add me|"
-    r"zoom enhance)"
+    r"(?:with|by|using|in|via) .{0,40}\b(?:ai|firefly|gemini|image playground|generative|clean up|magic editor)\b"
+    r".{0,40}|(?:apple )?(?:photos )?clean ?up"
+    r"|(?:google )?(?:photos )?(?:magic (?:editor|eraser)|best take|add me|zoom enhance)"
     r"|generative (?:fill|expand|edit|remove)|(?:samsung )?(?:galaxy ai|photo assist)(?: .{0,30})?)[.!]?",
     re.I,
 )

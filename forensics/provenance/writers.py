@@ -104,7 +104,8 @@ WRITERS: tuple[Writer, ...] = (
            beside=(r"artist", shapes.pattern(rf"{_UUID}\s*$"))),
     Writer(("text",), r"title", shapes.pattern(r"AI generated image\s*$"), "NovelAI", "NovelAI/novelai-image-metadata"),
     # JSON of settings under no program's name.
-    Writer(ANY, r".*", lambda text: _UNNAMED(text) if _prompts(text) else None, shapes.UNNAMED, "diffusers' parameters"),  # noqa: E501
+    Writer(ANY, r".*", lambda text: _UNNAMED(text) if _prompts(text) else None, shapes.UNNAMED,
+           "parameters of diffusers"),
 )  # fmt: skip
 
 
