@@ -32,7 +32,7 @@ def train_heads(
 ) -> Heads:
     """The heads on class and mean patch token of the last block, of tokens n x blocks x 2 x width.
 
-    `strength` is the inverse of the penalty. Earlier blocks beside the last made held-out sources worse.
+    `strength` is the inverse of the penalty. Earlier blocks beside the last gave nothing on held-out sources.
 
     Raises DatasetError where the sources do not suffice.
     """
