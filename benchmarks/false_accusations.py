@@ -2,7 +2,7 @@
 
 Every image of the folders is judged by the profile as the worker would. Photographs are judged as they are, scaled down
 to each long side, and as JPEG thumbnails. Each row also says what the label would be without the gate of
-`forensics.judgeable`, which is how its smallest side was found. docs/results.md shows the committed result.
+`forensics.judgeable`.
 """
 
 import io

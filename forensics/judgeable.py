@@ -1,8 +1,8 @@
 """Images that no detector should judge: too small, blank, noise, a page of text, an icon, a screen or a wordmark.
 
-Two steps, both measured (docs/limits.md has the numbers): limits on single numbers say what is too small, blank or
-noise; a small set of decision trees over `forensics.picture_numbers` tells what was drawn from what was photographed,
-painted or rendered. `python -m benchmarks.judgeable_gate` trains the trees and measures both.
+Two steps: limits on single numbers say what is too small, blank or noise; boosted trees over
+`forensics.picture_numbers` tell what was drawn from what was photographed, painted or rendered.
+`python -m benchmarks.judgeable_gate` measures the trees on folders of images, and trains others.
 """
 
 import json
@@ -16,7 +16,7 @@ from forensics.types import NotJudged, NotJudgedReason, Pixels
 
 # Raise whenever the same pixels may now be judged differently.
 GATE_VERSION = 1
-# Of photographs scaled below this smaller side, the networks accuse more than one in 200.
+# The networks learn from crops of 224 px, some of them scaled down; below this they have seen too little.
 LEAST_SIDE = 192
 # Nearly all pixels of nearly one brightness, and no block with anything on it.
 BLANK_MODE, BLANK_FLAT, BLANK_SPREAD = 0.998, 0.98, 6.0

@@ -7,9 +7,6 @@ from forensics.types import Pixels
 
 TILE, MOST_TILES = 64, 64
 SIDE = 8
-# Windows in which lines are looked for, and the distances between lines that count.
-WINDOW, MOST_WINDOWS = 192, 3
-LEAST_PITCH, MOST_PITCH = 6, 64
 # Fewer blocks than this make no statistics of their own.
 FEW = 3
 NUMBERS = {
@@ -46,8 +43,6 @@ NUMBERS = {
     "step49": "share of neighbours that differ by more than 48 levels",
     "hard": "share of steps above 48 levels among those above 6",
     "next_pixel": "correlation of brightness with the next pixel in the row",
-    "lines": "how well the detail along rows (or columns) agrees between the halves of a window: lines of text do",
-    "pitch": "how regularly those lines repeat (autocorrelation at the best distance)",
 }
 
 Histogram = NDArray[np.float64]
@@ -70,7 +65,6 @@ def picture_numbers(pixels: Pixels) -> dict[str, float]:
         "saturation": float(np.mean(strongest - weakest)),
         "equal": float(np.mean(same)),
         "next_pixel": _next_pixel(light.astype(np.float32)),
-        **_lines(pixels),
     }
 
 
@@ -171,51 +165,3 @@ def _next_pixel(light: NDArray[np.float32]) -> float:
     centred = light - light.mean()
     pairs = float(np.mean(centred[:, :, :-1] * centred[:, :, 1:]))
     return float(np.clip(pairs / (float(np.mean(np.square(centred))) + 1e-6), -1, 1))
-
-
-def _lines(pixels: Pixels) -> dict[str, float]:
-    """The medians over up to 9 windows, of rows or of columns, whichever agree better."""
-    found = np.array([_window_lines(window) for window in _windows(pixels)])
-    medians = np.median(found, axis=0)
-    best = medians[medians[:, 0].argmax()]
-    return {"lines": float(best[0]), "pitch": float(best[1])}
-
-
-def _windows(pixels: Pixels) -> list[Pixels]:
-    height, width = pixels.shape[:2]
-    tops, lefts = (
-        np.linspace(0, max(side - WINDOW, 0), min(MOST_WINDOWS, max(side // WINDOW, 1))).astype(int)
-        for side in (height, width)
-    )
-    return [pixels[top : top + WINDOW, left : left + WINDOW] for top in tops for left in lefts]
-
-
-def _window_lines(window: Pixels) -> tuple[tuple[float, float], tuple[float, float]]:
-    """(agreement, regularity) of the rows and of the columns; green stands for brightness."""
-    light = window[..., 1].astype(np.float32)
-    return _agreement(np.abs(np.diff(light, axis=1))), _agreement(np.abs(np.diff(light, axis=0)).T)
-
-
-def _agreement(detail: NDArray[np.float32]) -> tuple[float, float]:
-    """Correlation of the detail of each row between the left and the right half, and its autocorrelation's peak."""
-    half = detail.shape[1] // 2
-    left, right = _centred(detail[:, :half].mean(axis=1)), _centred(detail[:, half:].mean(axis=1))
-    together = _centred(detail.mean(axis=1))
-    peaks = [
-        _correlated(together[:-lag], together[lag:]) for lag in range(LEAST_PITCH, min(MOST_PITCH, len(left) // 2))
-    ]
-    return _correlated(left, right), max(peaks, default=0.0)
-
-
-def _centred(profile: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The profile without its slow course, which shading and composition make."""
-    window = min(MOST_PITCH, len(profile))
-    course = np.convolve(profile, np.ones(window, dtype=np.float32), "same") / np.convolve(
-        np.ones_like(profile), np.ones(window, dtype=np.float32), "same"
-    )
-    return np.asarray(profile - course)
-
-
-def _correlated(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    scale = float(np.sqrt(np.square(first).sum() * np.square(second).sum()))
-    return float(first @ second) / scale if scale > 1e-6 else 0.0

@@ -134,7 +134,10 @@ def _loaded(data: bytes, media_type: str, limits: DecodeLimits) -> Image.Image:
 def _opened(data: bytes, media_type: str) -> Image.Image:
     if media_type == "image/jpeg":
         # Image.open refuses by a limit of its own, before the size of a JPEG can be reduced.
-        return jpeg_factory(io.BytesIO(data))
+        try:
+            return jpeg_factory(io.BytesIO(data))
+        except SyntaxError as error:
+            raise UnidentifiedImageError(str(error)) from error
     return Image.open(io.BytesIO(data), formats=PLUGINS[media_type])
 
 

@@ -171,6 +171,9 @@ def _png_parts(data: bytes) -> tuple[list[tuple[bytes, bytes]], bytes, bytes]:
     for kind, payload in png_chunks(data):
         at += 12 + len(payload)
         if kind == b"IHDR":
+            # Decoders disagree on which of several counts, so the size that was checked may be another one.
+            if header:
+                raise DecodeFailedError("The image/png file is damaged: it has two headers.")
             header = payload
         elif kind == b"IDAT":
             stream.append(payload)

