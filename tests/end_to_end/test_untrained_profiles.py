@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import redis
+import skimage
 from typer.testing import CliRunner
 
 from forensics.registry import get
@@ -16,6 +17,8 @@ from img_ml.profiles import load_profile
 from tests.worker import web as pages
 from tests.worker.processes import WorkerProcess, push, results_of
 from tests.worker.redis_server import wait_until
+
+COFFEE = Path(skimage.__file__).parent / "data" / "coffee.png"
 
 
 @pytest.fixture
@@ -36,6 +39,7 @@ def test_without_any_weights_every_job_is_answered_and_each_missing_detector_nam
     assert missing
     assert all(get(name).load is not None for name in missing)
     for number in range(3):
+        web.pages[f"/{number}.jpg"] = COFFEE.read_bytes()
         push(client, f"job{number}", f"{web.url}/{number}.jpg")
     push(client, "gone", f"{web.url}/gone.jpg")
     with WorkerProcess(settings | {"IMG_ML_PROFILE": profile}, module="worker") as worker:
@@ -70,6 +74,7 @@ def test_a_running_worker_goes_from_the_prior_to_the_first_artifact_and_refuses_
     (models / "tampered" / "fusion.joblib").write_bytes(b"not what the manifest lists")
     monkeypatch.setenv("IMG_ML_MODEL_DIR", str(models))
     more = {"IMG_ML_PROFILE": "full", "IMG_ML_MODEL_DIR": str(models), "WORKER_ARTIFACT_CHECK_S": "0"}
+    web.pages["/1.jpg"] = COFFEE.read_bytes()
     count = 0
     with WorkerProcess(settings | more, module="tests.end_to_end.run_prior_worker") as worker:
         worker.until_ready()
@@ -99,6 +104,7 @@ def test_a_running_worker_goes_from_the_prior_to_the_first_artifact_and_refuses_
         assert used.exit_code == 0, used.output
         after_sighup("now answering with another artifact")
         fingerprint = load_artifact(models / "logistic").fingerprint
-        assert document()["model"] == {"profile": "full", "fingerprint": fingerprint, "fusion": "trained"}
+        told = document()["model"]
+        assert (told["profile"], told["fingerprint"], told["fusion"]) == ("full", fingerprint, "trained")
         worker.signal(signal.SIGTERM)
         assert worker.ended() == 0

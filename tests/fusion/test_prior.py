@@ -32,7 +32,7 @@ from tests.fusion.published import Published
 LIGHT = load_artifact(PACKAGED_MODELS / "light")
 
 
-def picture(side: int = 160) -> bytes:
+def picture(side: int = 208) -> bytes:
     buffer = io.BytesIO()
     photo_like(7, smooth=False).crop((0, 0, side, side)).save(buffer, "PNG")
     return buffer.getvalue()
@@ -159,7 +159,8 @@ def test_an_image_too_small_for_the_light_model_gets_no_probability_from_the_oth
     tmp_path: Path, pair: tuple[Published, Published]
 ) -> None:
     told = judge(tmp_path).judge([decode(picture(20))])[0]
-    assert (told.label, told.fusion_prob, told.confidence, told.reasons) == ("UNCERTAIN", None, None, ())
+    assert (told.label, told.fusion_prob, told.confidence) == ("UNCERTAIN", None, None)
+    assert [(reason.aspect, reason.weight) for reason in told.reasons] == [("too_small", 0.0)]
 
 
 def test_the_fingerprint_tells_pools_apart_from_each_other_and_from_artifacts(
