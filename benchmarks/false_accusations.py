@@ -23,9 +23,11 @@ from benchmarks.support.result_file import RESULTS, write_result
 from forensics.errors import JobError
 from forensics.examine import Examined, examine
 from forensics.reading.decode import decode
+from forensics.settings import load as load_settings
 from forensics.types import ImageSample
 from fusion.judge import Judge, load_judge
 from fusion.settings import FusionSettings
+from img_ml.command import run_command
 from img_ml.data.dataset import DatasetError
 from img_ml.settings import ImgMlSettings
 
@@ -74,7 +76,7 @@ def false_accusations(
 ) -> None:
     """Judge the images; a table on stdout, and a result file."""
     with orderly():
-        judge = load_judge(ImgMlSettings(), FusionSettings())
+        judge = load_judge(load_settings(ImgMlSettings), load_settings(FusionSettings))
         tallies = [_folder(judge, name, folder, most) for name, folder in map(_named, kind or ())]
         tallies += [row for folder in photographs or () for row in _photographs(judge, folder, most)]
         if not tallies:
@@ -161,4 +163,4 @@ def _encoded(image: Image.Image, quality: int | None) -> bytes:
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

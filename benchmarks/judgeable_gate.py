@@ -26,6 +26,7 @@ from forensics.files import write_atomically
 from forensics.judgeable import LEAST_SIDE, TREES, drawn_trees
 from forensics.picture_numbers import NUMBERS, picture_numbers
 from forensics.reading.decode import decode
+from img_ml.command import run_command
 from img_ml.data.dataset import DatasetError
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -166,4 +167,4 @@ def _logit(share: float) -> float:
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

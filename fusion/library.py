@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from forensics.reading.decode import decode
+from forensics.settings import load as load_settings
 from fusion.judge import Judge, load_judge
 from fusion.settings import FusionSettings
 from fusion.verdict import Verdict
@@ -32,6 +33,6 @@ def _bytes_of(image: str | os.PathLike[str] | bytes | BinaryIO) -> bytes:
 
 @cache
 def _judge(profile: str | None) -> Judge:
-    settings = ImgMlSettings()
+    settings = load_settings(ImgMlSettings)
     chosen = settings if profile is None else settings.model_copy(update={"profile": profile})
-    return load_judge(chosen, FusionSettings())
+    return load_judge(chosen, load_settings(FusionSettings))

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from img_ml.command import run_command
 from img_ml.ensemble import ENSEMBLED
 from scripts.predict import predict
 
@@ -18,7 +19,10 @@ def ensemble(
     ),
     votes: Annotated[int, typer.Option(min=1, max=100, help="Crops or views of an image, logits averaged.")] = 7,
     threshold: Annotated[
-        float, typer.Option("--thresh", "--threshold", min=0, max=1, help="Probability from which on it is AI.")
+        float,
+        typer.Option(
+            "--thresh", "--threshold", min=0, max=1, help="Probability at or above which an image is called AI."
+        ),
     ] = 0.5,
     out: Annotated[Path, typer.Option(help="One label a line, 1 is AI.")] = Path("out/result.txt"),
 ) -> None:
@@ -27,4 +31,4 @@ def ensemble(
 
 
 if __name__ == "__main__":
-    app()
+    run_command(app)

@@ -15,6 +15,7 @@ import typer
 
 from forensics.errors import TrustAnchorsError
 from forensics.provenance.trust import OFFICIAL_LIST, checked_anchors
+from img_ml.command import run_command
 
 SOURCE = "https://raw.githubusercontent.com/c2pa-org/conformance-public/main/trust-list/"
 SIGNERS, TIME_STAMPS = "C2PA-TRUST-LIST.pem", "C2PA-TSA-TRUST-LIST.pem"
@@ -73,4 +74,4 @@ def _give_up(sentence: str) -> NoReturn:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main)

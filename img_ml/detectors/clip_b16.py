@@ -90,4 +90,5 @@ def _held_out(weights: Installed) -> Mapping[str, int]:
         told = json.loads(weights.data("config.json"))["held_out"]
         return {str(source): int(member) for source, member in told.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WeightsError(f"The config.json of {weights.record.name} says not what was held out: {error}") from error
+        name = weights.record.name
+        raise WeightsError(f"The config.json of {name} does not say what was held out: {error}") from error

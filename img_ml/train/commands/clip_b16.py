@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from forensics.settings import load as load_settings
 from img_ml.command import told_errors
 from img_ml.data.dataset import read_datasets
 from img_ml.settings import ImgMlSettings
@@ -41,6 +42,6 @@ def clip_b16(
 
         rows = [row for row in read_datasets(dataset) if row.split != "test"]
         network = published_tower(tower, blocks)
-        weights = out or ImgMlSettings().weights_dir
+        weights = out or load_settings(ImgMlSettings).weights_dir
         heads = install_heads(network, rows, members, strength, views, seed, tokens, weights, talk)
     talk.print(f"Installed clip_b16 in {weights}: AUC {heads.auc:.3f} on the sources held out.")

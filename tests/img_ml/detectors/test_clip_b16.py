@@ -93,5 +93,5 @@ def test_facts_without_what_was_held_out_are_refused(tmp_path: Path) -> None:
         return ""
 
     store.install(find("clip_b16"), tmp_path, "tiny", fill)
-    with pytest.raises(WeightsError, match="says not what was held out"):
+    with pytest.raises(WeightsError, match="does not say what was held out"):
         load(Setup(tmp_path))
