@@ -31,7 +31,7 @@ def views_in(cache: Path) -> int:
 
 def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
     dataset, cache = write_dataset(tmp_path), tmp_path / "features"
-    command = [sys.executable, "-m", "scripts.extract_features", str(dataset), "--cache", str(cache), "--views", "20"]
+    command = [sys.executable, "-m", "scripts.extract_features", str(dataset), "--cache", str(cache), "--views", "2"]
     process = subprocess.Popen(
         command, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
@@ -41,9 +41,9 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
     kept = views_in(cache)
-    total = 120 * 20 + 24
+    total = 120 * 2 + 24
     assert 0 < kept < total
-    code, _, told = run(dataset, "--cache", cache, "--views", "20")
+    code, _, told = run(dataset, "--cache", cache, "--views", "2")
     assert code == 0, told
     assert f"{total} views of 144 images: {kept} are in the cache, {total - kept} to measure" in told
     assert views_in(cache) == total
@@ -52,7 +52,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are counted as Linux tells them")
 def test_no_process_outlives_a_command_that_was_killed(tmp_path: Path) -> None:
     dataset, cache = write_dataset(tmp_path), tmp_path / "features"
-    command = [sys.executable, "-m", "scripts.extract_features", str(dataset), "--cache", str(cache), "--views", "20"]
+    command = [sys.executable, "-m", "scripts.extract_features", str(dataset), "--cache", str(cache), "--views", "2"]
     process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE)
     try:
         # Two of its own, and the one that forks them.

@@ -230,7 +230,7 @@ def test_many_images_are_cut_by_several_processes_into_the_same_crops(tmp_path: 
         (("ann", "real", ".*"), "it must be written owner/name"),
         (("../photos", "real", ".*"), "it must be written owner/name"),
         (("ann/photos", "photo", ".*"), "the label is 'photo'"),
-        (("ann/photos", "real", "(["), "no regular expression"),
+        (("ann/photos", "real", "(["), "not a regular expression"),
         (("ann/photos", "real", ".*", "", "", "many"), "most is 'many'"),
         (("ann/photos", "real", "^nowhere/"), "Their patterns match no usable image."),
         (("cyd/gone", "real", ".*"), "There is no clone of it"),

@@ -96,7 +96,7 @@ def test_what_is_not_trained_is_told_with_the_command(images: Path) -> None:
     assert not (images.parent / "out").exists()
 
 
-@pytest.mark.parametrize("name", ["resnet", "ela", "dino"])
+@pytest.mark.parametrize("name", ["resnext", "ela", "dino"])
 def test_an_unknown_app_is_told_with_those_there_are(images: Path, name: str) -> None:
     result = run(images, name)
     assert result.exit_code == 2

@@ -137,4 +137,6 @@ def _take_over(network: "ResNet18", name: str, weights: Path) -> None:
     try:
         network.start_from(tensors_of(published.file("model.safetensors"), name))
     except ValueError as error:
-        raise UsageError(f"{name} cannot be the start:  {error}. Use --width 64 or --start scratch.") from error
+        raise UsageError(
+            f"Training cannot start from {name}: {str(error).strip()}. Use --width 64 or --start scratch."
+        ) from error

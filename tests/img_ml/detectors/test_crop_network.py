@@ -158,7 +158,7 @@ def test_no_torch_is_imported(weights: Path) -> None:
         "print(engine.learned, sorted({'torch', 'timm', 'onnx'} & set(sys.modules)))"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "('crop_network',) []"
+    assert told.stdout.strip() == "('clip_b16', 'crop_network') []"
 
 
 @pytest.mark.parametrize("content", ["{}", '{"held_out": {"a": 3}}', '{"held_out": [1]}', "x"])

@@ -51,7 +51,7 @@ def test_a_named_classifier_is_a_detector_with_weights_a_feature_and_a_headline(
         ('[classifiers.mine]\nrepository = "a/b"\nai_labels = ["x"]\nlabel = 1', "nothing else"),
         ('[classifiers.mine]\nrepository = "swin"\nai_labels = ["x"]', "not OWNER/NAME"),
         ('[classifiers.mine]\nrepository = "../.."\nai_labels = ["x"]', "not OWNER/NAME"),
-        ('[classifiers.mine]\nrepository = "a/b"\nai_labels = "x"', "no list of texts"),
+        ('[classifiers.mine]\nrepository = "a/b"\nai_labels = "x"', "not a list of texts"),
         ('[classifiers.sdxl_detector]\nrepository = "a/b"\nai_labels = ["x"]', "choose another name"),
         ('[classifiers.ela]\nrepository = "a/b"\nai_labels = ["x"]', "choose another name"),
         ("classifiers = 3", "cannot be used"),

@@ -243,7 +243,7 @@ def test_a_classifier_of_the_hub_is_asked_for_by_its_file(classifier: Path, monk
     ImageAIGCDetectorRefiner(FIELD, model_repo="me/mine", **sizes).refine_batch(given)
     assert asked == [("me/mine", "image_aigc_classifier.pth")]
     assert given[0][SCORE] is not None
-    with pytest.raises(WeightsError, match=r"of you/yours cannot be had: outgoing traffic has been disabled$"):
+    with pytest.raises(WeightsError, match=r"of you/yours cannot be downloaded: outgoing traffic has been disabled$"):
         ImageAIGCDetectorRefiner(FIELD, model_repo="you/yours", **sizes).refine_batch(given)
 
 

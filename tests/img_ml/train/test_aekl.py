@@ -127,7 +127,7 @@ def test_the_profile_may_name_an_autoencoder_and_nothing_else(tmp_path: Path) ->
     measured(tmp_path, weights="sd-vae-ft-ema")
     with pytest.raises(WeightsError, match="autoencoder is not installed"):
         measured(tmp_path, weights="autoencoder")
-    with pytest.raises(WeightsError, match="dinov2-base is no autoencoder"):
+    with pytest.raises(WeightsError, match="dinov2-base is not an autoencoder"):
         measured(tmp_path, weights="dinov2-base")
     shutil.rmtree(tmp_path / "sd-vae-ft-ema")
     with pytest.raises(WeightsError, match="sd-vae-ft-ema is not installed"):

@@ -96,7 +96,7 @@ def test_a_network_of_another_width_is_not_started_from(dataset: Path, weights: 
     published(weights, 4)
     result = train("resnet_ft", dataset, weights.parent / "kept", start="resnet-18", width=8)
     assert result.exit_code == 2
-    assert "resnet-18 cannot be started from" in result.output
+    assert "Training cannot start from resnet-18" in result.output
     missing = train("resnet_ft", dataset, weights.parent / "kept", start="ai_art_resnet")
     assert missing.exit_code == 2
     assert "python -m img_ml.weights pull ai_art_resnet" in missing.output

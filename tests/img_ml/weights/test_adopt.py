@@ -85,7 +85,7 @@ def test_a_checkpoint_that_could_run_code_is_refused_unread(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("content", "told"), [([1, 2], "no state dict but a list"), ({"epoch": 3}, "holds no tensors")], ids=str
+    ("content", "told"), [([1, 2], "a list, not a state dict"), ({"epoch": 3}, "holds no tensors")], ids=str
 )
 def test_what_holds_no_tensors_is_told(tmp_path: Path, content: object, told: str) -> None:
     torch.save(content, tmp_path / "odd.pth")

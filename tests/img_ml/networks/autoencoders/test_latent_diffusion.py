@@ -112,6 +112,6 @@ def test_files_that_do_not_fit_are_told(tmp_path: Path, spoil: str) -> None:
     elif spoil == "bytes":
         (folder / TENSORS).write_bytes(b"nothing")
     with pytest.raises(
-        WeightsError, match=f"mine {spoil} the tensor" if spoil in ("lacks", "has") else "mine holds no"
+        WeightsError, match=f"mine {spoil} the tensor" if spoil in ("lacks", "has") else "mine does not hold"
     ):
         load_autoencoder(folder, "mine")
