@@ -10,7 +10,6 @@ from skimage import data
 from forensics.provenance.watermark import BLOCK, MESSAGES, SCALE, block_bits, read_message, read_watermark
 from tests.forensics.provenance.files import sample
 
-
 # Of 32 bits no more than one may be wrong, and a small photograph of strong colours costs more.
 LONG = [generator for generator in MESSAGES if generator != "Stable Diffusion 2"]
 
