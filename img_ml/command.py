@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from forensics.errors import ImgMlError
+from img_ml.extras import needed_part
 
 INTERNAL = 70
 DEBUG = "--debug"
@@ -56,6 +57,10 @@ def run_command(app: typer.Typer | Callable[..., object]) -> None:
     except SystemExit as end:
         raise SystemExit(_code(end)) from None
     except Exception as error:  # noqa: BLE001 - the boundary: whoever calls a command gets a sentence
+        part = needed_part(error) if isinstance(error, ModuleNotFoundError) else None
+        if part is not None and not debug:
+            sys.stderr.write(f"Error: {part}.\n")
+            raise SystemExit(2) from None
         if debug:
             traceback.print_exc()
         else:

@@ -26,7 +26,11 @@ def choose_device(wanted: str = "auto") -> str:
     """
     if wanted == "cpu":
         return wanted
-    import torch
+    try:
+        import torch
+    except ModuleNotFoundError:
+        # Each detector that needs it says so by itself.
+        return "cpu"
 
     if wanted != "auto":
         kind = wanted.partition(":")[0]

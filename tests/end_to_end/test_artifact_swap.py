@@ -64,7 +64,7 @@ def test_every_verdict_names_the_artifact_that_made_it(
         assert judged_by() == own
         # A tampered artifact that somebody points at by hand: refused, told, and the old one answers on.
         shutil.copytree(models / "logistic", models / "tampered")
-        (models / "tampered" / "fusion.joblib").write_bytes(b"not what the manifest lists")
+        (models / "tampered" / "fusion.logistic.json").write_bytes(b"not what the manifest lists")
         (models / "light" / "current.json").write_text('{"artifact": "../tampered", "earlier": ["."]}')
         told(1, "the new artifact was refused")
         assert judged_by() == own

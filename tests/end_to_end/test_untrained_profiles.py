@@ -71,7 +71,7 @@ def test_a_running_worker_goes_from_the_prior_to_the_first_artifact_and_refuses_
     shutil.copytree(artifact, models / "light")
     shutil.copytree(logistic, models / "logistic")
     shutil.copytree(logistic, models / "tampered")
-    (models / "tampered" / "fusion.joblib").write_bytes(b"not what the manifest lists")
+    (models / "tampered" / "fusion.logistic.json").write_bytes(b"not what the manifest lists")
     monkeypatch.setenv("IMG_ML_MODEL_DIR", str(models))
     more = {"IMG_ML_PROFILE": "full", "IMG_ML_MODEL_DIR": str(models), "WORKER_ARTIFACT_CHECK_S": "0"}
     web.pages["/1.jpg"] = COFFEE.read_bytes()

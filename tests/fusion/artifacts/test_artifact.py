@@ -59,8 +59,8 @@ class _Bomb:
         return os.mkdir, (str(self._mark),)
 
 
-def test_a_tampered_joblib_is_refused_before_it_is_unpickled(logistic: Path, tmp_path: Path) -> None:
-    copy = Path(shutil.copytree(logistic, tmp_path / "copy"))
+def test_a_tampered_joblib_is_refused_before_it_is_unpickled(network: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(network, tmp_path / "copy"))
     mark = tmp_path / "it-ran"
     (copy / "fusion.joblib").write_bytes(pickle.dumps(_Bomb(mark)))
     with pytest.raises(ArtifactError, match="does not match its manifest"):
@@ -68,8 +68,8 @@ def test_a_tampered_joblib_is_refused_before_it_is_unpickled(logistic: Path, tmp
     assert not mark.exists()
 
 
-def test_a_pickle_of_another_release_is_refused_before_it_is_unpickled(logistic: Path, tmp_path: Path) -> None:
-    copy = Path(shutil.copytree(logistic, tmp_path / "copy"))
+def test_a_pickle_of_another_release_is_refused_before_it_is_unpickled(network: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(network, tmp_path / "copy"))
     mark = tmp_path / "it-ran"
     bomb = pickle.dumps(_Bomb(mark))
     (copy / "fusion.joblib").write_bytes(bomb)
@@ -122,7 +122,8 @@ def test_a_model_of_another_detector_version_is_refused(copy: Path) -> None:
 
 def test_every_file_of_the_shipped_artifact_is_listed() -> None:
     folder = PACKAGED_MODELS / "light"
-    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    # What answers without the encoder is an artifact of its own, with a manifest of its own.
+    found = {path.name for path in folder.iterdir() if path.is_file()}
     assert set(listed(folder)) == found - {MANIFEST_FILE, "current.json"}
 
 

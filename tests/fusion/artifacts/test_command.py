@@ -53,7 +53,7 @@ def test_list_tells_both_with_their_measured_auc(models: Path) -> None:
 
 
 def test_a_tampered_artifact_is_refused_and_nothing_changes(models: Path) -> None:
-    (models / "logistic" / "fusion.joblib").write_bytes(b"x")
+    (models / "logistic" / "fusion.logistic.json").write_bytes(b"x")
     before = in_force()
     result = run("use", models / "logistic")
     assert (result.exit_code, "does not match its manifest" in result.stderr) == (2, True)

@@ -95,7 +95,7 @@ def test_what_does_not_verify_is_refused_once_and_the_old_one_goes_on(
     own = load_artifact(models / "light").fingerprint
     other = models / "logistic"
     if damage == "model":
-        (other / "fusion.joblib").write_bytes(b"x")
+        (other / "fusion.logistic.json").write_bytes(b"x")
     elif damage == "manifest":
         (other / "manifest.json").write_text("{")
     point(models / "light", models / "nowhere" if damage == "gone" else other)

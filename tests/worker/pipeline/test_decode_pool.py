@@ -39,7 +39,7 @@ async def test_the_errors_of_an_image_come_back_as_they_are(pool):
     with pytest.raises(NotAnImageError):
         await pool.examine(b"<html>", (), False)
     with pytest.raises(TooManyPixelsError):
-        await pool.examine(web.photo(1, (1200, 1000)), (), False)
+        await pool.examine(web.photo(1, (1200, 1000), "PNG"), (), False)
 
 
 async def test_a_crash_fails_its_image_and_no_other(pool):
