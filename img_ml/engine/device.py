@@ -29,6 +29,8 @@ def choose_device(wanted: str = "auto") -> str:
     try:
         import torch
     except ModuleNotFoundError:
+        if wanted != "auto":
+            raise
         # Each detector that needs it says so by itself.
         return "cpu"
 
