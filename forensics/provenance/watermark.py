@@ -29,8 +29,8 @@ _FLUX = "001010101111111010000111100111001111010100101110"
 
 # Message, and how many of its bits may be read wrongly (saturated colours cost bits). An image without it matches each
 # bit with probability one half, so 48 bits but 5 with 7e-9, 46 but 4 with 3e-9, 136 but 30 with 2e-11 and 32 but 1
-# with 8e-9. Neighbouring blocks are not independent, so it was also counted: benchmarks/provenance_cost.py reads
-# photographs and pictures from many grid positions. FLUX's script means 48 bits and embeds 46: it drops leading zeros.
+# with 8e-9. Neighbouring blocks are not independent, so the true chances are higher; they were not counted. FLUX's
+# script means 48 bits and embeds 46: it drops leading zeros.
 MESSAGES = {
     "Stable Diffusion XL": (_bits(bytes.fromhex("B3EC907BB19E")), 5),
     "Stable Diffusion 2": (_bits(b"SDV2"), 1),
