@@ -66,8 +66,9 @@ def test_a_profile_that_needs_more_names_the_command_that_brings_it(tmp_path: Pa
     assert "python -m img_ml.weights pull dinov2-base" in done.stdout, done.stderr
 
 
-def test_a_command_that_needs_more_says_so_in_a_sentence() -> None:
-    code = _HIDING + "sys.argv = ['img-ml', 'serve']\nfrom scripts.command import main\nmain()\n"
+@pytest.mark.parametrize("arguments", [("train-network", "clip_b16"), ("serve",)])
+def test_a_command_that_needs_more_says_so_in_a_sentence(arguments: tuple[str, ...]) -> None:
+    code = _HIDING + f"sys.argv = ['img-ml', *{arguments!r}]\nfrom scripts.command import main\nmain()\n"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, "pip install 'img_ml[" in done.stderr) == (2, True), done.stderr
 
