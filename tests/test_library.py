@@ -7,6 +7,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from fusion.verdict import Verdict
 from img_ml import judge
 from tests.forensics.pictures import encoded, photo
