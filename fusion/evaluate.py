@@ -23,7 +23,7 @@ from fusion.training.table import FeatureTable
 from img_ml.command import data_console, run_command, told_errors
 from img_ml.data.dataset import SPLITS, Row, check_files, read_rows
 from img_ml.engine.engine import Engine
-from img_ml.profiles import Profile, load_profile
+from img_ml.profiles import BUILT_IN, Profile, load_profile
 from img_ml.settings import ImgMlSettings
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -96,7 +96,7 @@ def rows_of(dataset: Path, split: str) -> list[Row]:
 def _like(artifacts: list[Artifact]) -> Profile:
     """The built-in profile of the artifacts, whose sizes of weights count."""
     # A profile of the user's own is known by its file alone, not by the name that an artifact notes.
-    built_in = next((artifact.profile for artifact in artifacts if artifact.profile in TIERS), TIERS[-1])
+    built_in = next((artifact.profile for artifact in artifacts if artifact.profile in BUILT_IN), TIERS[-1])
     return load_profile(built_in, load_settings(ImgMlSettings).model_dir)
 
 

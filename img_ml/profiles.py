@@ -15,6 +15,11 @@ discover("img_ml.detectors")
 
 Options = Mapping[str, str]
 
+# The light profile without its encoder: 5 MB of weights, some 50 ms an image, and the artifact that light falls back to.
+TINY = "tiny"
+TINY_WITHOUT = ("clip_b16",)
+BUILT_IN = (TINY, *TIERS)
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -42,6 +47,10 @@ def load_profile(name: str, model_dir: Path) -> Profile:
     Raises ArtifactError where there is no such profile, RegistryError where it names an unknown detector.
     """
     light = model_dir / TIERS[0]
+    if name == TINY:
+        detectors = tuple(e.spec.name for e in entries() if e.spec.tier == TIERS[0] and e.spec.name not in TINY_WITHOUT)
+        own = light.joinpath("without", *TINY_WITHOUT)
+        return Profile(name, detectors, own, TIERS[0], light=own)
     for rank, tier in enumerate(TIERS):
         if name == tier:
             included = TIERS[: rank + 1]
@@ -49,7 +58,7 @@ def load_profile(name: str, model_dir: Path) -> Profile:
             return Profile(name, detectors, model_dir / name, tier, light=light)
     path = Path(name)
     if path.suffix != ".toml" or not path.is_file():
-        raise ArtifactError(f"There is no profile {name!r}: name one of {', '.join(TIERS)}, or a TOML file.")
+        raise ArtifactError(f"There is no profile {name!r}: name one of {', '.join(BUILT_IN)}, or a TOML file.")
     return _from_file(path, light)
 
 

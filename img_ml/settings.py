@@ -27,7 +27,7 @@ class ImgMlSettings(ProjectSettings):
     profile: str = Field(
         "light",
         validation_alias="IMG_ML_PROFILE",
-        description="Profile to run: light, standard, full, or the path of a profile file of your own (TOML).",
+        description="Profile to run: tiny, light, standard, full, or the path of a profile file of your own (TOML).",
     )
     device: str = Field(
         "auto",

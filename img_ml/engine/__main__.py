@@ -29,7 +29,7 @@ def main() -> None:
 
 @app.command(name="plan")
 def show(
-    profile: Annotated[str, typer.Argument(help="light, standard, full, or a profile file (TOML).")],
+    profile: Annotated[str, typer.Argument(help="tiny, light, standard, full, or a profile file (TOML).")],
     memory: Annotated[
         float | None, typer.Option(min=0, help="GiB of device memory; unset: what the engine would take here.")
     ] = None,
