@@ -21,7 +21,7 @@ from img_ml.train.spai.config import Config, FrequencyLossConfig
 from img_ml.train.spai.crops import Batch, Epochs
 from img_ml.train.spai.rows import divided_for_spectra, some
 from img_ml.train.spai.training import SpaiTask, mark_of, run, steps_per_epoch
-from img_ml.weights.table import IMAGENET_MEAN, IMAGENET_STD
+from img_ml.weights.record import IMAGENET_MEAN, IMAGENET_STD
 
 # Crops that are watched go through the network so many at once.
 TOGETHER = 32

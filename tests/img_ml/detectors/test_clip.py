@@ -19,8 +19,9 @@ from img_ml import profiles as _profiles  # noqa: F401 - importing it registers 
 from img_ml.detectors._clip_model import ClipModel, shapes
 from img_ml.detectors._prompts import SHIPPED, load_prompts
 from img_ml.detectors._torch import TorchDetector
+from img_ml.weights.record import CLIP_MEAN, CLIP_STD
 from img_ml.weights.store import install
-from img_ml.weights.table import CLIP_MEAN, CLIP_STD, find
+from img_ml.weights.table import find
 from tests.forensics.pictures import photo, sample_of
 from tests.img_ml.published_size import published_size, size_of
 from tests.img_ml.tiny import TINY_CLIP, write_clip
