@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from forensics.types import ImageSample
     from fusion.judge import Judge
     from fusion.verdict import Verdict
-    from scripts.checking.report import Report
+    from scripts.checking.report import HtmlReport
     from scripts.checking.telling import Form, Tell
     from worker.settings import WorkerSettings
 
@@ -112,7 +112,7 @@ def _run(
     limits: "WorkerSettings",
     debug_dir: Path | None,
     tell: "Tell",
-    report: "Report | None",
+    report: "HtmlReport | None",
 ) -> int:
     """Judge each image and tell about it; the exit code."""
     labels: list[str | None] = []
@@ -225,15 +225,15 @@ def _save(sample: "ImageSample", signals: Any, folder: Path, stem: str) -> None:
         talk.print(f"Saved {path}", markup=False, soft_wrap=True)
 
 
-def _report(path: Path | None) -> "Report | None":
+def _report(path: Path | None) -> "HtmlReport | None":
     if path is None:
         return None
-    from scripts.checking.report import Report
+    from scripts.checking.report import HtmlReport
 
-    return Report(path)
+    return HtmlReport(path)
 
 
-def _write(report: "Report") -> None:
+def _write(report: "HtmlReport") -> None:
     try:
         report.write()
     except OSError as error:

@@ -25,9 +25,9 @@ from fusion.evaluation.tables import measures_table
 from fusion.training.cache import FeatureCache
 from fusion.training.card import model_card
 from fusion.training.extract import extract
-from fusion.training.fit import Fitted, Plan, fit
+from fusion.training.fit import Fitted, FusionPlan, fit
 from fusion.training.heads import told_kinds
-from fusion.training.report import Report, measure, metrics
+from fusion.training.report import TrainingReport, measure, metrics
 from fusion.training.sources import SOURCES_FILE, read_licences, sources_page
 from fusion.training.table import FeatureTable
 from fusion.weighers.weigher import Kind
@@ -97,7 +97,7 @@ def train(
         chosen = load_profile(profile, settings.model_dir)
         kinds = told_kinds(head or (), chosen.detectors)
         weighed = _weighed(weigh or (), chosen.detectors)
-        plan = Plan(model, views, seed, false_positives, art_positives, false_negatives, skip, kinds, weighed)
+        plan = FusionPlan(model, views, seed, false_positives, art_positives, false_negatives, skip, kinds, weighed)
         folder = _fresh(Path("trained"), f"{chosen.name}-{model}") if out is None else _usable(out)
         # What is not weighed need not be measured either.
         measured = replace(chosen, detectors=weighed) if weighed else chosen
@@ -148,7 +148,7 @@ def _warn_of_formats(held_out: FeatureTable, talk: Console) -> None:
         )
 
 
-def _documents(profile: str, fitted: Fitted, report: Report, plan: Plan) -> dict[str, str]:
+def _documents(profile: str, fitted: Fitted, report: TrainingReport, plan: FusionPlan) -> dict[str, str]:
     """What stands beside the model, by file name."""
     table = fitted.table
     learned = sorted({image[:LEARNED_DIGITS] for image in table.image[table.split != "test"].tolist()})

@@ -8,7 +8,7 @@ import numpy as np
 from forensics.registry import get
 from fusion.artifacts.artifact import Artifact
 from fusion.evaluation.metrics import Estimate, Floats, Labels, Ranking, Texts, estimates, share, within_source_auc
-from fusion.evaluation.scored import Scored
+from fusion.evaluation.scored import ScoredTable
 from fusion.training.table import FeatureTable
 
 
@@ -28,7 +28,7 @@ class Alone:
     accuracy: Estimate
 
 
-def fused_alone(name: str, scored: Scored) -> Alone:
+def fused_alone(name: str, scored: ScoredTable) -> Alone:
     """The fusion's own row."""
     return _measured(name, scored.score, scored.table)
 
@@ -38,7 +38,7 @@ def alone(table: FeatureTable) -> list[Alone]:
     return [_measured(name, values, table) for name, values in _columns(table) if not np.isnan(values).all()]
 
 
-def heads_alone(name: str, artifact: Artifact, scored: Scored) -> list[Alone]:
+def heads_alone(name: str, artifact: Artifact, scored: ScoredTable) -> list[Alone]:
     """The rows of an artifact's trained heads, which are told apart from those of others by the artifact's name."""
     numbers = {head.number for head in artifact.heads}
     columns = ((number, values) for number, values in _columns(scored.table) if number in numbers)

@@ -13,7 +13,7 @@ from fusion.evaluation.conditions import AS_IS, CONDITIONS
 from fusion.evaluation.groups import Group, by_format, by_generator, by_source
 from fusion.evaluation.measures import measures
 from fusion.evaluation.metrics import Estimate, Ranking, balanced_accuracy, estimate, estimates, mixed_sources, share
-from fusion.evaluation.scored import Scored, format_gap, score
+from fusion.evaluation.scored import ScoredTable, format_gap, score
 from fusion.training.table import FeatureTable
 
 # An interval that resamples fewer sources than this says next to nothing.
@@ -62,7 +62,7 @@ class Evaluation:
     sources: list[Group]
     formats: list[Group]
     warnings: list[str]
-    plain: Scored
+    plain: ScoredTable
 
 
 def evaluate(name: str, artifact: Artifact, table: FeatureTable) -> Evaluation:
@@ -91,7 +91,7 @@ def evaluate(name: str, artifact: Artifact, table: FeatureTable) -> Evaluation:
     )
 
 
-def abstention(scored: Scored) -> list[Abstention]:
+def abstention(scored: ScoredTable) -> list[Abstention]:
     """Balanced accuracy on the surest tenth, the surest two tenths, ... and all images."""
     sureness = np.abs(logit(np.clip(scored.score, 1e-9, 1 - 1e-9)))
     order = np.argsort(-sureness, kind="stable")
@@ -103,7 +103,7 @@ def abstention(scored: Scored) -> list[Abstention]:
     return found
 
 
-def _condition(name: str, changed: Scored, plain: Scored) -> Condition:
+def _condition(name: str, changed: ScoredTable, plain: ScoredTable) -> Condition:
     before, after = _paired(plain, changed)
     old, new = plain.called[before], changed.called[after]
     source = plain.table.source[before]
@@ -124,13 +124,13 @@ def _condition(name: str, changed: Scored, plain: Scored) -> Condition:
     )
 
 
-def _paired(first: Scored, second: Scored) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _paired(first: ScoredTable, second: ScoredTable) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The rows of either that show the same image; a file listed twice counts once."""
     _, in_first, in_second = np.intersect1d(first.table.image, second.table.image, return_indices=True)
     return in_first, in_second
 
 
-def _warnings(plain: Scored, artifact: Artifact) -> list[str]:
+def _warnings(plain: ScoredTable, artifact: Artifact) -> list[str]:
     """What a reader has to know before believing a number."""
     table = plain.table
     found = []

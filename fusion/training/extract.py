@@ -22,7 +22,7 @@ from forensics.reading.sniff import media_type_of
 from forensics.registry import DetectorSpec, get
 from forensics.types import Skipped
 from fusion.features import schema_of
-from fusion.training.cache import Column, Entry, FeatureCache, Key, image_key
+from fusion.training.cache import CachedSignal, Column, FeatureCache, Key, image_key
 from fusion.training.process_pool import process_pool
 from fusion.training.table import FeatureTable
 from img_ml.data.dataset import Row
@@ -74,7 +74,7 @@ class _Store:
     cache: FeatureCache
     engine: Engine
     known: dict[str, set[Key]]
-    waiting: dict[str, list[Entry]] = field(default_factory=dict)
+    waiting: dict[str, list[CachedSignal]] = field(default_factory=dict)
     written: float = field(default_factory=time.monotonic)
 
     def take(self, seen: Sequence[_Seen]) -> None:
@@ -86,7 +86,7 @@ class _Store:
                 if known is None or key in known or _failed(signal):
                     continue
                 known.add(key)
-                self.waiting.setdefault(signal.detector, []).append(Entry(*key, signal))
+                self.waiting.setdefault(signal.detector, []).append(CachedSignal(*key, signal))
         if max(map(len, self.waiting.values()), default=0) >= _FLUSH_VIEWS or self._is_late():
             self.flush()
 

@@ -28,7 +28,7 @@ _REFERENCE_ROWS = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class FusionPlan:
     """What a training run is asked for.
 
     `false_positive_rate` is that of images of label 0, `art_rate` that of those of the kind `human_art`.
@@ -79,7 +79,7 @@ class Fitted:
         return {name: mark for name, mark in sorted(self.table.marks.items()) if mark and name in weighed}
 
 
-def fit(table: FeatureTable, plan: Plan) -> Fitted:
+def fit(table: FeatureTable, plan: FusionPlan) -> Fitted:
     """The candidate of best AUC in cross-validation grouped by source, trained on all of train and val."""
     kind = KINDS[plan.model]
     rows = np.flatnonzero(table.split != "test")
@@ -105,7 +105,7 @@ def _measured_in(table: FeatureTable, rows: NDArray[np.intp]) -> FeatureTable:
 class _Trainer:
     """Trains candidates of one kind on the development rows."""
 
-    def __init__(self, kind: WeigherKind, development: FeatureTable, plan: Plan) -> None:
+    def __init__(self, kind: WeigherKind, development: FeatureTable, plan: FusionPlan) -> None:
         self._kind = kind
         self._table = development
         self._seed = plan.seed
@@ -165,7 +165,7 @@ class _Trainer:
 
 
 def _model(
-    kind: Kind, weigher: Weigher, development: FeatureTable, margin: Floats, weight: Floats, plan: Plan
+    kind: Kind, weigher: Weigher, development: FeatureTable, margin: Floats, weight: Floats, plan: FusionPlan
 ) -> FusionModel:
     calibration = fit_calibration(margin, development.label, weight)
     thresholds = pick_thresholds(

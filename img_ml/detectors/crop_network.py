@@ -9,7 +9,7 @@ from scipy.special import expit
 from forensics.errors import WeightsError
 from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
 from forensics.types import Measured
-from img_ml.detectors._members import Answer, MembersDetector
+from img_ml.detectors._members import MembersAnswer, MembersDetector
 from img_ml.detectors._options import options
 from img_ml.engine.onnx_session import Members, session_of
 from img_ml.weights.record import WeightFile, WeightsRecord
@@ -53,7 +53,7 @@ def load(setup: Setup) -> Detector:
     return MembersDetector(SPEC.name, members, _held_out(weights, members.count), weights.digest, signal)
 
 
-def signal(answer: Answer) -> Measured:
+def signal(answer: MembersAnswer) -> Measured:
     """What the members say of an image; the embedding holds the logit of each."""
     probability = float(expit(answer.logits.mean()))
     numbers = {"crop_network_prob": probability, "crop_network_spread": min(answer.spread, 1000.0)}

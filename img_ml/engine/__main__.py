@@ -11,7 +11,7 @@ from rich.table import Table
 from forensics.settings import load as load_settings
 from img_ml.command import data_console, run_command, told_errors
 from img_ml.engine.device import GIB, choose_device, memory_of
-from img_ml.engine.memory_plan import Plan, demands, described, plan
+from img_ml.engine.memory_plan import MemoryPlan, demands, described, plan
 from img_ml.profiles import load_profile
 from img_ml.settings import ImgMlSettings
 
@@ -57,7 +57,7 @@ def show(
         raise typer.Exit(1)
 
 
-def _show(found: Plan) -> None:
+def _show(found: MemoryPlan) -> None:
     table = Table("Detector", "Weights", "Size", "Place", "Views at once", "They take")
     for one in found.placed:
         demand = one.demand

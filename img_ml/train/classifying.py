@@ -19,10 +19,10 @@ from img_ml.data.high_frequencies import Differences
 from img_ml.train.checkpoint import Checkpoint
 from img_ml.train.examples import NATIVE_CROPS, Batch, Division, Examples, View, Weigh, by_source, to_images
 from img_ml.train.loop import Loop, Stopping, Task, Trained
-from img_ml.train.plan import Plan
+from img_ml.train.plan import TrainingPlan
 
 
-def mark_of(name: str, plan: Plan, division: Division) -> str:
+def mark_of(name: str, plan: TrainingPlan, division: Division) -> str:
     """What tells this training from others: the network, the plan and the rows."""
     rows = [
         [str(row.path), row.label, row.source, side]
@@ -37,7 +37,7 @@ class Classifying(Task[Batch]):
 
     decides = ("auc",)
 
-    def __init__(self, network: nn.Module, watched: Batch, plan: Plan, device: str) -> None:
+    def __init__(self, network: nn.Module, watched: Batch, plan: TrainingPlan, device: str) -> None:
         super().__init__(network)
         self._shown, self._plan, self._device = watched, plan, torch.device(device)
 
@@ -68,7 +68,7 @@ class Classifying(Task[Batch]):
 
 def train_classifier(
     network: nn.Module,
-    plan: Plan,
+    plan: TrainingPlan,
     device: str,
     talk: Console,
     name: str,
@@ -90,7 +90,7 @@ def train_classifier(
         return loop.run(lambda first, last: examples.batches(first, last, plan.batch), kept)
 
 
-def _some(rows: Sequence[Row], plan: Plan) -> Sequence[Row]:
+def _some(rows: Sequence[Row], plan: TrainingPlan) -> Sequence[Row]:
     """All rows, or as many as are to be watched, drawn alike from both classes."""
     if len(rows) <= plan.most_watched:
         return rows

@@ -17,8 +17,8 @@ from rich.progress import Progress as Bar
 from torch import Tensor, nn, optim
 
 from forensics.errors import TrainingError
-from img_ml.train.checkpoint import Progress, Store
-from img_ml.train.plan import Plan
+from img_ml.train.checkpoint import CheckpointStore, TrainingProgress
+from img_ml.train.plan import TrainingPlan
 from img_ml.train.tracking import Tracker
 
 Batch = TypeVar("Batch")
@@ -32,7 +32,7 @@ class Trained:
     """The state of the network that is kept, on the CPU, and how it came about."""
 
     state: dict[str, Tensor]
-    progress: Progress
+    progress: TrainingProgress
 
 
 class Task(ABC, Generic[Batch]):
@@ -77,7 +77,7 @@ class Loop(Generic[Batch]):
     def __init__(
         self,
         task: Task[Batch],
-        plan: Plan,
+        plan: TrainingPlan,
         device: str,
         talk: Console,
         stopping: Stopping | None = None,
@@ -93,9 +93,9 @@ class Loop(Generic[Batch]):
             self._network.to(memory_format=torch.channels_last)
         self._average = copy.deepcopy(self._network) if plan.average else None
         self._optimizer = adamw(self._network, plan)
-        self._progress, self._best = Progress(), dict[str, Tensor]()
+        self._progress, self._best = TrainingProgress(), dict[str, Tensor]()
 
-    def run(self, batches: Batches[Batch], checkpoint: Store | None = None) -> Trained:
+    def run(self, batches: Batches[Batch], checkpoint: CheckpointStore | None = None) -> Trained:
         """Train, going on from the checkpoint where it holds something.
 
         Raises KeyboardInterrupt, the checkpoint written, when it was asked to stop; TrainingError where it diverges.
@@ -189,7 +189,7 @@ def on_host(network: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
 
 
-def adamw(network: nn.Module, plan: Plan) -> optim.Optimizer:
+def adamw(network: nn.Module, plan: TrainingPlan) -> optim.Optimizer:
     """AdamW over what learns; what has one axis (biases, normalisation) does not decay."""
     learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
     decayed = [parameter for parameter in learned if parameter.ndim > 1]

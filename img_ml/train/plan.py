@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TrainingPlan:
     """How to train: at most `steps` steps of `batch` crops, watched every `check_every` of them.
 
     The learning rate rises over the first `warmup` share of the steps and falls as a cosine from there. Training ends

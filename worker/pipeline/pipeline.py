@@ -12,14 +12,14 @@ import structlog
 
 from worker.callbacks.body import callback_for
 from worker.errors import UnreadableMessageError
-from worker.observability.progress import Progress
+from worker.observability.progress import ProgressMonitor
 from worker.observability.telemetry import JobAnswered, Observer, one_line
-from worker.pipeline.processing import Answer, Answerer
+from worker.pipeline.processing import Answerer, JobResult
 from worker.pipeline.quarantine import Quarantine
 from worker.pipeline.result_writer import Finisher
 from worker.streams.messages import LARGEST_MESSAGE, parse_job
 from worker.streams.retry import REDIS_IS_AWAY, Patience, insist
-from worker.streams.stream import Entry, Finished, JobStream, group_is_missing
+from worker.streams.stream import Finished, JobStream, StreamEntry, group_is_missing
 from worker.tasks import end
 
 _log = structlog.get_logger("worker")
@@ -84,7 +84,7 @@ class Pipeline:
         answerer: Answerer,
         rules: PipelineRules,
         observe: Observer,
-        progress: Progress | None = None,
+        progress: ProgressMonitor | None = None,
         idleness: Idleness | None = None,
         quarantine: Quarantine | None = None,
     ) -> None:
@@ -93,7 +93,7 @@ class Pipeline:
         self._answerer = answerer
         self._rules = rules
         self._observe = observe
-        self._progress = progress or Progress()
+        self._progress = progress or ProgressMonitor()
         self._idleness = idleness
         self._quarantine = quarantine or Quarantine()
         self._finisher = Finisher(stream.finish)
@@ -136,7 +136,7 @@ class Pipeline:
             if self._stream.suspects_left:
                 await self._try_suspect()
 
-    async def _take(self) -> list[Entry]:
+    async def _take(self) -> list[StreamEntry]:
         """The next entries to work on: our own unknown ones, then abandoned ones, then new ones."""
         room = self._rules.in_flight - len(self._in_work)
         try:
@@ -179,14 +179,14 @@ class Pipeline:
         # There may be more: they are looked for at once, after whatever else waits.
         self._next_reclaim = 0.0
 
-    async def _take_own(self, room: int) -> list[Entry]:
+    async def _take_own(self, room: int) -> list[StreamEntry]:
         if not self._own_unseen:
             return []
         entries = await self._stream.own_pending(room, besides=self._in_work.keys())
         self._own_unseen = bool(entries)
         return entries
 
-    async def _take_abandoned(self, room: int) -> list[Entry]:
+    async def _take_abandoned(self, room: int) -> list[StreamEntry]:
         if time.monotonic() < self._next_reclaim:
             return []
         entries, complete = await self._stream.reclaim(room)
@@ -236,7 +236,7 @@ class Pipeline:
         self._busy_until = time.monotonic()
         return False
 
-    def _start(self, entry: Entry, *, alone: bool = False) -> None:
+    def _start(self, entry: StreamEntry, *, alone: bool = False) -> None:
         """Begin to work on an entry, unless it is in work here already (a second delivery of our own)."""
         if entry.id in self._in_work:
             return
@@ -256,11 +256,11 @@ class Pipeline:
             # It stays pending: delivered again when its lease runs out, a dead letter when that happens too often.
             _log.error("a job could not be finished", entry=entry_id, error=one_line(error))
 
-    async def _work_among_others(self, entry: Entry) -> None:
+    async def _work_among_others(self, entry: StreamEntry) -> None:
         async with self._quarantine.ordinary_work():
             await self._work(entry)
 
-    async def _work(self, entry: Entry) -> None:
+    async def _work(self, entry: StreamEntry) -> None:
         if entry.is_too_large:
             await self._bury(entry, f"The message has {entry.size} bytes; the limit is {LARGEST_MESSAGE}.")
             return
@@ -285,7 +285,7 @@ class Pipeline:
         )
         self._observe(event)
 
-    async def _is_repeated(self, entry: Entry, job_id: str) -> bool:
+    async def _is_repeated(self, entry: StreamEntry, job_id: str) -> bool:
         """Whether the job id has its answer already; then the entry goes without one."""
         if not await insist("looking for an earlier answer", lambda: self._stream.was_answered(job_id)):
             return False
@@ -293,7 +293,7 @@ class Pipeline:
         self._observe(JobAnswered(job_id, entry.id, "repeated", entry.deliveries))
         return True
 
-    async def _postpone(self, entry: Entry, job_id: str, answer: Answer) -> None:
+    async def _postpone(self, entry: StreamEntry, job_id: str, answer: JobResult) -> None:
         """Put the job aside; its place here is free at once."""
         delay_s = self._rules.retry_delay_s * GROWTH**entry.retries * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311
         aside = await insist("putting a job aside", lambda: self._stream.postpone(entry, delay_s))
@@ -302,7 +302,7 @@ class Pipeline:
         if aside:
             self._observe(JobAnswered(job_id, entry.id, "postponed", entry.deliveries, answer.timings_ms))
 
-    async def _bury(self, entry: Entry, reason: str) -> None:
+    async def _bury(self, entry: StreamEntry, reason: str) -> None:
         if await insist("burying a message", lambda: self._stream.bury(entry, reason)):
             _log.warning("dead letter", entry=entry.id, reason=reason)
             self._observe(JobAnswered("", entry.id, "dead_letter", entry.deliveries))

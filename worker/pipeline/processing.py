@@ -34,7 +34,7 @@ class Stations:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class JobResult:
     """The result document of one job and its JSON; `outcome` is its label or its error code.
 
     `worth_a_retry` says that the server behind the URL may well deliver the image later, `final` that asking again
@@ -58,7 +58,7 @@ class Answerer:
         self._memory = memory or NoMemory()
         self._benches = asyncio.Semaphore(benches)
 
-    async def answer(self, job: Job) -> Answer:
+    async def answer(self, job: Job) -> JobResult:
         """The answer to one job; never raises over an image."""
         timings: dict[str, float] = {}
         outcome: Outcome
@@ -75,7 +75,7 @@ class Answerer:
             await self._memory.keep(outcome, document)
         name = outcome.code if isinstance(outcome, JobError) else outcome.label
         retryable = isinstance(outcome, JobError) and outcome.retryable
-        return Answer(
+        return JobResult(
             document,
             text,
             name,

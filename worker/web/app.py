@@ -20,7 +20,7 @@ from worker.web.collector import Collector
 from worker.web.gateway import Gateway
 from worker.web.keys import Keys
 from worker.web.settings import WebSettings
-from worker.web.store import Store
+from worker.web.store import GatewayStore
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
@@ -40,7 +40,7 @@ def make_app(redis_url: str, worker: WorkerSettings, settings: WebSettings) -> F
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         client, reading, pool = connect(redis_url), connect(redis_url), ConnectionPool.from_url(redis_url)
-        store = Store(client, jobs, settings)
+        store = GatewayStore(client, jobs, settings)
         collector = Collector(reading, store, queues)
         with contextlib.suppress(*REDIS_IS_AWAY):  # it is tried again, and readyz tells
             await collector.find_places()

@@ -11,7 +11,7 @@ import structlog
 
 from worker.streams.retry import REDIS_IS_AWAY, Patience
 from worker.streams.stream import StreamNames
-from worker.web.store import State, Store
+from worker.web.store import GatewayStore, State
 
 _log = structlog.get_logger("web")
 _BLOCK_MS = 1000
@@ -33,7 +33,7 @@ class Event:
 class Collector:
     """One task that reads, any number that wait. It goes on where the gateway stopped, so no answer is missed."""
 
-    def __init__(self, client: Any, store: Store, queues: Sequence[StreamNames]) -> None:
+    def __init__(self, client: Any, store: GatewayStore, queues: Sequence[StreamNames]) -> None:
         """`client` is used by nothing else: its reads block."""
         self._client = client
         self._store = store

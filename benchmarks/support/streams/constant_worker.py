@@ -10,7 +10,7 @@ from typing import cast
 from benchmarks.support.streams.constant import GROUP, JOBS, RESULTS, redis_url, result
 from worker.observability.telemetry import JobAnswered, Observer, configure_logging, log_answer
 from worker.pipeline.pipeline import Pipeline, PipelineRules
-from worker.pipeline.processing import Answer, Answerer
+from worker.pipeline.processing import Answerer, JobResult
 from worker.streams.messages import Job
 from worker.streams.stream import JobStream, StreamNames
 
@@ -19,9 +19,9 @@ class ConstantAnswerer:
     """Knows the answer already."""
 
     def __init__(self) -> None:
-        self._answer = Answer(result(), "NON-AI", {})
+        self._answer = JobResult(result(), "NON-AI", {})
 
-    async def answer(self, job: Job) -> Answer:
+    async def answer(self, job: Job) -> JobResult:
         """The same for every job."""
         return self._answer
 

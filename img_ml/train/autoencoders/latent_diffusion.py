@@ -20,8 +20,8 @@ from img_ml.train.checkpoint import Checkpoint
 from img_ml.train.classifying import mark_of
 from img_ml.train.examples import Batch, Division, Examples, divide, native_crops_of, to_images
 from img_ml.train.loop import Loop, Task
-from img_ml.train.plan import Plan
-from img_ml.train.recipe import Place
+from img_ml.train.plan import TrainingPlan
+from img_ml.train.recipe import TrainingWorkspace
 from img_ml.weights.store import install
 from img_ml.weights.table import find
 
@@ -59,7 +59,9 @@ def small_autoencoder(shape: Shape) -> "AutoencoderKL":
     )
 
 
-def train_autoencoder(shape: Shape, rows: Sequence[Row], plan: Plan, place: Place, talk: Console) -> float:
+def train_autoencoder(
+    shape: Shape, rows: Sequence[Row], plan: TrainingPlan, place: TrainingWorkspace, talk: Console
+) -> float:
     """Train on the real images outside test, and install it; the PSNR in dB on real images of held-out sources.
 
     Raises DatasetError where the rows do not allow it, KeyboardInterrupt (the checkpoint written) after Ctrl-C.

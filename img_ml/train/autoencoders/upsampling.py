@@ -21,7 +21,7 @@ from img_ml.networks.autoencoders.patch_discriminator import PatchDiscriminator,
 from img_ml.networks.autoencoders.upsampling import (
     CONFIG,
     TENSORS,
-    Design,
+    AutoencoderDesign,
     UpsamplingAutoencoder,
     begin_with,
     save_upsampling_autoencoder,
@@ -31,7 +31,7 @@ from img_ml.train.checkpoint import Checkpoint
 from img_ml.train.classifying import mark_of
 from img_ml.train.examples import Batch, Division, Examples, View, to_images
 from img_ml.train.loop import Loop, Task
-from img_ml.train.plan import Plan
+from img_ml.train.plan import TrainingPlan
 from img_ml.weights.digest import file_sha256
 
 _HELD_OUT = 0.1
@@ -40,7 +40,7 @@ _ADVERSARIAL_FROM, _ADVERSARIAL_SHARE = 0.4, 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Workplace:
+class AutoencoderWorkspace:
     """Where the training runs and what it writes: the autoencoder's folder, the checkpoint, the device, threads.
 
     `begun` is the folder of an autoencoder whose layers it begins with; `bfloat16` halves the time where the processor
@@ -58,14 +58,19 @@ class Workplace:
 class _Trained(nn.Module):
     """What learns: the autoencoder, and the discriminator where there is one."""
 
-    def __init__(self, design: Design) -> None:
+    def __init__(self, design: AutoencoderDesign) -> None:
         super().__init__()
         self.autoencoder = UpsamplingAutoencoder(design)
         self.discriminator = PatchDiscriminator() if design.adversarial else None
 
 
 def train_upsampling_autoencoder(
-    design: Design, rows: Sequence[Row], plan: Plan, side: int, place: Workplace, talk: Console
+    design: AutoencoderDesign,
+    rows: Sequence[Row],
+    plan: TrainingPlan,
+    side: int,
+    place: AutoencoderWorkspace,
+    talk: Console,
 ) -> float:
     """Train on patches of `side` pixels, save it in its folder, remove the checkpoint; its PSNR in dB when held out.
 
@@ -140,7 +145,9 @@ def patches_of(side: int) -> View:
 class _Reconstructing(Task[Batch]):
     """Patches to themselves; the discriminator is fooled from the step `joined` on."""
 
-    def __init__(self, trained: _Trained, watched: Pixels | Differences, place: Workplace, joined: int) -> None:
+    def __init__(
+        self, trained: _Trained, watched: Pixels | Differences, place: AutoencoderWorkspace, joined: int
+    ) -> None:
         super().__init__(trained)
         self._trained, self._shown, self._place, self._joined = trained, watched, place, joined
 

@@ -12,7 +12,7 @@ from img_ml.command import told_errors
 from img_ml.data.dataset import read_datasets
 from img_ml.settings import ImgMlSettings
 from img_ml.train.commands import shared as command
-from img_ml.train.plan import Plan
+from img_ml.train.plan import TrainingPlan
 
 Datasets = Annotated[
     list[Path],
@@ -67,7 +67,7 @@ def crop_network(
     talk = command.talk_console()
     with told_errors(talk):
         from img_ml.train.crossfit.crossfit import crossfit, install_crossfit
-        from img_ml.train.crossfit.members import Workplace
+        from img_ml.train.crossfit.members import CrossfitWorkspace
         from img_ml.train.crossfit.rows import read_extra
         from img_ml.train.crossfit.small_networks import design_of
 
@@ -78,7 +78,7 @@ def crop_network(
         plan = _plan(steps, minutes, batch, learning_rate, check_every, patience, seed)
         rows, more = read_datasets(dataset), read_extra(extra) if extra else []
         folder = checkpoint or Path("trained") / design.name
-        place = Workplace(folder, _device(settings), jobs or os.cpu_count() or 1, threads)
+        place = CrossfitWorkspace(folder, _device(settings), jobs or os.cpu_count() or 1, threads)
         folds, trained = crossfit(design, plan, rows, (more, extra_share), members, pixels or folder, place, talk)
         weights = out or settings.weights_dir
         locked = install_crossfit(design, plan, folds, trained, weights, folder)
@@ -92,8 +92,8 @@ def crop_network(
 
 def _plan(
     steps: int, minutes: float, batch: int, learning_rate: float, check_every: int, patience: int, seed: int
-) -> Plan:
-    return Plan(
+) -> TrainingPlan:
+    return TrainingPlan(
         steps=steps,
         minutes=minutes,
         batch=batch,

@@ -19,7 +19,7 @@ from img_ml.data.folds import balanced_weights
 from img_ml.networks.embedding_mlp import DROPOUT, HIDDEN, EmbeddingMlp
 from img_ml.train.embeddings.folder import Embeddings
 from img_ml.train.loop import Loop, Task
-from img_ml.train.plan import Plan
+from img_ml.train.plan import TrainingPlan
 
 Loss = Literal["bce", "focal"]
 _SCORED_AT_ONCE = 8192
@@ -81,11 +81,11 @@ def train_mlp(learned: Embeddings, watched: Embeddings, plan: MlpPlan, device: s
 
 
 @dataclass(frozen=True, slots=True)
-class _Steps(Plan):
+class _Steps(TrainingPlan):
     """Steps of one learning rate."""
 
     def learning_rate_at(self, step: int, seconds: float = 0.0) -> float:
-        """See Plan."""
+        """See TrainingPlan."""
         return self.learning_rate
 
 

@@ -13,9 +13,9 @@ from forensics.errors import WeightsError
 from img_ml.data.dataset import DatasetError, Row
 from img_ml.networks.spai.network import VERSION, Spai, load_backbone, spai_of
 from img_ml.train.spai import checkpoints
-from img_ml.train.spai.checkpoints import Progress
+from img_ml.train.spai.checkpoints import EpochProgress
 from img_ml.train.spai.config import Config
-from img_ml.train.spai.crops import Batch, Epochs
+from img_ml.train.spai.crops import CropBatch, Epochs
 from img_ml.train.spai.rows import divided, some
 from img_ml.train.spai.scoring import figures, on_host, scores
 from img_ml.train.spai.training import SpaiTask, mark_of, run, steps_per_epoch
@@ -38,7 +38,7 @@ class Detecting(SpaiTask):
         super().__init__(network, config.TRAIN, steps_per_epoch, device)
         self._spai, self._watched, self._batch = network, watched, config.MODEL.FEATURE_EXTRACTION_BATCH
 
-    def parts(self, batch: Batch) -> Iterator[Tensor]:
+    def parts(self, batch: CropBatch) -> Iterator[Tensor]:
         """One for all views of the images: the attention weighs them against each other, as it does patches."""
         logits = self._spai.logits(batch.crops).float()
         yield functional.binary_cross_entropy_with_logits(logits, batch.labels)
@@ -56,7 +56,7 @@ class Detecting(SpaiTask):
 
 def finetune(
     rows: Sequence[Row], config: Config, pretrained: Path, folder: Path, device: str, talk: Console, *, keep_all: bool
-) -> Progress:
+) -> EpochProgress:
     """Train into the folder, going on where it holds a part of this training.
 
     Raises WeightsError where the pre-trained file does not fit, DatasetError where the rows or settings do not.
@@ -89,7 +89,7 @@ def network_in(path: Path) -> Spai:
     return spai_of(checkpoints.network_tensors(path), path.name)
 
 
-def install_best(progress: Progress, folder: Path, weights: Path) -> None:
+def install_best(progress: EpochProgress, folder: Path, weights: Path) -> None:
     """Install the best epoch's network for the detector `spai`; WeightsError where its checkpoint is gone."""
     path = checkpoints.path_of(folder, progress.best_epoch)
     if not path.is_file():

@@ -16,9 +16,9 @@ from img_ml.data.dataset import Row
 from img_ml.networks.spai.backbone import Backbone
 from img_ml.networks.spai.frequencies import centred_mask
 from img_ml.networks.spai.sizes import VitSizes
-from img_ml.train.spai.checkpoints import Progress
+from img_ml.train.spai.checkpoints import EpochProgress
 from img_ml.train.spai.config import Config, FrequencyLossConfig
-from img_ml.train.spai.crops import Batch, Epochs
+from img_ml.train.spai.crops import CropBatch, Epochs
 from img_ml.train.spai.rows import divided_for_spectra, some
 from img_ml.train.spai.training import SpaiTask, mark_of, run, steps_per_epoch
 from img_ml.weights.record import IMAGENET_MEAN, IMAGENET_STD
@@ -27,7 +27,7 @@ from img_ml.weights.record import IMAGENET_MEAN, IMAGENET_STD
 TOGETHER = 32
 
 
-class Encoder(Backbone):
+class NormedBackbone(Backbone):
     """The backbone with a norm after its last block, as it is pre-trained."""
 
     def __init__(self, sizes: VitSizes) -> None:
@@ -51,7 +51,7 @@ class MaskedFrequencyModel(nn.Module):
 
     def __init__(self, sizes: VitSizes, radius: int, loss: FrequencyLossConfig) -> None:
         super().__init__()
-        self.encoder = Encoder(sizes)
+        self.encoder = NormedBackbone(sizes)
         self.decoder = nn.Sequential(nn.Conv2d(sizes.width, 3 * sizes.patch**2, 1), nn.PixelShuffle(sizes.patch))
         self._loss = loss
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
@@ -99,7 +99,7 @@ class Drawing(SpaiTask):
         # The crops and the sides that are watched are always the same.
         self._watched = [batch.crops[:, 0] for batch in watched.batches(0)]
 
-    def parts(self, batch: Batch) -> Iterator[Tensor]:
+    def parts(self, batch: CropBatch) -> Iterator[Tensor]:
         """One for each view, divided by how many there are."""
         views = batch.crops.unbind(1)
         for view in views:
@@ -117,7 +117,7 @@ class Drawing(SpaiTask):
 
 def pretrain(
     rows: Sequence[Row], config: Config, folder: Path, device: str, talk: Console, *, keep_all: bool
-) -> Progress:
+) -> EpochProgress:
     """Train the backbone into the folder, going on where it holds a part of this training.
 
     Raises DatasetError where the rows hold nothing to learn from.

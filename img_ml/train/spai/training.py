@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from img_ml.train.examples import Division
 from img_ml.train.loop import Loop, Task
-from img_ml.train.plan import Plan
-from img_ml.train.spai.checkpoints import Folder, Progress, progress_of
+from img_ml.train.plan import TrainingPlan
+from img_ml.train.spai.checkpoints import CheckpointFolder, EpochProgress, progress_of
 from img_ml.train.spai.config import Config, TrainConfig
-from img_ml.train.spai.crops import Batch, Epochs
+from img_ml.train.spai.crops import CropBatch, Epochs
 from img_ml.train.tracking import tracker
 
 # A checkpoint of another version of the loop is not gone on with.
@@ -26,14 +26,14 @@ _VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule(Plan):
+class Schedule(TrainingPlan):
     """The learning rate: a line up from `first_rate` over the first steps, then a cosine down to `last_rate`."""
 
     first_rate: float = 0.0
     last_rate: float = 0.0
 
     def learning_rate_at(self, step: int, seconds: float = 0.0) -> float:
-        """See Plan."""
+        """See TrainingPlan."""
         rising = self.warmup_steps
         if step < rising:
             return self.first_rate + (self.learning_rate - self.first_rate) * (step + 1) / rising
@@ -67,7 +67,7 @@ def mark_of(name: str, config: Config, division: Division, pretrained: str) -> s
     return hashlib.sha256(json.dumps([_VERSION, name, told, rows, pretrained]).encode()).hexdigest()
 
 
-class SpaiTask(Task[Sequence[Batch]]):
+class SpaiTask(Task[Sequence[CropBatch]]):
     """A step goes over some batches, whose gradients are added up and clipped; `decides` has one name.
 
     `norm` is the largest norm of the gradients before clipping since the network was last watched.
@@ -81,18 +81,18 @@ class SpaiTask(Task[Sequence[Batch]]):
         self.norm = 0.0
 
     @abstractmethod
-    def parts(self, batch: Batch) -> Iterable[Tensor]:
+    def parts(self, batch: CropBatch) -> Iterable[Tensor]:
         """The parts of one batch's mean loss, each of which is done with before the next."""
 
     @abstractmethod
     def watched(self) -> Mapping[str, float]:
         """Figures of the network on what is watched."""
 
-    def losses(self, batch: Sequence[Batch], step: int) -> Iterator[Tensor]:
+    def losses(self, batch: Sequence[CropBatch], step: int) -> Iterator[Tensor]:
         """See Task."""
         images = sum(len(one.labels) for one in batch)
         for one in batch:
-            moved = Batch(one.crops.to(self._device), one.labels.to(self._device))
+            moved = CropBatch(one.crops.to(self._device), one.labels.to(self._device))
             for loss in self.parts(moved):
                 yield loss * (len(one.labels) / images)
 
@@ -132,20 +132,20 @@ def run(
     talk: Console,
     *,
     keep_all: bool,
-) -> Progress:
+) -> EpochProgress:
     """Train until the epochs are over or patience is; the best checkpoint stays, and the last, or all of them.
 
     Raises TrainingError where the loss is not finite or the folder holds another training's checkpoints.
     """
     in_epoch = steps_per_epoch(epochs, train)
 
-    def batches(first: int, last: int) -> Iterator[Sequence[Batch]]:
+    def batches(first: int, last: int) -> Iterator[Sequence[CropBatch]]:
         for epoch in range(first // in_epoch, last // in_epoch):
             drawn = epochs.batches(epoch)
             while chunk := list(itertools.islice(drawn, train.ACCUMULATION_STEPS)):
                 yield chunk
 
-    kept = Folder(folder, mark, in_epoch, config.model_dump(mode="json"), keep_all=keep_all)
+    kept = CheckpointFolder(folder, mark, in_epoch, config.model_dump(mode="json"), keep_all=keep_all)
     plan, low = schedule_of(train, in_epoch, config.SEED), config.AMP_OPT_LEVEL != "O0"
     with closing(tracker(config.TRACKING, folder)) as track:
         # Ctrl-C ends it at once: a training goes on from the last whole epoch.

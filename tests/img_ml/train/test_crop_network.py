@@ -22,9 +22,9 @@ from img_ml.train.__main__ import app
 from img_ml.train.crossfit import members as side_by_side
 from img_ml.train.crossfit.onnx_export import MOST_CHANGE, exported
 from img_ml.train.crossfit.rows import Fold, folds_of, held_out, read_extra, with_extra
-from img_ml.train.crossfit.small_networks import Design, network_of
+from img_ml.train.crossfit.small_networks import NetworkDesign, network_of
 from img_ml.train.examples import Division
-from img_ml.train.plan import Plan
+from img_ml.train.plan import TrainingPlan
 from img_ml.weights.store import installed
 from img_ml.weights.table import find
 
@@ -137,10 +137,10 @@ def test_members_end_with_the_process_that_began_them(dataset: Path, tmp_path: P
 
 def test_a_member_whose_process_dies_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(side_by_side, "_train", os._exit)
-    monkeypatch.setattr(side_by_side, "Task", lambda *_: 1)
-    design, place = Design("npr", side=32), side_by_side.Workplace(tmp_path, "cpu", 1, 1)
+    monkeypatch.setattr(side_by_side, "MemberJob", lambda *_: 1)
+    design, place = NetworkDesign("npr", side=32), side_by_side.CrossfitWorkspace(tmp_path, "cpu", 1, 1)
     with pytest.raises(TrainingError, match="process died"):
-        side_by_side.train_members(design, Plan(), [Fold(Division((), ()), ())], 0.0, tmp_path, place)
+        side_by_side.train_members(design, TrainingPlan(), [Fold(Division((), ()), ())], 0.0, tmp_path, place)
 
 
 @pytest.mark.parametrize("network", ["ladeda", "npr"])
@@ -237,7 +237,7 @@ def test_a_training_ends_after_its_minutes_with_what_it_has(dataset: Path, tmp_p
 
 
 def test_a_member_that_is_large_is_kept_in_half_precision() -> None:
-    members = [network_of(Design("npr", side=64), seed) for seed in (0, 1)]
+    members = [network_of(NetworkDesign("npr", side=64), seed) for seed in (0, 1)]
     for member in members:
         torch.nn.init.normal_(member.head.weight, std=0.05)
     whole, halved = exported(members, 10**9), exported(members, 10**5)
