@@ -12,7 +12,7 @@ from forensics.files import write_atomically
 from forensics.registry import TIERS, get
 from forensics.settings import load as load_settings
 from fusion.artifacts.artifact import Artifact, load_artifact, to_json
-from fusion.evaluation.alone import Alone, alone
+from fusion.evaluation.single_detectors import SingleDetector, alone
 from fusion.evaluation.conditions import AS_IS, CONDITIONS
 from fusion.evaluation.evaluation import evaluate
 from fusion.evaluation.page import page
@@ -108,7 +108,7 @@ def _measured(
     return extract(rows, _engine(names, like), cache, lambda row, key: tuple(CONDITIONS.values()), talk)
 
 
-def measured_alone(names: list[str], rows: list[Row], like: Profile, cache: FeatureCache, talk: Console) -> list[Alone]:
+def measured_alone(names: list[str], rows: list[Row], like: Profile, cache: FeatureCache, talk: Console) -> list[SingleDetector]:
     """The rows of detectors by themselves, on the images as they are.
 
     Raises DatasetError where one gives no probability of AI by itself, or cannot be loaded.

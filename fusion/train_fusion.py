@@ -26,7 +26,7 @@ from fusion.training.cache import FeatureCache
 from fusion.training.card import model_card
 from fusion.training.extract import extract
 from fusion.training.fit import Fitted, FusionPlan, fit
-from fusion.training.heads import told_kinds
+from fusion.training.heads import head_kinds
 from fusion.training.report import TrainingReport, measure, metrics
 from fusion.training.sources import SOURCES_FILE, read_licences, sources_page
 from fusion.training.table import FeatureTable
@@ -95,7 +95,7 @@ def train(
     with told_errors(talk):
         settings = load_settings(ImgMlSettings)
         chosen = load_profile(profile, settings.model_dir)
-        kinds = told_kinds(head or (), chosen.detectors)
+        kinds = head_kinds(head or (), chosen.detectors)
         weighed = _weighed(weigh or (), chosen.detectors)
         plan = FusionPlan(model, views, seed, false_positives, art_positives, false_negatives, skip, kinds, weighed)
         folder = _fresh(Path("trained"), f"{chosen.name}-{model}") if out is None else _usable(out)

@@ -11,7 +11,7 @@ from fusion.interface import Refreshed
 _log = structlog.get_logger("worker")
 
 
-class Refresh(Protocol):
+class Reload(Protocol):
     """Looks for another artifact; may take a while, so it is called in a thread."""
 
     def __call__(self, *, force: bool = False) -> Refreshed:
@@ -19,7 +19,7 @@ class Refresh(Protocol):
         ...
 
 
-async def keep_fresh(refresh: Refresh, asked: asyncio.Event, every_s: float) -> None:
+async def reload_periodically(refresh: Reload, asked: asyncio.Event, every_s: float) -> None:
     """Look every `every_s` seconds (0: never) and at once when asked; until cancelled."""
     while True:
         with contextlib.suppress(TimeoutError):

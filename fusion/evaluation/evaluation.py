@@ -8,7 +8,7 @@ from scipy.special import logit
 
 from fusion.artifacts.artifact import LEARNED_DIGITS, Artifact
 from fusion.artifacts.weights_binding import of_other_weights
-from fusion.evaluation.alone import Alone, alone, fused_alone, heads_alone
+from fusion.evaluation.single_detectors import SingleDetector, alone, fused_alone, heads_alone
 from fusion.evaluation.conditions import AS_IS, CONDITIONS
 from fusion.evaluation.groups import Group, by_format, by_generator, by_source
 from fusion.evaluation.measures import measures
@@ -55,7 +55,7 @@ class Evaluation:
     fingerprint: str
     counts: dict[str, int]
     measures: dict[str, Estimate]
-    alone: list[Alone]
+    alone: list[SingleDetector]
     abstention: list[Abstention]
     conditions: list[Condition]
     generators: list[Group]

@@ -28,7 +28,7 @@ from fusion.training.table import FeatureTable
 from img_ml.data.dataset import Row
 from img_ml.data.views import View, render_view
 from img_ml.engine.engine import Engine
-from img_ml.engine.held_out import honest
+from img_ml.engine.held_out import held_out_probability
 
 # What a killed run may lose: so many views, or so many seconds of work.
 _FLUSH_VIEWS = 1000
@@ -286,7 +286,7 @@ def _features(
     numbers = _padded(column.numbers)[rows]
     if held_out and column.embedding is not None and spec.probability is not None:
         place = spec.numbers.index(spec.probability)
-        numbers[:, place] = honest(numbers[:, place], _padded(column.embedding)[rows], source, held_out)
+        numbers[:, place] = held_out_probability(numbers[:, place], _padded(column.embedding)[rows], source, held_out)
     return numbers[:, offered]
 
 

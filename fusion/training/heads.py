@@ -56,7 +56,7 @@ class TrainedHead:
         return found
 
 
-def told_kinds(told: Sequence[str], detectors: Sequence[str]) -> dict[str, HeadKind]:
+def head_kinds(told: Sequence[str], detectors: Sequence[str]) -> dict[str, HeadKind]:
     """The kinds of head that a user chose, `DETECTOR=KIND` each; DatasetError where one of them cannot be."""
     kinds: dict[str, HeadKind] = {}
     for one in told:

@@ -13,7 +13,7 @@ from forensics.examine import Examined, examine
 from forensics.registry import Detector, Registered, Setup, get
 from forensics.types import Evidence, ImageSample, Measured, Signal
 from img_ml.engine.abilities import Finish, FollowsDevice
-from img_ml.engine.device import DeviceUse, choose_device, hold_to, memory_of
+from img_ml.engine.device import DeviceUse, choose_device, limit_memory, memory_of
 from img_ml.engine.loaded import LearnedDetector
 from img_ml.engine.memory_plan import MemoryPlan, Placed, demands, plan
 from img_ml.profiles import Profile
@@ -90,7 +90,7 @@ class Engine:
 def _planned(profile: Profile, weights: Path, device: str, use: DeviceUse) -> MemoryPlan:
     demanded = demands(profile, low_precision=device.startswith("cuda"), folder=weights)
     memory = memory_of(device, use.memory) if demanded else None
-    hold_to(device, memory if use.memory else None)
+    limit_memory(device, memory if use.memory else None)
     return plan(demanded, memory, use.views)
 
 

@@ -140,7 +140,7 @@ def _settle(
 
 
 def _table(found: Any) -> Table:
-    from worker.commands.shared import duration, harmless
+    from worker.commands.shared import duration, without_control_characters
 
     table = Table("id", "job", "reason", title="Dead letters, oldest first", title_justify="left")
     table.add_column("deliveries", justify="right")
@@ -149,8 +149,8 @@ def _table(found: Any) -> Table:
         deliveries = "not told" if letter.deliveries is None else str(letter.deliveries)
         table.add_row(
             Text(letter.id, no_wrap=True),
-            Text(harmless(letter.job_id)),
-            Text(harmless(letter.reason)),
+            Text(without_control_characters(letter.job_id)),
+            Text(without_control_characters(letter.reason)),
             deliveries,
             duration(letter.age_s),
         )

@@ -95,11 +95,11 @@ def _rate(before: int | None, after: int | None, seconds: float) -> float | None
 
 
 def _overview(found: Mapping[str, Any]) -> Table:
-    from worker.commands.shared import duration, harmless
+    from worker.commands.shared import duration, without_control_characters
 
     table = Table("", "", show_header=False, title="Queue", title_justify="left")
-    group = harmless(found["group"]) + ("" if found["group_exists"] else " (not made yet: no worker has been here)")
-    table.add_row("stream", Text(harmless(found["stream"])))
+    group = without_control_characters(found["group"]) + ("" if found["group_exists"] else " (not made yet: no worker has been here)")
+    table.add_row("stream", Text(without_control_characters(found["stream"])))
     table.add_row("group", Text(group))
     table.add_row("jobs in the stream", f"{found['length']:,}")
     table.add_row("  never delivered (lag)", f"{found['lag']:,}")
@@ -124,11 +124,11 @@ def _speed(throughput: Mapping[str, Any]) -> str:
 
 
 def _consumers(found: Mapping[str, Any]) -> Table:
-    from worker.commands.shared import duration, harmless
+    from worker.commands.shared import duration, without_control_characters
 
     table = Table("consumer", title="Consumers", title_justify="left")
     table.add_column("pending", justify="right")
     table.add_column("idle", justify="right")
     for one in found["consumers"]:
-        table.add_row(Text(harmless(one["name"])), f"{one['pending']:,}", duration(one["idle_s"]))
+        table.add_row(Text(without_control_characters(one["name"])), f"{one['pending']:,}", duration(one["idle_s"]))
     return table

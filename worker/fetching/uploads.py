@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from worker.errors import BadJobError, FetchFailedError, TooLargeError
 from worker.streams.connections import connect
-from worker.streams.retry import REDIS_IS_AWAY
+from worker.streams.retry import REDIS_UNAVAILABLE
 
 SCHEME = "upload:"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -43,7 +43,7 @@ class UploadFetcher:
             if await self._client.strlen(key) > self._max_bytes:
                 raise TooLargeError(f"The upload is larger than the limit of {self._max_bytes} bytes.")
             data: bytes | None = await self._client.get(key)
-        except REDIS_IS_AWAY:
+        except REDIS_UNAVAILABLE:
             raise FetchFailedError("The upload could not be read from Redis.", retryable=True) from None
         if data is None:
             raise FetchFailedError("The upload is not there, or no longer: it is kept for a limited time.")

@@ -31,10 +31,10 @@ def prepare_process(trust_anchors: str | None) -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if trust_anchors is not None:
         install_trust_anchors(trust_anchors)
-    _fall_silent()
+    _silence_output()
 
 
-def _fall_silent() -> None:
+def _silence_output() -> None:
     """Lead standard output and standard error nowhere, for C libraries too."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.__stdout__, sys.__stderr__):

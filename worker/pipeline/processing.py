@@ -16,16 +16,16 @@ from fusion.output.result import result_document
 from fusion.verdict import Verdict
 from worker.errors import FetchFailedError, InternalError
 from worker.streams.messages import Job
-from worker.streams.verdict_cache import Memory, NoMemory, Remembered
+from worker.streams.verdict_cache import Cache, NoCache, CachedVerdict
 
 _log = structlog.get_logger("worker")
 
 
-Outcome = Verdict | Remembered | JobError
+Outcome = Verdict | CachedVerdict | JobError
 
 
 @dataclass(frozen=True, slots=True)
-class Stations:
+class Stages:
     """The three stations an image passes; each raises a JobError where its road ends there."""
 
     fetch: Callable[[str], Awaitable[bytes]]
@@ -50,13 +50,13 @@ class JobResult:
     reused: bool = False
 
 
-class Answerer:
-    """Answers jobs; at most `benches` decoded images are held at once, whatever their number in work."""
+class JobProcessor:
+    """Answers jobs; at most `max_decoded` decoded images are held at once, whatever their number in work."""
 
-    def __init__(self, stations: Stations, benches: int, memory: Memory | None = None) -> None:
-        self._stations = stations
-        self._memory = memory or NoMemory()
-        self._benches = asyncio.Semaphore(benches)
+    def __init__(self, stages: Stages, max_decoded: int, cache: Cache | None = None) -> None:
+        self._stages = stages
+        self._cache = cache or NoCache()
+        self._decoded_images = asyncio.Semaphore(max_decoded)
 
     async def answer(self, job: Job) -> JobResult:
         """The answer to one job; never raises over an image."""
@@ -72,7 +72,7 @@ class Answerer:
             outcome = InternalError(f"The worker failed on this image ({type(error).__name__}).", retryable=True)
         document, text = _written(outcome, job, timings)
         if isinstance(outcome, Verdict):
-            await self._memory.keep(outcome, document)
+            await self._cache.keep(outcome, document)
         name = outcome.code if isinstance(outcome, JobError) else outcome.label
         retryable = isinstance(outcome, JobError) and outcome.retryable
         return JobResult(
@@ -82,28 +82,28 @@ class Answerer:
             timings,
             worth_a_retry=retryable and isinstance(outcome, FetchFailedError),
             final=not retryable,
-            reused=isinstance(outcome, Remembered),
+            reused=isinstance(outcome, CachedVerdict),
         )
 
-    async def _verdict(self, job: Job, timings: dict[str, float]) -> Verdict | Remembered:
+    async def _verdict(self, job: Job, timings: dict[str, float]) -> Verdict | CachedVerdict:
         url = job.url()
         with _clocked(timings, "fetch"):
-            data = await self._stations.fetch(url)
-        known = await self._memory.find(data)
+            data = await self._stages.fetch(url)
+        known = await self._cache.find(data)
         if known is not None:
             return known
-        async with self._benches:
+        async with self._decoded_images:
             with _clocked(timings, "examine"):
-                examined = await self._stations.examine(data)
+                examined = await self._stages.examine(data)
             del data
             with _clocked(timings, "conclude"):
-                return await self._stations.conclude(examined)
+                return await self._stages.conclude(examined)
 
 
 def _written(outcome: Outcome, job: Job, timings: Mapping[str, float]) -> tuple[Mapping[str, Any], str]:
     """The result's document, and the same as JSON."""
     about: dict[str, Any] = {"job_id": job.job_id, "client_id": job.client_id, "image_url": job.image_url}
-    if isinstance(outcome, Remembered):
+    if isinstance(outcome, CachedVerdict):
         rounded = {name: round(value, 3) for name, value in timings.items()}
         document = {**outcome.document, **about, "timings_ms": rounded}
         return document, _as_json(document)

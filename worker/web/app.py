@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from worker.settings import WorkerSettings
 from worker.streams.connections import connect
 from worker.streams.queues import queues_of
-from worker.streams.retry import REDIS_IS_AWAY
+from worker.streams.retry import REDIS_UNAVAILABLE
 from worker.tasks import end
 from worker.web import api, pages, problems
 from worker.web.collector import Collector
@@ -42,7 +42,7 @@ def make_app(redis_url: str, worker: WorkerSettings, settings: WebSettings) -> F
         client, reading, pool = connect(redis_url), connect(redis_url), ConnectionPool.from_url(redis_url)
         store = GatewayStore(client, jobs, settings)
         collector = Collector(reading, store, queues)
-        with contextlib.suppress(*REDIS_IS_AWAY):  # it is tried again, and readyz tells
+        with contextlib.suppress(*REDIS_UNAVAILABLE):  # it is tried again, and readyz tells
             await collector.find_places()
         app.state.gateway = Gateway(settings, client, pool, collector, store, Keys(client, jobs))
         app.state.queues = queues
@@ -68,7 +68,7 @@ def make_app(redis_url: str, worker: WorkerSettings, settings: WebSettings) -> F
     app.add_exception_handler(problems.Problem, problems.of_problem)
     app.add_exception_handler(HTTPException, problems.of_http)
     app.add_exception_handler(RequestValidationError, problems.of_validation)
-    for error in REDIS_IS_AWAY:
+    for error in REDIS_UNAVAILABLE:
         app.add_exception_handler(error, _redis_is_away)
     app.middleware("http")(_around)
     return app

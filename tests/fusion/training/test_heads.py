@@ -17,7 +17,7 @@ from fusion.artifacts.artifact import load_artifact, write_artifact
 from fusion.evaluation.metrics import auc
 from fusion.features import schema_of
 from fusion.training.fit import FusionPlan, fit
-from fusion.training.heads import apply_heads, told_kinds, train_heads
+from fusion.training.heads import apply_heads, head_kinds, train_heads
 from fusion.training.table import FeatureTable
 from fusion.weighers.network import Network
 from img_ml.data.folds import balanced_weights, grouped_folds
@@ -206,10 +206,10 @@ def test_the_other_kinds_of_head_learn_too(kind: HeadKind) -> None:
 
 def test_a_user_chooses_the_kind_of_head_and_a_wrong_choice_is_a_sentence() -> None:
     detectors = ("embedder", "statistics")
-    assert told_kinds([], detectors) == {}
-    assert told_kinds(["embedder=svm_linear"], detectors) == {"embedder": "svm_linear"}
+    assert head_kinds([], detectors) == {}
+    assert head_kinds(["embedder=svm_linear"], detectors) == {"embedder": "svm_linear"}
     with pytest.raises(UsageError, match="write DETECTOR=KIND, with one of svm, svm_linear, linear, mlp"):
-        told_kinds(["embedder=forest"], detectors)
+        head_kinds(["embedder=forest"], detectors)
     for other in ("statistics=svm", "nobody=svm"):
         with pytest.raises(UsageError, match="those with one: embedder"):
-            told_kinds([other], detectors)
+            head_kinds([other], detectors)

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from tests.worker.processes import DLQ, JOBS, RESULTS, ROOT, environment, push
-from worker.commands.shared import duration, harmless
+from worker.commands.shared import duration, without_control_characters
 
 
 def command(settings: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -148,5 +148,5 @@ def test_a_duration_is_told_for_people(seconds, told):
 
 
 def test_a_strange_text_is_one_harmless_line():
-    assert harmless("a\x1b[1m\n\u202eb") == "a\ufffd[1m\ufffd\ufffdb"
-    assert len(harmless("x" * 1000)) == 200
+    assert without_control_characters("a\x1b[1m\n\u202eb") == "a\ufffd[1m\ufffd\ufffdb"
+    assert len(without_control_characters("x" * 1000)) == 200
