@@ -20,8 +20,8 @@ from forensics.files import write_atomically
 from forensics.reading.decode import decode
 from forensics.settings import load as load_settings
 from forensics.types import ImageSample
-from fusion.evaluation.single_detectors import SingleDetector, measured_alone
 from fusion.evaluation.metrics import Estimate, Ranking, estimate
+from fusion.evaluation.single_detectors import SingleDetector, measured_alone
 from fusion.evaluation.tables import alone_table, finite
 from img_ml.command import data_console, run_command, told_errors
 from img_ml.data.dataset import Row, read_dataset

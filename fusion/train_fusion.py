@@ -45,12 +45,12 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def train(
     dataset: Annotated[
         list[Path],
-        typer.Option(help="CSV with the columns filepath,label,split (source, kind). Repeatable."),
+        typer.Option(help="CSV with the columns filepath,label,split (source, kind); repeatable."),
     ] = [Path("dataset.csv")],  # noqa: B006 - typer copies it
     profile: Annotated[str, typer.Option(help="Profile whose detectors are fused.")] = "light",
     model: Annotated[Kind, typer.Option(help="Kind of fusion model.")] = "xgboost",
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the artifact; a new one trained/PROFILE-MODEL when not given.")
+        Path | None, typer.Option(help="Folder for the artifact (default: a new trained/PROFILE-MODEL).")
     ] = None,
     cache: Annotated[Path, typer.Option(help="Folder of the feature cache.")] = Path("features"),
     views: Annotated[int, typer.Option(min=1, max=20, help="Number of random views of each training image.")] = 2,
@@ -62,7 +62,7 @@ def train(
         list[str] | None,
         typer.Option(
             metavar="DETECTOR=KIND",
-            help="Another kind of head than the detector's own: svm, svm_linear, linear (logistic) or mlp. Repeatable.",
+            help="Train another head than the detector's own: svm, svm_linear, linear (logistic), mlp; repeatable.",
         ),
     ] = None,
     weigh: Annotated[

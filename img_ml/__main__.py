@@ -27,7 +27,7 @@ def main() -> None:
 
 @app.command()
 def detectors(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON array instead of a table.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array instead of a table.")] = False,
 ) -> None:
     """List every registered detector: profile, version, weights, and what it measures."""
     with told_errors(talk):

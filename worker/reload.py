@@ -33,8 +33,8 @@ async def reload_periodically(refresh: Reload, asked: asyncio.Event, every_s: fl
 def tell(found: Refreshed, *, asked: bool) -> None:
     """A log line for what happened; for nothing only where somebody asked."""
     if found.outcome == "taken":
-        _log.info("now answering with another artifact", fingerprint=found.fingerprint, earlier=found.earlier)
+        _log.info("artifact reloaded", fingerprint=found.fingerprint, earlier=found.earlier)
     elif found.outcome == "refused":
-        _log.warning("the new artifact was refused", reason=found.reason, still_answering_with=found.fingerprint)
+        _log.warning("new artifact refused", reason=found.reason, still_answering_with=found.fingerprint)
     elif asked:
-        _log.info("the artifact has not changed", fingerprint=found.fingerprint)
+        _log.info("artifact unchanged", fingerprint=found.fingerprint)

@@ -47,13 +47,15 @@ async def _serve(
     ):
         # Enough decoded images for the batch in the engine, the next one, and those being decoded; no more.
         processor = JobProcessor(stages, 2 * settings.worker_batch_size + settings.decode_processes, cache)
-        fresh = asyncio.create_task(reload_periodically(judge.refresh, context.reload, settings.worker_artifact_check_s))
+        fresh = asyncio.create_task(
+            reload_periodically(judge.refresh, context.reload, settings.worker_artifact_check_s)
+        )
         try:
             clean = await _serve_queues(settings, processor, context, queues, watch)
         finally:
             await end(fresh)
             engine_is_done = await batcher.close()
-    _log.info("worker has stopped", clean=clean and engine_is_done)
+    _log.info("worker stopped", clean=clean and engine_is_done)
     return clean and engine_is_done
 
 
@@ -63,7 +65,9 @@ async def _serve_queues(
     """Work on every queue at once until told to stop; whether all of them ended clean."""
     secret = settings.callback_secret.get_secret_value() if settings.callback_secret else None
     allowed = frozenset(settings.fetch_allow)
-    callback_client = CallbackClient(CallbackClientRules(settings.callback_timeout_s, secret, allowed), connections=settings.callback_concurrency)
+    callback_client = CallbackClient(
+        CallbackClientRules(settings.callback_timeout_s, secret, allowed), connections=settings.callback_concurrency
+    )
     idle_tracker = IdleTracker(len(queues), context.stop.set)
     service = QueueService(settings, context, processor, callback_client, watch, idle_tracker)
     try:

@@ -8,12 +8,12 @@ from scipy.special import logit
 
 from fusion.artifacts.artifact import LEARNED_DIGITS, Artifact
 from fusion.artifacts.weights_binding import of_other_weights
-from fusion.evaluation.single_detectors import SingleDetector, alone, fused_alone, heads_alone
 from fusion.evaluation.conditions import AS_IS, CONDITIONS
 from fusion.evaluation.groups import Group, by_format, by_generator, by_source
 from fusion.evaluation.measures import measures
 from fusion.evaluation.metrics import Estimate, Ranking, balanced_accuracy, estimate, estimates, mixed_sources, share
 from fusion.evaluation.scored import ScoredTable, format_gap, score
+from fusion.evaluation.single_detectors import SingleDetector, alone, fused_alone, heads_alone
 from fusion.training.table import FeatureTable
 
 # An interval that resamples fewer sources than this says next to nothing.
@@ -154,9 +154,11 @@ def _warnings(plain: ScoredTable, artifact: Artifact) -> list[str]:
         )
     mixed = len(mixed_sources(table.label, table.source, table.image))
     if 0 < mixed < FEW_SOURCES:
-        found.append(f"The within-source AUC rests on {mixed} sources: its interval over sources says next to nothing.")
+        found.append(
+            f"The within-source AUC rests on {mixed} sources: its interval over sources means next to nothing."
+        )
     if len(np.unique(table.source)) < FEW_SOURCES:
-        found.append("There are fewer than five sources: the intervals over sources say next to nothing.")
+        found.append("There are fewer than five sources: the intervals over sources mean next to nothing.")
     if not plain.called_ai.any() and not plain.called_non_ai.any():
-        found.append("Every image is UNCERTAIN: the labels under changes cannot flip, which is no merit.")
+        found.append("Every image is UNCERTAIN: the labels under changes cannot flip, which proves nothing.")
     return found

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from fusion.evaluation.single_detectors import SingleDetector
 from fusion.evaluation.evaluation import Evaluation
 from fusion.evaluation.figures import figures
+from fusion.evaluation.single_detectors import SingleDetector
 from fusion.evaluation.tables import beside
 
 

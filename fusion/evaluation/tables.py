@@ -7,10 +7,10 @@ from typing import Any
 
 from rich.table import Table
 
-from fusion.evaluation.single_detectors import SingleDetector
 from fusion.evaluation.evaluation import Evaluation
 from fusion.evaluation.groups import Group
 from fusion.evaluation.metrics import Estimate
+from fusion.evaluation.single_detectors import SingleDetector
 from img_ml.data.bootstrap import Interval
 
 
@@ -50,7 +50,9 @@ def beside(evaluations: Sequence[Evaluation], others: Sequence[SingleDetector] =
     return [*fused, *{one.name: one for one in (*single, *others)}.values()]
 
 
-def alone_table(rows: Sequence[SingleDetector], title: str = "Fusions and single detectors, 95 % over sources") -> Table:
+def alone_table(
+    rows: Sequence[SingleDetector], title: str = "Fusions and single detectors, 95 % over sources"
+) -> Table:
     """One row for each probability of AI."""
     table = Table("probability", title=title, title_justify="left")
     for column in ("images", "AUC", "AUC within sources", "average precision", "accuracy at 0.5"):

@@ -237,7 +237,7 @@ def _table(images: Sequence[_Image], engine: Engine, cache: FeatureCache, talk: 
     ]
     lost = len(images) - len({id(image) for image, _ in shown})
     if lost:
-        talk.print(f"{lost} images could not be decoded and are left out; scripts.clean_dataset names them.")
+        talk.print(f"{lost} images could not be decoded and were left out; python -m scripts.clean_dataset lists them.")
     if not shown:
         raise DatasetError("None of the images could be decoded.")
     keys = [(image.key, view) for image, view in shown]

@@ -19,7 +19,7 @@ from fusion.training.heads import Fold, TrainedHead, train_heads
 from fusion.training.table import FeatureTable
 from fusion.weighers.kinds import KINDS
 from fusion.weighers.weigher import Candidate, Kind, Rows, Weigher, WeigherKind
-from img_ml.data.folds import balanced_weights, best_round, grouped_folds, skip_detectors, watched
+from img_ml.data.folds import balanced_weights, best_round, grouped_folds, skip_detectors, validation_rows
 
 Found = TypeVar("Found")
 Floats = NDArray[np.float64]
@@ -149,7 +149,7 @@ class _Trainer:
         """The AUC of the rows to watch after each round of training on the others; None where there are none."""
         assert self._kind.curve is not None
         table = self._table
-        watch = watched(table.label[rows], table.source[rows], table.split[rows], self._seed)
+        watch = validation_rows(table.label[rows], table.source[rows], table.split[rows], self._seed)
         if not watch.any():
             return None
         learned = self._rows(rows[~watch], self._struck)

@@ -184,7 +184,7 @@ def _config(trained: Installed) -> dict[str, object]:
         found = json.loads(trained.file("config.json").read_text(encoding="utf-8"))
         if isinstance(found, dict):
             return found
-        raise ValueError("it is no object")
+        raise ValueError("it is not a JSON object")
     except (OSError, ValueError) as error:
         raise WeightsError(f"The config.json of {CLASSIFIER} cannot be read: {error}") from error
 

@@ -74,7 +74,7 @@ def network_of(weights: Installed) -> "ResidualGhostNet":
     try:
         backbone = json.loads(weights.file("config.json").read_text(encoding="utf-8"))["backbone"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"The config.json of {weights.record.name} names no backbone: {error}") from error
+        raise WeightsError(f"The config.json of {weights.record.name} does not name a backbone: {error}") from error
     if backbone not in BACKBONES:
         raise WeightsError(f"{weights.record.name} holds a {backbone!r}, not one of {', '.join(BACKBONES)}.")
     network = ResidualGhostNet(backbone)

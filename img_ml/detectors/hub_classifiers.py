@@ -16,14 +16,14 @@ CLASSIFIERS = (
         title="AI-generated-art classifier",
         # How its authors spell the label is not documented.
         ai_labels=_SPELLINGS,
-        fails_when="the image is no art, or its generator is newer than 2023",
+        fails_when="the image is not art, or its generator is newer than 2023",
         source="artfan123/resnet-18-finetuned-ai-art on the Hugging Face hub, 2023",
     ),
     HubClassifier(
         name="ai_image_detector",
         title="AI image detector",
         ai_labels=("artificial",),
-        fails_when="the image is no art, or its generator is newer than October 2022",
+        fails_when="the image is not art, or its generator is newer than October 2022",
         source="umm-maybe/AI-image-detector on the Hugging Face hub, 2022",
     ),
     HubClassifier(

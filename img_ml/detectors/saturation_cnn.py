@@ -107,7 +107,7 @@ def network_of(weights: Installed) -> tuple["SaturationCNN", int]:
         config = json.loads(path.read_text(encoding="utf-8"))
         factor, side = int(config["saturation"]), int(config["side"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"{path} names no saturation and side: {error}") from error
+        raise WeightsError(f"{path} does not name saturation and side: {error}") from error
     if factor < 0 or side < SMALLEST_SIDE:
         raise WeightsError(f"{path} does not describe a network: saturation {factor}, crops of {side} pixels.")
     network = SaturationCNN(factor)

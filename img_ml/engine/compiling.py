@@ -13,7 +13,7 @@ Core = Callable[[Tensor], Tensor]
 log = logging.getLogger(__name__)
 
 
-def compiled(core: Core, how: Compile, device: torch.device) -> Core:
+def compile_core(core: Core, how: Compile, device: torch.device) -> Core:
     """The core as `how` says: `compile` by torch.compile, `graphs` with its kernels replayed as CUDA graphs, too."""
     if how == "compile":
         return _WithFallback(torch.compile(core, dynamic=False), core, "torch.compile")

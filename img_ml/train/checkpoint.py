@@ -19,7 +19,7 @@ _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 @dataclass(frozen=True, slots=True)
 class TrainingProgress:
-    """How far a training is: steps done, the best figures on what is watched, and after which step that was.
+    """How far a training is: steps done, the best validation figures, and after which step that was.
 
     `checks` holds the figures of each look, with their `step`; `seconds` are those that it took where the plan goes by
     them.

@@ -20,13 +20,13 @@ def compare(
 
     Every one has a checkpoint of its own beside `place.checkpoint`, so that an interrupted comparison goes on.
     """
-    learned = {}
+    training = {}
     for name, recipe in recipes.items():
         talk.print(f"{name}:")
-        learned[name] = learn(recipe, rows, plan, replace(place, checkpoint=_beside(place.checkpoint, name)), talk)
-    progress = {name: one.trained.progress for name, one in learned.items()}
+        training[name] = learn(recipe, rows, plan, replace(place, checkpoint=_beside(place.checkpoint, name)), talk)
+    progress = {name: one.trained.progress for name, one in training.items()}
     best = best_of(progress)
-    install_learned(recipes[best], learned[best], place.weights)
+    install_learned(recipes[best], training[best], place.weights)
     for name in recipes:
         _beside(place.checkpoint, name).unlink(missing_ok=True)
     return progress

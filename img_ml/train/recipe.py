@@ -60,10 +60,10 @@ def train(
 
     Raises DatasetError where the rows do not allow it, KeyboardInterrupt (the checkpoint written) after Ctrl-C.
     """
-    learned = learn(recipe, rows, plan, place, talk)
-    install_learned(recipe, learned, place.weights)
+    training = learn(recipe, rows, plan, place, talk)
+    install_learned(recipe, training, place.weights)
     place.checkpoint.unlink(missing_ok=True)
-    return learned.trained.progress
+    return training.trained.progress
 
 
 def learn(
@@ -71,24 +71,24 @@ def learn(
 ) -> TrainingOutcome:
     """The best state that training on the rows outside test reaches; nothing is installed, the checkpoint stays."""
     division = divide(rows, plan.seed)
-    learned, watched = (len({row.source for row in side}) for side in (division.learned, division.watched))
+    training, validation = (len({row.source for row in side}) for side in (division.training, division.validation))
     talk.print(
-        f"{len(division.learned)} images of {learned} sources to learn from, "
-        f"{len(division.watched)} of {watched} others are watched; on {place.device}."
+        f"Training on {len(division.training)} images of {training} sources, validating on "
+        f"{len(division.validation)} of {validation} others; on {place.device}."
     )
     torch.manual_seed(plan.seed)
     name = f"{recipe.record} {json.dumps(recipe.facts)}"
     trained = train_classifier(
         recipe.network, plan, place.device, talk, name, division, place.checkpoint, place.threads, recipe.view
     )
-    return TrainingOutcome(trained, {"images": len(division.learned), "sources": learned, "seed": plan.seed})
+    return TrainingOutcome(trained, {"images": len(division.training), "sources": training, "seed": plan.seed})
 
 
-def install_learned(recipe: Recipe, learned: TrainingOutcome, weights: Path) -> None:
+def install_learned(recipe: Recipe, training: TrainingOutcome, weights: Path) -> None:
     """Put what was learned among the weights, where the recipe's detector looks for it."""
-    trained = learned.trained
+    trained = training.trained
     reached = {"step": trained.progress.best_step, "held_out_auc": round(trained.progress.best_auc, 4)}
-    told = {**recipe.facts, **learned.facts, **reached}
+    told = {**recipe.facts, **training.facts, **reached}
 
     def fill(folder: Path) -> str:
         save_file(trained.state, folder / "model.safetensors")

@@ -38,7 +38,7 @@ def main() -> None:
 
 @app.command(name="list")
 def show(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON array instead of a table.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array instead of a table.")] = False,
 ) -> None:
     """List every set of weights and whether it is here (by file sizes; `verify` reads every byte)."""
     with told_errors(talk):
@@ -59,16 +59,16 @@ def show(
             states[record.name],
         )
     data_console().print(table)
-    talk.print(f"They are kept in {folder}")
+    talk.print(f"Weights folder: {folder}")
 
 
 @app.command()
 def pull(
     names: Annotated[list[str], typer.Argument(metavar="PROFILE|NAME...", show_default=False)],
     source: Annotated[
-        Path | None, typer.Option("--from", help="Take a local file, or a folder of files, instead of a download.")
+        Path | None, typer.Option("--from", help="Use a local file or folder instead of downloading.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a download.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Download without asking.")] = False,
 ) -> None:
     """Get the weights of a profile, or single ones, and note their SHA-256 in the lock file.
 
@@ -92,7 +92,7 @@ def pull(
         left = [record for record in local if record in lacking]
         for record in left:
             then = "Train it" if record.origin == "trained" else "Then"
-            talk.print(f"{record.name} is on no hub: {record.where}. {then}: {pull_command(record)}")
+            talk.print(f"{record.name} is not on a hub: {record.where}. {then}: {pull_command(record)}")
     if any(record.name in names for record in left):
         raise typer.Exit(2)
 

@@ -37,9 +37,9 @@ def without_control_characters(text: str, longest: int = 200) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """A span of time for people: `340 ms`, `12.3 s`, `4 min 10 s`, `3 h 5 min`, `2 d 4 h`; `not told` for None."""
+    """A span of time for people: `340 ms`, `12.3 s`, `4 min 10 s`, `3 h 5 min`, `2 d 4 h`; `unknown` for None."""
     if seconds is None:
-        return "not told"
+        return "unknown"
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 60:

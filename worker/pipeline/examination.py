@@ -54,7 +54,7 @@ def examine_bytes(
             sample = decode(data, limits)
             evidence = examine(sample, analyzers)
         except MemoryError:
-            raise DecodeFailedError(f"Decoding the image takes more than {memory_mb} MiB of memory.") from None
+            raise DecodeFailedError(f"Decoding the image needs more than {memory_mb} MiB of memory.") from None
     return Examined(evidence, sample if keep_pixels else None)
 
 

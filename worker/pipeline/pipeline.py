@@ -173,7 +173,7 @@ class Pipeline:
                 await self._retry_policy.pause(error)
                 return
             for entry in entries:
-                _log.info("trying a job alone", entry=entry.id, deliveries=entry.deliveries)
+                _log.info("running a suspect job alone", entry=entry.id, deliveries=entry.deliveries)
                 self._start(entry, alone=True)
                 await asyncio.wait([self._in_work[entry.id]])
         # There may be more: they are looked for at once, after whatever else waits.
@@ -254,7 +254,7 @@ class Pipeline:
         self._busy_until = time.monotonic()
         if not task.cancelled() and (error := task.exception()) is not None:
             # It stays pending: delivered again when its lease runs out, a dead letter when that happens too often.
-            _log.error("a job could not be finished", entry=entry_id, error=one_line(error))
+            _log.error("job not finished; its lease will expire", entry=entry_id, error=one_line(error))
 
     async def _work_among_others(self, entry: StreamEntry) -> None:
         async with self._quarantine.ordinary_work():
@@ -287,7 +287,7 @@ class Pipeline:
 
     async def _is_repeated(self, entry: StreamEntry, job_id: str) -> bool:
         """Whether the job id has its answer already; then the entry goes without one."""
-        if not await with_retries("looking for an earlier answer", lambda: self._stream.was_answered(job_id)):
+        if not await with_retries("looking up an earlier answer", lambda: self._stream.was_answered(job_id)):
             return False
         await self._result_writer.finish(Finished(entry.id, ""))
         self._observe(JobAnswered(job_id, entry.id, "repeated", entry.deliveries))
@@ -296,15 +296,15 @@ class Pipeline:
     async def _postpone(self, entry: StreamEntry, job_id: str, answer: JobResult) -> None:
         """Put the job aside; its place here is free at once."""
         delay_s = self._rules.retry_delay_s * GROWTH**entry.retries * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311
-        aside = await with_retries("putting a job aside", lambda: self._stream.postpone(entry, delay_s))
+        aside = await with_retries("rescheduling a job", lambda: self._stream.postpone(entry, delay_s))
         # Also where it was put aside before the reply was lost.
         self._next_promotion = min(self._next_promotion, time.monotonic() + delay_s)
         if aside:
             self._observe(JobAnswered(job_id, entry.id, "postponed", entry.deliveries, answer.timings_ms))
 
     async def _bury(self, entry: StreamEntry, reason: str) -> None:
-        if await with_retries("burying a message", lambda: self._stream.bury(entry, reason)):
-            _log.warning("dead letter", entry=entry.id, reason=reason)
+        if await with_retries("dead-lettering a job", lambda: self._stream.bury(entry, reason)):
+            _log.warning("job dead-lettered", entry=entry.id, reason=reason)
             self._observe(JobAnswered("", entry.id, "dead_letter", entry.deliveries))
 
     async def _renew_leases(self) -> None:
@@ -331,7 +331,7 @@ class Pipeline:
         await end(*left)
         given = await _quietly(self._stream.hand_back)
         if given:
-            _log.warning("handed back unfinished", jobs=given)
+            _log.warning("unfinished jobs handed back", jobs=given)
         await _quietly(self._stream.leave)
         return not left
 
@@ -352,5 +352,5 @@ async def _quietly(command: Callable[[], Awaitable[T]]) -> T | None:
         async with asyncio.timeout(_LAST_WORDS_S):
             return await command()
     except (TimeoutError, *REDIS_UNAVAILABLE) as error:
-        _log.warning("redis is away at the end; leases will run out instead", error=one_line(error))
+        _log.warning("redis unavailable at shutdown; leases will expire", error=one_line(error))
         return None

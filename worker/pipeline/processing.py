@@ -16,7 +16,7 @@ from fusion.output.result import result_document
 from fusion.verdict import Verdict
 from worker.errors import FetchFailedError, InternalError
 from worker.streams.messages import Job
-from worker.streams.verdict_cache import Cache, NoCache, CachedVerdict
+from worker.streams.verdict_cache import Cache, CachedVerdict, NoCache
 
 _log = structlog.get_logger("worker")
 
@@ -68,8 +68,10 @@ class JobProcessor:
         except JobError as error:
             outcome = error
         except Exception as error:  # noqa: BLE001 - the boundary: a job always gets its answer
-            _log.exception("worker failed on a job", job_id=job.job_id)
-            outcome = InternalError(f"The worker failed on this image ({type(error).__name__}).", retryable=True)
+            _log.exception("unexpected error on a job", job_id=job.job_id)
+            outcome = InternalError(
+                f"The worker hit an internal error on this image ({type(error).__name__}).", retryable=True
+            )
         document, text = _written(outcome, job, timings)
         if isinstance(outcome, Verdict):
             await self._cache.keep(outcome, document)
@@ -111,8 +113,8 @@ def _written(outcome: Outcome, job: Job, timings: Mapping[str, float]) -> tuple[
         document = result_document(outcome, **about, timings_ms=timings)
         return document, _as_json(document)
     except Exception as error:  # noqa: BLE001 - the boundary: a job always gets its answer
-        _log.exception("verdict cannot be written down", job_id=job.job_id)
-        replacement = InternalError(f"The verdict cannot be written down ({type(error).__name__}).")
+        _log.exception("verdict cannot be serialized", job_id=job.job_id)
+        replacement = InternalError(f"The verdict cannot be serialized ({type(error).__name__}).")
         document = result_document(replacement, **about, timings_ms=timings)
         return document, _as_json(document)
 

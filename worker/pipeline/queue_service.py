@@ -58,7 +58,9 @@ class QueueService:
         observe, progress = self.watch.observing(self.context.observe), self.watch.progress[names.jobs]
         try:
             async with self._delivering(stream):
-                pipeline = Pipeline(stream, self.processor, rules, observe, progress, self.idle_tracker, self.quarantine)
+                pipeline = Pipeline(
+                    stream, self.processor, rules, observe, progress, self.idle_tracker, self.quarantine
+                )
                 return await pipeline.run(self.context.stop, self.context.hurry)
         finally:
             await stream.close()
@@ -67,7 +69,9 @@ class QueueService:
     async def _delivering(self, stream: JobStream) -> AsyncIterator[None]:
         """Callbacks are delivered beside whatever runs inside; when it ends, those being posted are finished."""
         outbox = Outbox(self.context.redis_url, stream.names, lease_s=self.settings.worker_lease_s)
-        deliverer = Deliverer(outbox, self.callback_client.post, _delivery_rules(self.settings), stream.callbacks_written)
+        deliverer = Deliverer(
+            outbox, self.callback_client.post, _delivery_rules(self.settings), stream.callbacks_written
+        )
         delivering = asyncio.create_task(deliverer.run(self.context.stop, self.context.hurry))
         try:
             yield

@@ -52,7 +52,7 @@ class ResultWriter:
                 batch[0][1].set_exception(error)
             return
         if unwritten := sum(bool(entry.result) for entry in entries) - written:
-            _log.info("somebody else finished first", entries=unwritten)
+            _log.info("another worker finished first", entries=unwritten)
         for _, done in batch:
             if not done.done():
                 done.set_result(None)

@@ -37,9 +37,9 @@ async def check_access(url: str, queues: Sequence[StreamNames]) -> None:
     except RedisClusterException as error:
         if "Cluster mode is not enabled" in str(error):
             raise StartError("Redis is not a cluster: write REDIS_URL as redis:// or rediss://.") from None
-        _log.warning("redis does not answer yet", error=str(error))
+        _log.warning("waiting for redis", error=str(error))
     except REDIS_UNAVAILABLE as error:
-        _log.warning("redis does not answer yet", error=str(error))
+        _log.warning("waiting for redis", error=str(error))
     finally:
         await client.aclose()
 

@@ -36,7 +36,7 @@ class RetryPolicy:
         if not self._failures or now - self._said >= _SAY_EVERY_S:
             self._said = now
             # An answer that is an error (a key of another type, no rights) says that Redis is there.
-            what = "redis refuses" if isinstance(error, ResponseError) else "redis is away"
+            what = "redis refuses commands" if isinstance(error, ResponseError) else "redis unavailable"
             _log.warning(what, while_=self._what, error=one_line(error))
         self._failures += 1
         longest = min(_LONGEST_S, _SHORTEST_S * 2 ** min(self._failures, 10))
@@ -45,7 +45,7 @@ class RetryPolicy:
     def reset(self) -> None:
         """Forget past failures."""
         if self._failures:
-            _log.info("redis is back", while_=self._what, failures=self._failures)
+            _log.info("redis available again", while_=self._what, failures=self._failures)
         self._failures = 0
 
 

@@ -105,7 +105,7 @@ class VerdictCache:
                 return await command()
         except (TimeoutError, *REDIS_UNAVAILABLE) as error:
             self._silent_until = time.monotonic() + _PAUSE_S
-            _log.warning("known verdicts cannot be asked for", pause_s=_PAUSE_S, error=one_line(error))
+            _log.warning("verdict cache unavailable", pause_s=_PAUSE_S, error=one_line(error))
             return None
 
     def _key(self, sha256: str, fingerprint: str) -> str:
@@ -125,7 +125,7 @@ def _remembered(found: bytes) -> CachedVerdict | None:
     try:
         document = result_model().model_validate_json(found)
     except ValidationError as error:
-        _log.warning("a remembered verdict is none", error=one_line(error))
+        _log.warning("malformed entry in the verdict cache ignored", error=one_line(error))
         return None
     if document.status != "done":
         return None

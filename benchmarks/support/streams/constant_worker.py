@@ -1,6 +1,7 @@
 """`python -m benchmarks.support.constant_worker NAME IN_FLIGHT quiet|log`: the real stream layer, a constant answer.
 
-The pipeline, the stream and the result writer are the worker's own; only the processor, which would fetch and judge, is not.
+The pipeline, the stream and the result writer are the worker's own; only the processor, which would fetch and
+judge, is not.
 """
 
 import asyncio

@@ -296,5 +296,5 @@ def _design(told: dict[str, object]) -> AutoencoderDesign:
     if design.upsampling not in UPSAMPLINGS or design.bottleneck not in BOTTLENECKS or design.factor not in FACTORS:
         raise ValueError(f"{design.name} is unknown")
     if not all(isinstance(number, int) and 0 < number <= 4096 for number in numbers):
-        raise ValueError(f"{numbers} are no sizes")
+        raise ValueError(f"{numbers} are not valid sizes")
     return design

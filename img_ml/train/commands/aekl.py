@@ -23,7 +23,7 @@ def aekl(
     dataset: command.DatasetFile = command.DATASET,
     autoencoder: Annotated[
         Path | None,
-        typer.Option(help="Folder of an AutoencoderKL in the layout of diffusers; unset: one among the weights."),
+        typer.Option(help="Folder of an AutoencoderKL in the layout of diffusers (default: an installed one)."),
     ] = None,
     side: Annotated[int, typer.Option(help="Side of the crops in pixels, a multiple of 32.")] = SIDE,
     backbone: Annotated[str, typer.Option(help="resnet18 or resnet10t of timm.")] = "resnet18",

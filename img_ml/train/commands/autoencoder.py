@@ -33,7 +33,7 @@ def autoencoder(
     reconstruction error of it says nothing about where an image is from; a classifier over its differences may.
     """
     plan = TrainingPlan(
-        steps=steps, batch=batch, learning_rate=learning_rate, check_every=check_every, most_watched=200, seed=seed
+        steps=steps, batch=batch, learning_rate=learning_rate, check_every=check_every, max_validation=200, seed=seed
     )
     talk = command.talk_console()
     with told_errors(talk):

@@ -24,10 +24,10 @@ _SAMPLES = 12
 def saturation_cnn(
     dataset: command.DatasetFile = command.DATASET,
     saturation: Annotated[
-        int, typer.Option(help="How far inverted colours are saturated: 8 or 500; 0 leaves images as they are.")
+        int, typer.Option(help="Saturation factor of the inverted colours: 8 or 500; 0 leaves images as they are.")
     ] = 8,
     compare: Annotated[bool, typer.Option("--compare", help="Train with 0, 8 and 500 and install the best.")] = False,
-    side: Annotated[int, typer.Option(help="Side of the crops in pixels; 32 for CIFAKE.")] = CROP,
+    side: Annotated[int, typer.Option(help="Side of the crops in pixels (32 for CIFAKE).")] = CROP,
     debug_dir: Annotated[
         Path | None, typer.Option(help="Save a contact sheet of training samples before and after, in this folder.")
     ] = None,

@@ -51,7 +51,7 @@ def upsampling_autoencoder(
     ),
     begin_with: Annotated[
         Path | None,
-        typer.Option(help="Folder of another one, from which layers of the same shape are initialised."),
+        typer.Option(help="Folder of an autoencoder from which layers of the same shape are initialised."),
     ] = None,
     latents: Annotated[int | None, typer.Option(min=4, help="Channels of the bottleneck; unset: 32 or 96.")] = None,
     width: Annotated[int, typer.Option(min=8, max=128, help="Channels of the finest level.")] = 32,
@@ -71,7 +71,7 @@ def upsampling_autoencoder(
     It takes minutes on one core. An interrupted training goes on; one that is done is not done again.
     """
     plan = TrainingPlan(
-        steps=steps, batch=batch, learning_rate=learning_rate, check_every=check_every, most_watched=200, seed=seed
+        steps=steps, batch=batch, learning_rate=learning_rate, check_every=check_every, max_validation=200, seed=seed
     )
     talk = command.talk_console()
     with told_errors(talk):

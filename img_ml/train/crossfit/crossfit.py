@@ -78,9 +78,9 @@ def install_crossfit(
                 "seed": plan.seed + member,
                 "step": one.progress.best_step,
                 "held_out_auc": round(one.progress.best_auc, 4),
-                "images": len(fold.division.learned),
+                "images": len(fold.division.training),
                 "extra_images": len(fold.extra),
-                "sources": len({row.source for row in fold.division.learned}),
+                "sources": len({row.source for row in fold.division.training}),
             }
             for member, (fold, one) in enumerate(zip(folds, trained, strict=True))
         ],

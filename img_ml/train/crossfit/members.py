@@ -96,7 +96,7 @@ def train_members(
             return _finished(running, asked, stop)
         except BrokenProcessPool:
             raise TrainingError(
-                "A member's process died, perhaps for lack of memory. The same command resumes from what was kept; "
+                "A member's process died, perhaps out of memory. The same command resumes from what was kept; "
                 "--jobs 1 needs the least memory."
             ) from None
         finally:
@@ -164,7 +164,9 @@ def _train(task: MemberJob) -> Trained:
     network = network_of(task.design, task.plan.seed)
     division, weigh = with_extra(task.fold, task.extra_share)
     talk = Console(file=_Prefixed(f"Member {task.member}: "), soft_wrap=True, markup=False, highlight=False)
-    talk.print(f"{len(division.learned)} images to learn from, {len(division.watched)} of other sources are watched.")
+    talk.print(
+        f"training on {len(division.training)} images, validating on {len(division.validation)} of other sources."
+    )
     view = augmented(PixelStore(task.pixels), task.design.side)
     name = f"{json.dumps(task.design.facts())} {task.extra_share}"
     place = (division, task.checkpoint, task.threads)

@@ -42,7 +42,7 @@ class Schedule(TrainingPlan):
 
 
 def schedule_of(train: TrainConfig, steps_per_epoch: int, seed: int) -> Schedule:
-    """The plan that the settings describe, watched once an epoch."""
+    """The plan that the settings describe, validated once an epoch."""
     return Schedule(
         steps=train.EPOCHS * steps_per_epoch,
         learning_rate=train.BASE_LR,
@@ -59,18 +59,16 @@ def schedule_of(train: TrainConfig, steps_per_epoch: int, seed: int) -> Schedule
 
 def mark_of(name: str, config: Config, division: Division, pretrained: str) -> str:
     """What tells this training from others: all settings that change its outcome, the rows, and what it began with."""
-    told = config.model_dump(mode="json", exclude={"TRACKING": True, "PRINT_FREQ": True, "SAVE_FREQ": True})
-    for key in ("NUM_WORKERS", "VAL_BATCH_SIZE", "TEST_BATCH_SIZE"):
-        del told["DATA"][key]
-    del told["MODEL"]["FEATURE_EXTRACTION_BATCH"]
-    rows = [[str(row.path), row.label, row.source] for part in (division.learned, division.watched) for row in part]
+    told = config.model_dump(mode="json", exclude={"TRACKING": True})
+    del told["DATA"]["NUM_WORKERS"], told["MODEL"]["FEATURE_EXTRACTION_BATCH"]
+    rows = [[str(row.path), row.label, row.source] for part in (division.training, division.validation) for row in part]
     return hashlib.sha256(json.dumps([_VERSION, name, told, rows, pretrained]).encode()).hexdigest()
 
 
 class SpaiTask(Task[Sequence[CropBatch]]):
     """A step goes over some batches, whose gradients are added up and clipped; `decides` has one name.
 
-    `norm` is the largest norm of the gradients before clipping since the network was last watched.
+    `norm` is the largest norm of the gradients before clipping since the last validation.
     """
 
     rate_option = "TRAIN.BASE_LR"
@@ -85,8 +83,8 @@ class SpaiTask(Task[Sequence[CropBatch]]):
         """The parts of one batch's mean loss, each of which is done with before the next."""
 
     @abstractmethod
-    def watched(self) -> Mapping[str, float]:
-        """Figures of the network on what is watched."""
+    def validation(self) -> Mapping[str, float]:
+        """Validation figures of the network."""
 
     def losses(self, batch: Sequence[CropBatch], step: int) -> Iterator[Tensor]:
         """See Task."""
@@ -99,12 +97,12 @@ class SpaiTask(Task[Sequence[CropBatch]]):
     def judged(self, network: nn.Module) -> Mapping[str, float]:
         """See Task; with the gradients' norm."""
         norm, self.norm = self.norm, 0.0
-        return {"train/gradient_norm": norm, **self.watched()}
+        return {"train/gradient_norm": norm, **self.validation()}
 
     def clip(self) -> None:
         """See Task."""
-        learned = [parameter for parameter in self.network.parameters() if parameter.grad is not None]
-        norm = nn.utils.clip_grad_norm_(learned, self._train.CLIP_GRAD or math.inf)
+        training = [parameter for parameter in self.network.parameters() if parameter.grad is not None]
+        norm = nn.utils.clip_grad_norm_(training, self._train.CLIP_GRAD or math.inf)
         self.norm = max(self.norm, float(norm))
 
     def told(self, figures: Mapping[str, float]) -> str:
@@ -152,5 +150,5 @@ def run(
         loop = Loop(task, plan, device, talk, lambda: nullcontext(()), low=low, tracker=track)
         progress = progress_of(loop.run(batches, kept).progress, in_epoch)
     if progress.epoch < train.EPOCHS:
-        talk.print(f"Stopped early: nothing better since epoch {progress.best_epoch}.")
+        talk.print(f"Stopped early: no improvement since epoch {progress.best_epoch}.")
     return progress

@@ -101,7 +101,7 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(dataset: Path, whol
     assert process.returncode == 3, told
     assert "Traceback" not in told
     assert (tmp_path / "state" / "member0.checkpoint.safetensors").is_file()
-    assert "Going on after step" in run_told(arguments)
+    assert "Resuming after step" in run_told(arguments)
     assert files_of(tmp_path) == files_of(whole)
 
 
@@ -183,22 +183,22 @@ def test_a_fold_learns_from_no_image_of_what_it_holds_out() -> None:
     folds = folds_of(rows, extra, 3, 0)
     for member, fold in enumerate(folds):
         division, _ = with_extra(fold, 0.15)
-        learned = {one.source for one in division.learned}
-        watched = {one.source for one in division.watched}
-        assert not learned & watched
-        assert learned | watched == {f"s{s}" for s in range(6)}
-        assert {one.source for one in fold.extra} == learned
-        assert {source_mark(source) for source in watched} == {m for m, k in held_out(folds).items() if k == member}
+        training = {one.source for one in division.training}
+        validation = {one.source for one in division.validation}
+        assert not training & validation
+        assert training | validation == {f"s{s}" for s in range(6)}
+        assert {one.source for one in fold.extra} == training
+        assert {source_mark(source) for source in validation} == {m for m, k in held_out(folds).items() if k == member}
 
 
 def test_extra_images_take_their_share_of_those_by_ai() -> None:
     rows = [row(f"{s}{label}{k}", label, f"s{s}") for s in range(6) for label in (0, 1) for k in range(3)]
     extra = [row(f"extra{s}{k}", 1, f"s{s}") for s in range(6) for k in range(10 * (s + 1))]
     division, weigh = with_extra(folds_of(rows, extra, 3, 0)[0], 0.15)
-    weights = weigh(division.learned)
+    weights = weigh(division.training)
     share = weights / weights.sum()
-    is_extra = np.array([str(one.path).startswith("extra") for one in division.learned])
-    ai = np.array([one.label == 1 for one in division.learned])
+    is_extra = np.array([str(one.path).startswith("extra") for one in division.training])
+    ai = np.array([one.label == 1 for one in division.training])
     assert share[ai].sum() == pytest.approx(0.5)
     assert share[is_extra].sum() == pytest.approx(0.075)
 

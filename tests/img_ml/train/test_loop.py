@@ -141,11 +141,11 @@ def test_held_out_images_are_scored_as_a_detector_scores_them(
     assert [length for training, length in network.calls if training] == [4] * 4
     if not average:
         scored = sum(length for training, length in network.calls if not training)
-        assert scored == 2 * len(division.watched)
+        assert scored == 2 * len(division.validation)
     detector = Network()
     detector.load_state_dict(done.state)
-    with torch.no_grad(), Examples(division.learned, plan.seed, 1, NATIVE_CROPS) as examples:
-        held_out = examples.fixed(division.watched)
+    with torch.no_grad(), Examples(division.training, plan.seed, 1, NATIVE_CROPS) as examples:
+        held_out = examples.fixed(division.validation)
         scores = detector.eval()(torch.from_numpy(held_out.pixels).permute(0, 3, 1, 2).float())
     assert roc_auc_score(held_out.labels, scores) == pytest.approx(done.progress.best_auc)
 
@@ -228,7 +228,7 @@ def test_the_watched_images_are_as_many_as_the_plan_says_and_of_both_classes(
     division: Division, tmp_path: Path
 ) -> None:
     network = Noting()
-    plan = TrainingPlan(steps=1, batch=2, check_every=1, most_watched=4)
+    plan = TrainingPlan(steps=1, batch=2, check_every=1, max_validation=4)
     done = train_classifier(network, plan, "cpu", TALK, "noting", division, tmp_path / "kept", 1)
     assert sum(length for training, length in network.calls if not training) == 4
     assert done.progress.best_auc >= 0

@@ -109,7 +109,9 @@ async def test_a_silent_receiver_is_tried_by_one_at_a_time_until_it_answers(rece
     callback_client = CallbackClient(rules(receiver, timeout_s=0.3))
 
     async def told(count: int) -> list[str]:
-        ends = await asyncio.gather(*(callback_client.post(receiver.url, BODY) for _ in range(count)), return_exceptions=True)
+        ends = await asyncio.gather(
+            *(callback_client.post(receiver.url, BODY) for _ in range(count)), return_exceptions=True
+        )
         return sorted(str(end) for end in ends)
 
     late, refused = (

@@ -136,7 +136,9 @@ async def test_waiting_callbacks_take_no_place_of_others(url, client, receiver):
 async def test_a_receiver_that_hangs_does_not_hold_up_the_callbacks_of_others(url, client, receiver):
     with running_receiver() as hanging:
         hanging.reply = lambda handler: time.sleep(1.2)
-        callback_client = CallbackClient(CallbackClientRules(timeout_s=1.0, allowed_places=frozenset({receiver.place, hanging.place})))
+        callback_client = CallbackClient(
+            CallbackClientRules(timeout_s=1.0, allowed_places=frozenset({receiver.place, hanging.place}))
+        )
         write(client, hanging.url, 30)
         write(client, receiver.url, 10, first=30)
         started = time.monotonic()
@@ -157,7 +159,9 @@ async def test_attempts_end_in_a_dead_letter_with_the_last_reason(url, client, r
 
 
 async def test_a_blocked_address_is_a_dead_letter_at_once_and_never_connected_to(url, client, receiver):
-    strict = CallbackClient(CallbackClientRules(timeout_s=0.5, allowed_places=frozenset({f"other.test:{receiver.server.server_port}"})))
+    strict = CallbackClient(
+        CallbackClientRules(timeout_s=0.5, allowed_places=frozenset({f"other.test:{receiver.server.server_port}"}))
+    )
     write(client, receiver.url, 1)
     write(client, "http://169.254.169.254/latest/", 1, first=1)
     async with Worker(url, strict.post):
@@ -174,7 +178,7 @@ async def test_a_bug_counts_as_an_attempt_and_stops_nothing(url, client):
     write(client, "http://b.test/", 1)
     async with Worker(url, broken, max_attempts=2):
         await until(lambda: client.xlen(DLQ) == 1)
-    assert client.xrange(DLQ)[0][1]["reason"] == "The worker failed on it (KeyError)."
+    assert client.xrange(DLQ)[0][1]["reason"] == "Posting the callback failed unexpectedly (KeyError)."
 
 
 async def test_no_more_are_posted_at_once_than_allowed(url, client):

@@ -100,15 +100,15 @@ def test_a_resumed_training_is_the_same_training(
 ) -> None:
     config = configured(settings, ("TRAIN.EPOCHS", "3"), ("TRAIN.EARLY_STOPPING", "None"))
     whole = run(dataset, pretrained, config, tmp_path / "whole", keep_all=True)
-    watched, calls = Detecting.watched, iter([False, True])
+    validation, calls = Detecting.validation, iter([False, True])
 
     def interrupted(self: Detecting) -> Mapping[str, float]:
         if next(calls):
             raise KeyboardInterrupt
-        return watched(self)
+        return validation(self)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Detecting, "watched", interrupted)
+        patched.setattr(Detecting, "validation", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run(dataset, pretrained, config, tmp_path / "parts", keep_all=True)
     assert [path.name for path in (tmp_path / "parts").glob("*.pth")] == ["ckpt_epoch_1.pth"]
@@ -168,8 +168,8 @@ def test_what_is_watched_holds_both_classes_and_nothing_of_test(dataset: Path) -
     rows = read_rows(dataset)
     for kind in ("split", "sources"):
         division = divided(rows, kind, 0)
-        assert {row.split for row in (*division.learned, *division.watched)} <= {"train", "val"}
-        assert not {row.source for row in division.learned} & {row.source for row in division.watched}
+        assert {row.split for row in (*division.training, *division.validation)} <= {"train", "val"}
+        assert not {row.source for row in division.training} & {row.source for row in division.validation}
     with pytest.raises(DatasetError, match="val needs images of both labels"):
         divided([row for row in rows if row.split != "val"], "split", 0)
 
@@ -263,14 +263,14 @@ def test_pretraining_learns_from_real_images_alone(settings: Path, dataset: Path
     rows = read_rows(dataset)
     data = configured(settings).DATA
     division = divided_for_spectra(rows, data, 0)
-    assert {row.label for row in (*division.learned, *division.watched)} == {0}
-    assert {row.split for row in division.watched} == {"val"}
+    assert {row.label for row in (*division.training, *division.validation)} == {0}
+    assert {row.split for row in division.validation} == {"val"}
     alone = [row for row in rows if row.label == 0 and row.split == "train"]
     apart = divided_for_spectra(alone, data, 0)
-    assert apart.learned
-    assert not {row.source for row in apart.learned} & {row.source for row in apart.watched}
+    assert apart.training
+    assert not {row.source for row in apart.training} & {row.source for row in apart.validation}
     both = divided_for_spectra(rows, configured(settings, ("DATA.PRETRAIN_ON", "all")).DATA, 0)
-    assert {row.label for row in both.learned} == {0, 1}
+    assert {row.label for row in both.training} == {0, 1}
     with pytest.raises(DatasetError, match="no real images outside test"):
         divided_for_spectra([row for row in rows if row.label == 1], data, 0)
 
