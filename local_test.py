@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fusion.judge import Judge
     from fusion.output.messages import Messages
     from fusion.verdict import Verdict
-    from scripts.checking.report import Report
+    from scripts.checking.report import HtmlReport
     from scripts.checking.telling import Form, Tell
     from worker.settings import WorkerSettings
 
@@ -114,7 +114,7 @@ def _run(
     limits: "WorkerSettings",
     debug_dir: Path | None,
     tell: "Tell",
-    report: "Report | None",
+    report: "HtmlReport | None",
 ) -> int:
     """Judge each image and tell about it; the exit code."""
     labels: list[str | None] = []
@@ -235,15 +235,15 @@ def _messages() -> "Messages":
     return messages(load(FusionSettings).language)
 
 
-def _report(path: Path | None, say: "Messages") -> "Report | None":
+def _report(path: Path | None, say: "Messages") -> "HtmlReport | None":
     if path is None:
         return None
-    from scripts.checking.report import Report
+    from scripts.checking.report import HtmlReport
 
-    return Report(path, say)
+    return HtmlReport(path, say)
 
 
-def _write(report: "Report") -> None:
+def _write(report: "HtmlReport") -> None:
     try:
         report.write()
     except OSError as error:

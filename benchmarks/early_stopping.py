@@ -23,7 +23,7 @@ from fusion.weighers.weigher import Candidate, Rows
 from img_ml.command import run_command
 from img_ml.data.dataset import read_dataset
 from img_ml.data.folds import Rows as Fold
-from img_ml.data.folds import balanced_weights, grouped_folds, watched
+from img_ml.data.folds import balanced_weights, grouped_folds, validation_rows
 from img_ml.data.views import training_views
 from img_ml.engine.engine import Engine
 from img_ml.profiles import load_profile
@@ -55,7 +55,7 @@ def main(
 
 
 def _curve(table: FeatureTable, learned: Fold, candidate: Candidate) -> np.ndarray:
-    watch = watched(table.label[learned], table.source[learned], table.split[learned], 0)
+    watch = validation_rows(table.label[learned], table.source[learned], table.split[learned], 0)
     assert KIND.curve is not None
     rows = _rows(table, learned[~watch])
     return KIND.curve(rows, table.schema.names, candidate, 0, _rows(table, learned[watch]))

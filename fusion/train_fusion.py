@@ -25,9 +25,9 @@ from fusion.evaluation.tables import measures_table
 from fusion.training.cache import FeatureCache
 from fusion.training.card import model_card
 from fusion.training.extract import extract
-from fusion.training.fit import Fitted, Plan, fit
-from fusion.training.heads import told_kinds
-from fusion.training.report import Report, measure, metrics
+from fusion.training.fit import Fitted, FusionPlan, fit
+from fusion.training.heads import head_kinds
+from fusion.training.report import TrainingReport, measure, metrics
 from fusion.training.sources import SOURCES_FILE, read_licences, sources_page
 from fusion.training.table import FeatureTable
 from fusion.weighers.weigher import Kind
@@ -45,12 +45,12 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def train(
     dataset: Annotated[
         list[Path],
-        typer.Option(help="CSV with the columns filepath,label,split (source, kind). Repeatable."),
+        typer.Option(help="CSV with the columns filepath,label,split (source, kind); repeatable."),
     ] = [Path("dataset.csv")],  # noqa: B006 - typer copies it
     profile: Annotated[str, typer.Option(help="Profile whose detectors are fused.")] = "light",
     model: Annotated[Kind, typer.Option(help="Kind of fusion model.")] = "xgboost",
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the artifact; a new one trained/PROFILE-MODEL when not given.")
+        Path | None, typer.Option(help="Folder for the artifact (default: a new trained/PROFILE-MODEL).")
     ] = None,
     cache: Annotated[Path, typer.Option(help="Folder of the feature cache.")] = Path("features"),
     views: Annotated[int, typer.Option(min=1, max=20, help="Number of random views of each training image.")] = 2,
@@ -62,7 +62,7 @@ def train(
         list[str] | None,
         typer.Option(
             metavar="DETECTOR=KIND",
-            help="Another kind of head than the detector's own: svm, svm_linear, linear (logistic) or mlp. Repeatable.",
+            help="Train another head than the detector's own: svm, svm_linear, linear (logistic), mlp; repeatable.",
         ),
     ] = None,
     weigh: Annotated[
@@ -95,9 +95,9 @@ def train(
     with told_errors(talk):
         settings = load_settings(ImgMlSettings)
         chosen = load_profile(profile, settings.model_dir)
-        kinds = told_kinds(head or (), chosen.detectors)
+        kinds = head_kinds(head or (), chosen.detectors)
         weighed = _weighed(weigh or (), chosen.detectors)
-        plan = Plan(model, views, seed, false_positives, art_positives, false_negatives, skip, kinds, weighed)
+        plan = FusionPlan(model, views, seed, false_positives, art_positives, false_negatives, skip, kinds, weighed)
         folder = _fresh(Path("trained"), f"{chosen.name}-{model}") if out is None else _usable(out)
         # What is not weighed need not be measured either.
         measured = replace(chosen, detectors=weighed) if weighed else chosen
@@ -148,7 +148,7 @@ def _warn_of_formats(held_out: FeatureTable, talk: Console) -> None:
         )
 
 
-def _documents(profile: str, fitted: Fitted, report: Report, plan: Plan) -> dict[str, str]:
+def _documents(profile: str, fitted: Fitted, report: TrainingReport, plan: FusionPlan) -> dict[str, str]:
     """What stands beside the model, by file name."""
     table = fitted.table
     learned = sorted({image[:LEARNED_DIGITS] for image in table.image[table.split != "test"].tolist()})

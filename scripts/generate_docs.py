@@ -22,7 +22,7 @@ from img_ml.settings import PACKAGED_MODELS, ImgMlSettings
 from img_ml.weights.__main__ import told_size
 from img_ml.weights.record import Preprocessing
 from img_ml.weights.store import pull_command
-from img_ml.weights.table import RECORDS
+from img_ml.weights.table import detector_of, of, records
 from scripts.documents.authors_table import rows as authors_rows
 from scripts.documents.benchmark_table import rows as benchmark_rows
 from scripts.documents.result_fields import rows as result_field_rows
@@ -196,10 +196,10 @@ def _weights_page() -> str:
     lines += ["gets what a profile needs, `verify` compares every byte with the lock file. Nothing is ever executed:"]
     lines += ["files are safetensors, and checkpoints of PyTorch are converted only where they hold tensors alone.", ""]
     lines += ["| name | for | profile | size | licence |", "|---|---|---|---|---|"]
-    for one in RECORDS:
-        cells = (f"[`{one.name}`](#{one.name})", ", ".join(one.detectors), one.tier, told_size(one.size), one.licence)
+    for one in records():
+        cells = (f"[`{one.name}`](#{one.name})", detector_of(one), one.tier, told_size(one.size), one.licence)
         lines.append(f"| {' | '.join(cells)} |")
-    for one in RECORDS:
+    for one in records():
         lines += ["", f"## {one.name}", "", f"Where: {one.where}.", ""]
         lines += [f"Pulled at revision `{one.revision}`.", ""] if one.origin == "hub" else []
         lines.append(f"Get it: `{pull_command(one)}`")
@@ -236,7 +236,7 @@ def _detector_section(spec: DetectorSpec) -> list[str]:
 
 def _told_weights(detector: str) -> list[str]:
     """Which weights it takes, under what licence, and where they are; nothing for a detector without any."""
-    own = [record for record in RECORDS if detector in record.detectors]
+    own = of(detector)
     if not own:
         return []
     lines = [

@@ -184,7 +184,7 @@ def siglip2(case: Case) -> Results:
 
 def resnet_ft(case: Case) -> Results:
     """Logits of pictures as both classes of the contest's network give them."""
-    from img_ml.weights.table import IMAGENET_MEAN, IMAGENET_STD
+    from img_ml.weights.record import IMAGENET_MEAN, IMAGENET_STD
 
     network = _two_classes("picture", case)
     images = rule.values(case["seed"], "pictures", 1, 3, 224, 224, low=-2, high=2)

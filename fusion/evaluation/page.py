@@ -6,13 +6,13 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from fusion.evaluation.alone import Alone
 from fusion.evaluation.evaluation import Evaluation
 from fusion.evaluation.figures import figures
+from fusion.evaluation.single_detectors import SingleDetector
 from fusion.evaluation.tables import beside
 
 
-def page(evaluations: Sequence[Evaluation], dataset: Path, split: str, others: Sequence[Alone] = ()) -> str:
+def page(evaluations: Sequence[Evaluation], dataset: Path, split: str, others: Sequence[SingleDetector] = ()) -> str:
     """The report of one or several artifacts, and of other detectors, on the same images."""
     environment = Environment(
         loader=PackageLoader("fusion.evaluation", "."),

@@ -24,7 +24,7 @@ def reading_sentences(reading: Reading) -> list[str]:
     if reading.frames > 1:
         told.append(f"The file is an animation of {reading.frames} frames: the first frame was judged.")
     if reading.trailing_bytes > 0:
-        told.append(f"{reading.trailing_bytes:,} bytes follow the end of the image; they are no part of the picture.")
+        told.append(f"{reading.trailing_bytes:,} bytes follow the end of the image; they are not part of the picture.")
     return told
 
 

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """How to train: at most `steps` steps of `batch` crops, watched every `check_every` of them.
+class TrainingPlan:
+    """How to train: at most `steps` steps of `batch` crops, validated every `check_every` of them.
 
     The learning rate rises over the first `warmup` share of the steps and falls as a cosine from there. Training ends
-    after `patience` checks without a better AUC. At most `most_watched` images are watched.
+    after `patience` checks without a better AUC. At most `max_validation` images are validated on.
 
     `warmup_steps` takes the place of `warmup` where it is not 0. With `minutes` training ends after that time, too: the
     learning rate then follows whichever share is larger, that of the steps or that of the time. `average` is the most
-    that a running mean of the weights keeps of itself in a step; where it is not 0, the mean is what is watched and
+    that a running mean of the weights keeps of itself in a step; where it is not 0, the mean is what is validated and
     kept. `smoothing` draws the labels that much from either side towards the middle. `channels_last` lays the colours
     of a pixel side by side, which is faster on a CPU. `betas` are those of AdamW.
     """
@@ -25,7 +25,7 @@ class Plan:
     warmup: float = 0.05
     check_every: int = 500
     patience: int = 8
-    most_watched: int = 2000
+    max_validation: int = 2000
     seed: int = 0
     warmup_steps: int = 0
     minutes: float = 0.0

@@ -8,6 +8,9 @@ from forensics.registry import Tier
 Origin = Literal["hub", "local", "trained"]
 Filter = Literal["bilinear", "bicubic", "lanczos"]
 
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+
 
 @dataclass(frozen=True, slots=True)
 class WeightFile:
@@ -58,7 +61,7 @@ class Footprint:
 
 @dataclass(frozen=True, slots=True)
 class WeightsRecord:
-    """One set of weights that a detector can be loaded with.
+    """One set of weights that a detector can be loaded with; it stands in the detector's file.
 
     `origin` "hub": `repository` at `revision`, a commit, or a branch that the lock file pins at the first pull.
     "local": the authors publish it outside of the hub, `where` says where, and `pull --from` adopts it. "trained":
@@ -68,7 +71,6 @@ class WeightsRecord:
     """
 
     name: str
-    detectors: tuple[str, ...]
     tier: Tier
     origin: Origin
     licence: str

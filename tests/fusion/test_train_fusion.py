@@ -11,7 +11,6 @@ from fusion.artifacts.artifact import load_artifact
 from fusion.train_fusion import app
 from tests.fusion.conftest import IMAGES, Train, write_dataset
 
-
 # The encoder of the light profile takes a second an image.
 TINY = ("--profile", "tiny")
 

@@ -18,9 +18,9 @@ from forensics.registry import Detector
 from img_ml.detectors._torch import Precision, TorchDetector
 from img_ml.detectors.commfor import architecture
 from img_ml.weights.adopt import adopt
-from img_ml.weights.record import WeightsRecord
+from img_ml.weights.record import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, WeightsRecord
 from img_ml.weights.store import install
-from img_ml.weights.table import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, find
+from img_ml.weights.table import find
 
 
 def write_dino(weights: Path, name: str = "dinov2-base") -> None:

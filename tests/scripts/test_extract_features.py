@@ -26,6 +26,11 @@ def run(*arguments: object) -> tuple[int, str, str]:
     return result.exit_code, result.stdout, result.stderr
 
 
+def command_of(dataset: Path, cache: Path) -> list[str]:
+    given = (str(dataset), "--cache", str(cache), "--views", "2", *TINY)
+    return [sys.executable, "-m", "scripts.extract_features", *given]
+
+
 def views_in(cache: Path) -> int:
     """The views that every detector has written; the network comes last."""
     return sum(pq.read_metadata(file).num_rows for file in cache.glob("crop_network-*/*.parquet"))
@@ -33,7 +38,7 @@ def views_in(cache: Path) -> int:
 
 def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
     dataset, cache = write_dataset(tmp_path), tmp_path / "features"
-    command = [sys.executable, "-m", "scripts.extract_features", str(dataset), "--cache", str(cache), "--views", "2", *TINY]
+    command = command_of(dataset, cache)
     process = subprocess.Popen(
         command, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
@@ -54,7 +59,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are counted as Linux tells them")
 def test_no_process_outlives_a_command_that_was_killed(tmp_path: Path) -> None:
     dataset, cache = write_dataset(tmp_path), tmp_path / "features"
-    command = [sys.executable, "-m", "scripts.extract_features", str(dataset), "--cache", str(cache), "--views", "2", *TINY]
+    command = command_of(dataset, cache)
     process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE)
     try:
         # Two of its own, and the one that forks them.

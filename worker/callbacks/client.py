@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import httpcore2
 
-from worker.callbacks.circuit_breaker import SilentPlaces
+from worker.callbacks.circuit_breaker import CircuitBreakers
 from worker.errors import BadJobError, BlockedUrlError, CallbackFailedError
 from worker.fetching.ssrf_guard import GuardedBackend, Resolve, Resolver
 from worker.fetching.urls import Target, parse_url
@@ -22,7 +22,7 @@ _READING_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class PostRules:
+class CallbackClientRules:
     """`timeout_s` covers one attempt in all; `secret`, where there is one, signs; `allowed_places` as for fetching."""
 
     timeout_s: float = 10.0
@@ -30,19 +30,19 @@ class PostRules:
     allowed_places: frozenset[str] = frozenset()
 
 
-class Poster:
+class CallbackClient:
     """Posts JSON; `connections` bounds how many at once. No proxy, no cookies, no credentials, HTTP/1.1."""
 
     def __init__(
         self,
-        rules: PostRules = PostRules(),
+        rules: CallbackClientRules = CallbackClientRules(),
         *,
         connections: int = 8,
         resolve: Resolve | None = None,
         network: httpcore2.AsyncNetworkBackend | None = None,
     ) -> None:
         self._rules = rules
-        self._silent = SilentPlaces()
+        self._breakers = CircuitBreakers()
         self._resolver = Resolver()
         self._pool = httpcore2.AsyncConnectionPool(
             max_connections=connections,
@@ -58,7 +58,7 @@ class Poster:
         """
         try:
             target = parse_url(url, self._rules.allowed_places, name="callback_url")
-            with self._silent.watched(target.place):
+            with self._breakers.guarded(target.place):
                 async with asyncio.timeout(self._rules.timeout_s) as deadline:
                     status = await self._status(target, body, deadline)
         except (BadJobError, BlockedUrlError) as error:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from worker.streams.retry import REDIS_IS_AWAY
+from worker.streams.retry import REDIS_UNAVAILABLE
 from worker.web.gateway import Gateway
 from worker.web.problems import Problem, try_later
 from worker.web.store import WebJob
@@ -183,7 +183,7 @@ async def readyz(request: Request) -> Response:
     gateway = gateway_of(request)
     try:
         await gateway.client.ping()
-    except REDIS_IS_AWAY:
+    except REDIS_UNAVAILABLE:
         raise try_later(503, "Redis is away.") from None
     if not gateway.collector.ready:
         raise try_later(503, "Results are not read yet.")

@@ -18,7 +18,7 @@ from worker.web.collector import Collector
 from worker.web.keys import Keys
 from worker.web.problems import Problem, try_later
 from worker.web.settings import WebSettings
-from worker.web.store import Store, WebJob
+from worker.web.store import GatewayStore, WebJob
 
 NOBODY = "web"
 COOKIE = "img_ml_key"
@@ -29,7 +29,7 @@ class Gateway:
     """What every route needs."""
 
     def __init__(
-        self, settings: WebSettings, client: Any, limited: Any, collector: Collector, store: Store, keys: Keys
+        self, settings: WebSettings, client: Any, limited: Any, collector: Collector, store: GatewayStore, keys: Keys
     ) -> None:
         """`limited` is the connection pool of the rate limits."""
         self.settings = settings

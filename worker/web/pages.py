@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import ChoiceLoader, Environment, PackageLoader
 
 from fusion.output.messages import Messages, messages
-from fusion.output.view import View, view
+from fusion.output.view import ResultView, view
 from worker.streams.queue_state import read_queue
 from worker.web.api import gateway_of
 from worker.web.gateway import COOKIE
@@ -72,7 +72,7 @@ async def verdict(request: Request, job_id: str, fragment: bool = False) -> Resp
 @router.get("/verdicts/{job_id}/report")
 async def report(request: Request, job_id: str) -> Response:
     """The report as one HTML file to keep; with the picture while the upload is kept."""
-    from fusion.output.report import Entry, render_report
+    from fusion.output.report import ReportEntry, render_report
 
     gateway = gateway_of(request)
     job = await gateway.job(job_id, await gateway.owner(request))
@@ -89,7 +89,7 @@ async def report(request: Request, job_id: str) -> Response:
         "Content-Disposition": f'attachment; filename="report-{job.job_id[:8]}.html"',
         "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:",
     }
-    return HTMLResponse(render_report([Entry(shown, picture)], say), headers=headers)
+    return HTMLResponse(render_report([ReportEntry(shown, picture)], say), headers=headers)
 
 
 @router.get("/queue")
@@ -126,7 +126,7 @@ async def static(name: str) -> Response:
 _CACHED = {"Cache-Control": "max-age=300"}
 
 
-def _view(job: WebJob, say: Messages) -> View | None:
+def _view(job: WebJob, say: Messages) -> ResultView | None:
     """What is shown of a job; None while it waits."""
     if job.document is None:
         return None

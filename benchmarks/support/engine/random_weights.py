@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from img_ml.weights.record import Preprocessing
+from img_ml.weights.record import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from img_ml.weights.store import install
-from img_ml.weights.table import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, find
+from img_ml.weights.table import find
 
 Writer = Callable[[Path], None]
 SO400M: Mapping[str, int] = {

@@ -10,7 +10,7 @@ from forensics.settings import load as load_settings
 from img_ml.detectors.aekl import MULTIPLE, SIDE
 from img_ml.settings import ImgMlSettings
 from img_ml.train.commands import shared as command
-from img_ml.train.plan import Plan
+from img_ml.train.plan import TrainingPlan
 
 if TYPE_CHECKING:
     from img_ml.train.recipe import Recipe
@@ -23,7 +23,7 @@ def aekl(
     dataset: command.DatasetFile = command.DATASET,
     autoencoder: Annotated[
         Path | None,
-        typer.Option(help="Folder of an AutoencoderKL in the layout of diffusers; unset: one among the weights."),
+        typer.Option(help="Folder of an AutoencoderKL in the layout of diffusers (default: an installed one)."),
     ] = None,
     side: Annotated[int, typer.Option(help="Side of the crops in pixels, a multiple of 32.")] = SIDE,
     backbone: Annotated[str, typer.Option(help="resnet18 or resnet10t of timm.")] = "resnet18",
@@ -47,7 +47,7 @@ def aekl(
     def recipe() -> "Recipe":
         return _recipe(autoencoder, backbone, side, load_settings(ImgMlSettings).weights_dir)
 
-    plan = Plan(
+    plan = TrainingPlan(
         steps=steps, batch=batch, learning_rate=learning_rate, check_every=check_every, patience=patience, seed=seed
     )
     command.run("aekl", dataset, plan, recipe, checkpoint, threads)

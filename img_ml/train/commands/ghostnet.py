@@ -6,7 +6,7 @@ import typer
 
 from forensics.errors import UsageError
 from img_ml.train.commands import shared as command
-from img_ml.train.plan import Plan
+from img_ml.train.plan import TrainingPlan
 
 if TYPE_CHECKING:
     from img_ml.train.recipe import Recipe
@@ -38,7 +38,7 @@ def ghostnet(
             raise UsageError(f"There is no backbone {backbone!r}: choose one of {', '.join(BACKBONES)}.")
         return Recipe("ghostnet", ResidualGhostNet(backbone), {"backbone": backbone})
 
-    plan = Plan(
+    plan = TrainingPlan(
         steps=steps, batch=batch, learning_rate=learning_rate, check_every=check_every, patience=patience, seed=seed
     )
     command.run("ghostnet", dataset, plan, recipe, checkpoint, threads)

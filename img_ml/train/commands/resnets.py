@@ -10,7 +10,7 @@ from forensics.errors import UsageError
 from forensics.settings import load as load_settings
 from img_ml.settings import ImgMlSettings
 from img_ml.train.commands import shared as command
-from img_ml.train.plan import Plan
+from img_ml.train.plan import TrainingPlan
 
 if TYPE_CHECKING:
     from img_ml.networks.resnet import ResNet18, Sees
@@ -60,7 +60,7 @@ def resnet_ft(
         network, began = _network("picture", start, width)
         return Recipe("resnet_ft", network, {"width": width, "start": began}, resized_to(SIDE))
 
-    plan = Plan(
+    plan = TrainingPlan(
         steps=steps, batch=batch, learning_rate=learning_rate, check_every=check_every, patience=patience, seed=seed
     )
     command.run("resnet_ft", dataset, plan, recipe, checkpoint, threads)
@@ -95,7 +95,7 @@ def resnet_hf(
         config: Facts = {"width": width, "start": began, "high_frequencies": VERSION}
         return Recipe("resnet_hf", network, config, high_frequencies_of(SIDE))
 
-    plan = Plan(
+    plan = TrainingPlan(
         steps=steps, batch=batch, learning_rate=learning_rate, check_every=check_every, patience=patience, seed=seed
     )
     command.run("resnet_hf", dataset, plan, recipe, checkpoint, threads)

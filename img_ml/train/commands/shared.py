@@ -13,11 +13,11 @@ from forensics.settings import load as load_settings
 from img_ml.command import data_console, told_errors
 from img_ml.data.dataset import Row, read_dataset
 from img_ml.settings import ImgMlSettings
-from img_ml.train.plan import Plan
+from img_ml.train.plan import TrainingPlan
 
 if TYPE_CHECKING:
-    from img_ml.train.checkpoint import Progress
-    from img_ml.train.recipe import Place, Recipe
+    from img_ml.train.checkpoint import TrainingProgress
+    from img_ml.train.recipe import Recipe, TrainingWorkspace
 
 DatasetFile = Annotated[Path, typer.Option("--dataset", help="CSV with the columns filepath,label,split (source).")]
 Steps = Annotated[int, typer.Option(min=1, help="Maximum training steps.")]
@@ -37,7 +37,7 @@ DATASET = Path("dataset.csv")
 def run(
     network: str,
     dataset: Path,
-    plan: Plan,
+    plan: TrainingPlan,
     recipe: Callable[[], "Recipe"],
     checkpoint: Path | None,
     threads: int | None,
@@ -58,17 +58,17 @@ def talk_console() -> Console:
     return Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
 
 
-def place_of(network: str, checkpoint: Path | None, threads: int | None) -> "Place":
+def place_of(network: str, checkpoint: Path | None, threads: int | None) -> "TrainingWorkspace":
     """Where a training of that network runs and writes, as settings and options say."""
     from img_ml.engine.device import choose_device
-    from img_ml.train.recipe import Place
+    from img_ml.train.recipe import TrainingWorkspace
 
     settings = load_settings(ImgMlSettings)
     kept = checkpoint or Path("trained") / f"{network}.checkpoint.safetensors"
-    return Place(settings.weights_dir, kept, choose_device(settings.device), threads or os.cpu_count() or 1)
+    return TrainingWorkspace(settings.weights_dir, kept, choose_device(settings.device), threads or os.cpu_count() or 1)
 
 
-def say_installed(talk: Console, network: str, place: "Place", done: "Progress") -> None:
+def say_installed(talk: Console, network: str, place: "TrainingWorkspace", done: "TrainingProgress") -> None:
     """Tell what now lies among the weights, and how good it was."""
     talk.print(
         f"Installed {network} in {place.weights}: AUC {done.best_auc:.3f} on held-out sources after step "
@@ -79,7 +79,7 @@ def say_installed(talk: Console, network: str, place: "Place", done: "Progress")
 def run_compared(
     network: str,
     dataset: Path,
-    plan: Plan,
+    plan: TrainingPlan,
     recipes: Callable[[], "Mapping[str, Recipe]"],
     checkpoint: Path | None,
     threads: int | None,

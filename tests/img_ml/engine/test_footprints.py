@@ -12,7 +12,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from benchmarks.support.engine.random_weights import SD_VAE
 from img_ml.engine.footprint import footprint
 from img_ml.networks.resnet import Sees
-from img_ml.weights.table import RECORDS, find
+from img_ml.weights.table import find, records
 
 Core = Callable[[Tensor], Tensor]
 Network = tuple[nn.Module, Core]
@@ -172,7 +172,7 @@ def without_memory(name: str) -> AbstractContextManager[Any]:
 
 
 def test_every_footprint_of_the_table_is_checked() -> None:
-    assert set(NETWORKS) | BY_HAND == {record.name for record in RECORDS if record.footprint is not None}
+    assert set(NETWORKS) | BY_HAND == {record.name for record in records() if record.footprint is not None}
 
 
 @pytest.mark.parametrize("name", NETWORKS)

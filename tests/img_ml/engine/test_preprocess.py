@@ -11,8 +11,7 @@ from PIL import Image
 from forensics.errors import WeightsError
 from forensics.types import Pixels
 from img_ml.engine.preprocess import Preprocessor, Window, _pillow_agrees, published, resized, windows
-from img_ml.weights.record import Preprocessing
-from img_ml.weights.table import IMAGENET_MEAN, IMAGENET_STD
+from img_ml.weights.record import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from tests.forensics.pictures import photo
 
 CPU = torch.device("cpu")

@@ -102,7 +102,7 @@ def test_an_interrupted_autoencoder_goes_on_to_the_same_result(
         patch.setattr(Loop, "_step", interrupted)
         assert run().exit_code == 3
     result = run()
-    assert "Going on after step 3." in result.stderr
+    assert "Resuming after step 3." in result.stderr
     for name, value in tensors().items():
         assert torch.equal(value, whole[name]), name
 

@@ -89,7 +89,7 @@ def test_a_config_that_describes_no_network_is_told(tmp_path: Path, text: str) -
         return ""
 
     install(find("saturation_cnn"), tmp_path, "test", fill)
-    with pytest.raises(WeightsError, match=r"names no|does not describe"):
+    with pytest.raises(WeightsError, match=r"does not (name|describe)"):
         load(Setup(tmp_path))
 
 
