@@ -1,10 +1,11 @@
 """The command `img-ml`: everything there is to run, each part imported when it is asked for."""
 
 import sys
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import Any
 
-_PACKAGE = "img_ml"
+from forensics.version import version
+
 # Name on the command line: the module and the function or typer app in it, and what it does.
 _COMMANDS = {
     "check": ("local_test:main", "Judge images by hand: files, folders, URLs."),
@@ -44,14 +45,6 @@ def main() -> None:
     from img_ml.command import run_command
 
     run_command(app)
-
-
-def version() -> str:
-    """The installed version."""
-    try:
-        return metadata.version(_PACKAGE)
-    except metadata.PackageNotFoundError:  # run from a clone that was not installed
-        return "0 (not installed)"
 
 
 def _group(commands: dict[str, tuple[str, str]], told: str, *, completion: bool = False) -> Any:
