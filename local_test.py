@@ -21,6 +21,7 @@ from scripts.checking.streams import write_utf8
 if TYPE_CHECKING:
     from forensics.types import ImageSample
     from fusion.judge import Judge
+    from fusion.output.messages import Messages
     from fusion.verdict import Verdict
     from scripts.checking.report import HtmlReport
     from scripts.checking.telling import Form, Tell
@@ -73,8 +74,9 @@ def main(
 
     with _alive("Loading the model"):
         judge, limits = _loaded(profile)
-    report = _report(html)
-    code = _run(inputs, judge, limits, debug_dir, teller(form, talk), report)
+    say = _messages()
+    report = _report(html, say)
+    code = _run(inputs, judge, limits, debug_dir, teller(form, talk, say), report)
     if report is not None:
         _write(report)
     raise typer.Exit(code)
@@ -225,12 +227,20 @@ def _save(sample: "ImageSample", signals: Any, folder: Path, stem: str) -> None:
         talk.print(f"Saved {path}", markup=False, soft_wrap=True)
 
 
-def _report(path: Path | None) -> "HtmlReport | None":
+def _messages() -> "Messages":
+    from fusion.output.messages import messages
+    from fusion.settings import FusionSettings
+    from worker.settings import load
+
+    return messages(load(FusionSettings).language)
+
+
+def _report(path: Path | None, say: "Messages") -> "HtmlReport | None":
     if path is None:
         return None
     from scripts.checking.report import HtmlReport
 
-    return HtmlReport(path)
+    return HtmlReport(path, say)
 
 
 def _write(report: "HtmlReport") -> None:
@@ -271,7 +281,7 @@ def _send(redis_url: str, images: Sequence[str]) -> int:
     if not all("://" in image for image in images):
         talk.print("A worker elsewhere cannot read a file of this machine: give the image's URL.")
         return 2
-    tell = teller("people", talk)
+    tell = teller("people", talk, _messages())
     jobs = {str(uuid.uuid4()): image for image in images}
 
     def shown(line: str) -> None:

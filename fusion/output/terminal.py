@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from fusion.output.messages import Messages, messages
+from fusion.output.messages import Messages
 from fusion.output.view import ReasonView, ResultView, view
 
 _STYLES = {"ai": "bold red", "non_ai": "bold green", "uncertain": "bold yellow", "error": "bold"}
@@ -18,9 +18,8 @@ _REASON_BAR = 8
 _FULL_WEIGHT = 1.5
 
 
-def show(console: Console, name: str, document: Mapping[str, Any], say: Messages | None = None) -> None:
+def show(console: Console, name: str, document: Mapping[str, Any], say: Messages) -> None:
     """Print one result document."""
-    say = say or messages()
     shown = view(document, name, say)
     console.print(Text(name, style="bold"), soft_wrap=True)
     console.print(Text(", ".join(value for _, value in shown.facts[:2]), style="dim"))

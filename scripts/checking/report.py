@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from forensics.types import ImageSample, Signal
-from fusion.output.messages import messages
+from fusion.output.messages import Messages
 from fusion.output.report import ReportEntry, entry, render_report
 from fusion.output.view import view
 
@@ -13,9 +13,9 @@ from fusion.output.view import view
 class HtmlReport:
     """Collects checked images, then writes them as one HTML file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, say: Messages) -> None:
         self.path = path
-        self._say = messages()
+        self._say = say
         self._entries: list[ReportEntry] = []
 
     def add(

@@ -48,6 +48,12 @@ def run(*arguments: object) -> tuple[int, str, str]:
     return result.exit_code, result.stdout, result.stderr
 
 
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The encoder of the light profile takes a second an image."""
+    monkeypatch.setenv("IMG_ML_PROFILE", "tiny")
+
+
 @pytest.fixture
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command without Ray: one actor in this process."""

@@ -32,8 +32,8 @@ _HEADERS = {
 }
 
 
-def make_app(redis_url: str, worker: WorkerSettings, settings: WebSettings) -> FastAPI:
-    """The app of a gateway to the queues of the worker's settings."""
+def make_app(redis_url: str, worker: WorkerSettings, settings: WebSettings, language: str = "en") -> FastAPI:
+    """The app of a gateway to the queues of the worker's settings; `language` is the fallback."""
     queues = queues_of(worker)
     jobs = queues[0].jobs
 
@@ -63,6 +63,7 @@ def make_app(redis_url: str, worker: WorkerSettings, settings: WebSettings) -> F
         docs_url=None,
         redoc_url=None,
     )
+    app.state.language = language
     app.include_router(api.router)
     app.include_router(pages.router)
     app.add_exception_handler(problems.Problem, problems.of_problem)

@@ -14,6 +14,7 @@ import typer
 import uvicorn
 from rich.console import Console
 
+from fusion.settings import FusionSettings
 from worker.errors import StartError
 from worker.settings import WorkerSettings, load
 from worker.streams.embedded import redis_at
@@ -60,7 +61,7 @@ def serve(
 def _run(redis_url: str, worker: WorkerSettings, settings: WebSettings, talk: Console) -> None:
     shown = f"[{settings.web_host}]" if ":" in settings.web_host else settings.web_host
     talk.print(f"Open http://{shown}:{settings.web_port}/ (API: /docs, queue: /queue; Ctrl-C ends it)", soft_wrap=True)
-    app = make_app(redis_url, worker, settings)
+    app = make_app(redis_url, worker, settings, load(FusionSettings).language)
     uvicorn.run(
         app,
         host=settings.web_host.strip("[]"),

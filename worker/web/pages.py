@@ -135,7 +135,7 @@ def _view(job: WebJob, say: Messages) -> ResultView | None:
 
 
 def _messages(request: Request) -> Messages:
-    return messages(request.headers.get("accept-language"))
+    return messages(request.headers.get("accept-language", ""), request.app.state.language)
 
 
 def _page(template: str, request: Request, status: int = 200, **values: Any) -> Response:
