@@ -41,7 +41,7 @@ def main(
     )
     rows = [row for row in read_dataset(dataset) if row.split != "test"]
     table = extract(rows, engine, FeatureCache(cache), training_views(2, 0), Console(stderr=True))
-    table = table.select(~np.isnan(table.values).all(axis=0))
+    table = table.select(np.asarray(~np.isnan(table.values).all(axis=0)))
     folds = grouped_folds(table.label, table.source, 0)
     rules = ("rounds best for each fold", "each its own", "median", "mean curve", f"all {MOST_ROUNDS}")
     shown = Table("depth, least weight", *rules)

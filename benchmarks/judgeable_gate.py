@@ -151,7 +151,7 @@ def _as_jpeg(image: Image.Image, dice: np.random.Generator) -> Image.Image:
 
 def _tree(node: dict[str, Any]) -> float | list[Any]:
     if "leaf" in node:
-        return round(node["leaf"], 5)
+        return round(float(node["leaf"]), 5)
     children = {child["nodeid"]: child for child in node["children"]}
     below, above = _tree(children[node["yes"]]), _tree(children[node["no"]])
     return [int(node["split"][1:]), float(f"{node['split_condition']:.9g}"), below, above]

@@ -25,6 +25,7 @@ from img_ml.weights.store import pull_command
 from img_ml.weights.table import detector_of, of, records
 from scripts.documents.authors_table import rows as authors_rows
 from scripts.documents.benchmark_table import rows as benchmark_rows
+from scripts.documents.commands import command_lines
 from scripts.documents.result_fields import rows as result_field_rows
 from scripts.documents.results_table import rows as result_rows
 from scripts.documents.rooms import rooms
@@ -84,6 +85,7 @@ def _documents() -> Iterator[tuple[Path, str]]:
     yield ROOT / "docs" / "settings.md", _settings_page()
     yield ROOT / "docs" / "detectors.md", _detectors_page()
     yield ROOT / "docs" / "weights.md", _weights_page()
+    yield ROOT / "docs" / "commands.md", "\n".join(("# Commands", "", NOTE, *command_lines(), ""))
     yield ROOT / "README.md", _readme_with_metrics()
     contributing = ROOT / "CONTRIBUTING.md"
     tree = ["```", *rooms(ROOT).splitlines(), "```"]

@@ -1,9 +1,10 @@
 """Published image classifiers of the hub as detectors: what to know of one, and how any of them is loaded."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from forensics.errors import WeightsError
@@ -62,6 +63,7 @@ def published_classifier(
     revision: str = "main",
     size: int = 0,
     footprint: Footprint | None = None,
+    architecture: Mapping[str, Any] = MappingProxyType({}),
     tier: Tier = "full",
 ) -> WeightsRecord:
     """The record of an image classifier of the hub in the layout of transformers; `size` in bytes of its tensors."""
@@ -79,6 +81,7 @@ def published_classifier(
             WeightFile("model.safetensors", size, or_else="pytorch_model.bin"),
         ),
         footprint=footprint,
+        architecture=architecture,
     )
 
 

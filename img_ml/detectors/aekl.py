@@ -47,6 +47,15 @@ WEIGHTS = (
         where="https://huggingface.co/stabilityai/sd-vae-ft-ema",
         repository="stabilityai/sd-vae-ft-ema",
         files=(WeightFile("config.json", 550), WeightFile("diffusion_pytorch_model.safetensors", 334_643_276)),
+        architecture={
+            "block_out_channels": (128, 256, 512, 512),
+            "down_block_types": ("DownEncoderBlock2D",) * 4,
+            "up_block_types": ("UpDecoderBlock2D",) * 4,
+            "layers_per_block": 2,
+            "latent_channels": 4,
+            "norm_num_groups": 32,
+            "sample_size": 256,
+        },
         footprint=Footprint(83_653_863, 2_101_248, 202_162_176, most_views=4),
     ),
     WeightsRecord(

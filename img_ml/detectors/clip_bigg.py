@@ -20,6 +20,7 @@ WEIGHTS = (
             WeightFile("open_clip_model.safetensors", 10_158_400_000, or_else="open_clip_pytorch_model.bin"),
         ),
         preprocessing=PREPROCESSING,
+        architecture={"model": "ViT-bigG-14"},
         footprint=Footprint(1_844_907_264, 1_841_043_456, 24_287_232),
     ),
 )

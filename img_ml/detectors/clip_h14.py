@@ -23,6 +23,7 @@ WEIGHTS = (
             ),
         ),
         preprocessing=PREPROCESSING,
+        architecture={"model": "ViT-H-14"},
         footprint=Footprint(632_076_800, 629_514_240, 16_392_192),
     ),
 )

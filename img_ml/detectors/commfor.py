@@ -47,6 +47,7 @@ WEIGHTS = (
             ),
         ),
         preprocessing=Preprocessing(crop=384, shortest=440, resample="bilinear", mean=IMAGENET_MEAN, std=IMAGENET_STD),
+        architecture={"model_size": "small", "input_size": 384},
         footprint=Footprint(21_811_969, 21_275_521, 12_404_736),
     ),
 )

@@ -29,6 +29,13 @@ SPEC = DetectorSpec(
 )
 # As the preprocessor_config.json of both repositories says; the file itself is read when the network is loaded.
 _PREPROCESSING = Preprocessing(crop=224, shortest=256, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+
+
+def _sizes(width: int, layers: int, heads: int) -> dict[str, object]:
+    sizes = {"hidden_size": width, "num_hidden_layers": layers, "num_attention_heads": heads}
+    return {"model_type": "dinov2", **sizes, "image_size": 518, "patch_size": 14}
+
+
 WEIGHTS = (
     WeightsRecord(
         name="dinov2-base",
@@ -49,6 +56,7 @@ WEIGHTS = (
         ),
         preprocessing=_PREPROCESSING,
         footprint=Footprint(86_580_480, 85_017_600, 10_076_160),
+        architecture=_sizes(768, 12, 12),
     ),
     WeightsRecord(
         name="dinov2-large",
@@ -67,6 +75,7 @@ WEIGHTS = (
         ),
         preprocessing=_PREPROCESSING,
         footprint=Footprint(304_368_640, 302_211_072, 13_234_176),
+        architecture=_sizes(1024, 24, 16),
     ),
 )
 # The class token, or with it the mean of the patch tokens.

@@ -36,7 +36,15 @@ CLASSIFIERS = (
 )
 
 _RESNET = Footprint(11_187_158, 1_026, 7_024_640)
+_RESNET_18 = {
+    "model_type": "resnet",
+    "layer_type": "basic",
+    "embedding_size": 64,
+    "hidden_sizes": [64, 128, 256, 512],
+    "depths": [2, 2, 2, 2],
+}
 _SWIN = Footprint(86_802_898, 86_617_858, 25_301_248)
+_SWIN_B = {"model_type": "swin", "embed_dim": 128, "depths": [2, 2, 18, 2], "num_heads": [4, 8, 16, 32]}
 WEIGHTS = (
     published_classifier(
         "ai_art_resnet",
@@ -44,11 +52,24 @@ WEIGHTS = (
         "Apache-2.0",
         size=44_800_000,
         footprint=_RESNET,
+        architecture=_RESNET_18,
     ),
     published_classifier(
-        "ai_image_detector", "umm-maybe/AI-image-detector", "CC-BY-ND-4.0", size=347_600_000, footprint=_SWIN
+        "ai_image_detector",
+        "umm-maybe/AI-image-detector",
+        "CC-BY-ND-4.0",
+        size=347_600_000,
+        footprint=_SWIN,
+        architecture=_SWIN_B,
     ),
-    published_classifier("sdxl_detector", "Organika/sdxl-detector", "CC-BY-NC-3.0", size=347_600_000, footprint=_SWIN),
+    published_classifier(
+        "sdxl_detector",
+        "Organika/sdxl-detector",
+        "CC-BY-NC-3.0",
+        size=347_600_000,
+        footprint=_SWIN,
+        architecture=_SWIN_B,
+    ),
 )
 
 for _one, _record in zip(CLASSIFIERS, WEIGHTS, strict=True):

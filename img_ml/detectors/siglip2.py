@@ -55,6 +55,7 @@ WEIGHTS = (
             ),
         ),
         preprocessing=_SIGLIP_224,
+        architecture={"model_type": "siglip_vision_model"},
         footprint=Footprint(92_884_420, 92_102_400, 7_827_456),
     ),
     WeightsRecord(
@@ -73,6 +74,15 @@ WEIGHTS = (
             ),
         ),
         preprocessing=_SIGLIP_384,
+        architecture={
+            "model_type": "siglip_vision_model",
+            "hidden_size": 1152,
+            "num_hidden_layers": 27,
+            "num_attention_heads": 16,
+            "intermediate_size": 4304,
+            "image_size": 384,
+            "patch_size": 14,
+        },
         footprint=Footprint(428_226_329, 426_577_088, 40_307_328),
     ),
     WeightsRecord(

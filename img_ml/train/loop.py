@@ -110,7 +110,7 @@ class Loop(Generic[Batch]):
                     checkpoint.write(self._progress, self._network, self._optimizer, self._best, self._average)
                 if stop:
                     raise KeyboardInterrupt
-        return Trained(self._best if self._task.decides else on_host(self._validation), self._progress)
+        return Trained(self._best if self._task.decides else on_host(self._evaluated), self._progress)
 
     def _steps(self, batches: Batches[Batch], stop: Sized) -> Iterator[bool]:
         """Train to the end; after each step that was followed by a check, True, and False where it is to stop."""
@@ -158,9 +158,9 @@ class Loop(Generic[Batch]):
             raise TrainingError(
                 f"The training diverged (its loss is not finite): choose a lower {self._task.rate_option}."
             )
-        self._validation.eval()
+        self._evaluated.eval()
         with torch.no_grad():
-            figures = dict(self._task.judged(self._validation))
+            figures = dict(self._task.judged(self._evaluated))
         step, judged = self._progress.step, tuple(figures[name] for name in self._task.decides)
         self._progress = replace(self._progress, checks=(*self._progress.checks, {"step": step, **figures}))
         if self._tracker is not None:
@@ -169,11 +169,11 @@ class Loop(Generic[Batch]):
             self._tracker.write(len(self._progress.checks), told)
         if judged > self._progress.best:
             self._progress = replace(self._progress, best=judged, best_step=step)
-            self._best = on_host(self._validation)
+            self._best = on_host(self._evaluated)
         self._talk.print(f"{self._task.when(step)}: loss {loss:.4f}, {self._task.told(figures)}", highlight=False)
 
     @property
-    def _validation(self) -> nn.Module:
+    def _evaluated(self) -> nn.Module:
         """The network that is looked at and kept: the running mean where there is one."""
         return self._network if self._average is None else self._average
 

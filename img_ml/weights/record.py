@@ -1,7 +1,8 @@
 """The record of one set of weights: whose they are, where they come from, what they are made of."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from forensics.registry import Tier
 
@@ -68,6 +69,7 @@ class WeightsRecord:
     nobody publishes it, `python -m img_ml.train NAME` makes it, or the module and arguments `made_by`. `tier` is the
     smallest profile that takes it. Every file is listed; the tensors are safetensors always. Without a `footprint` the
     memory plan goes by their size. `optional` weights are used where they are, and missed nowhere.
+    `architecture` holds what the published config says of the network's sizes, where other sizes are possible.
     """
 
     name: str
@@ -82,6 +84,7 @@ class WeightsRecord:
     footprint: Footprint | None = None
     made_by: str = ""
     optional: bool = False
+    architecture: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def size(self) -> int:

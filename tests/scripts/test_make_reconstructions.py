@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from click.testing import Result
 from PIL import Image
 from PIL.JpegImagePlugin import get_sampling
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from forensics.errors import UsageError
 from img_ml.data.dataset import Row, read_rows

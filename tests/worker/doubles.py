@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from forensics.examine import Examined
 from fusion.artifacts.live import Refreshed
-from fusion.verdict import Verdict
+from fusion.verdict import FusionKind, Verdict
 
 DEADLY_WIDTH = 667
 
@@ -18,6 +18,7 @@ class PlainJudge:
     needs_pixels = False
     profile = "double"
     fingerprint = "0" * 64
+    kind: FusionKind = "trained"
     configuration = "double"
 
     def __init__(self, slowness_s: float = 0.0, poison_width: int = 0) -> None:

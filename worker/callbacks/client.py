@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import httpcore2
 
+from forensics.version import USER_AGENT
 from worker.callbacks.circuit_breaker import CircuitBreakers
 from worker.errors import BadJobError, BlockedUrlError, CallbackFailedError
 from worker.fetching.ssrf_guard import GuardedBackend, Resolve, Resolver
@@ -77,7 +78,7 @@ class CallbackClient:
         )
         headers = [
             (b"Host", target.host_header),
-            (b"User-Agent", b"img_ml/0.1"),
+            (b"User-Agent", USER_AGENT),
             (b"Content-Type", b"application/json"),
             (b"Content-Length", str(len(body)).encode()),
             (b"Accept-Encoding", b"identity"),

@@ -20,7 +20,7 @@ class ConstantProcessor:
     """Knows the answer already."""
 
     def __init__(self) -> None:
-        self._answer = JobResult(result(), "NON-AI", {})
+        self._answer = JobResult({}, result(), "NON-AI", {})
 
     async def answer(self, job: Job) -> JobResult:
         """The same for every job."""

@@ -86,8 +86,8 @@ def test_an_edit_by_a_generative_model_is_an_edit(press: Press) -> None:
 def test_without_an_agent_the_claims_generator_is_named(press: Press) -> None:
     actions = [{"action": "c2pa.created", "digitalSourceType": TYPES + "trainedAlgorithmicMedia"}]
     assert read(press.sign(saved("JPEG"), "image/jpeg", actions))[0].generator == "press-desk 1"
-    actions = [actions[0] | {"softwareAgent": {"name": "Painter", "version": "2"}}]
-    assert read(press.sign(saved("JPEG"), "image/jpeg", actions))[0].generator == "Painter 2"
+    named = [actions[0] | {"softwareAgent": {"name": "Painter", "version": "2"}}]
+    assert read(press.sign(saved("JPEG"), "image/jpeg", named))[0].generator == "Painter 2"
 
 
 @pytest.mark.parametrize("kind", ["algorithmicMedia", "digitalArt", "compositeCapture", "computationalCapture"])

@@ -4,6 +4,7 @@ import json
 import math
 import socket
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import open_clip
@@ -297,7 +298,7 @@ def test_a_checkpoint_of_another_layout_is_refused(tmp_path: Path, changed: dict
     ],
 )
 def test_a_configuration_that_is_not_open_clips_own_is_refused(tmp_path: Path, part: str, content: object) -> None:
-    before = TINY_CLIP[part]
+    before: Any = TINY_CLIP[part]
     config = {**TINY_CLIP, part: {**before, **content} if isinstance(content, dict) else content}
     install(find(NAME), tmp_path, "other", lambda folder: written(folder, config))
     with pytest.raises(WeightsError, match="does not describe a known CLIP model"):

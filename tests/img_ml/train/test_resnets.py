@@ -69,9 +69,8 @@ def published(weights: Path, width: int) -> dict[str, torch.Tensor]:
 
     torch.manual_seed(3)
     widths = [width, 2 * width, 4 * width, 8 * width]
-    config = ResNetConfig(
-        embedding_size=width, hidden_sizes=widths, depths=[2, 2, 2, 2], layer_type="basic", num_labels=1000
-    )
+    config = ResNetConfig(embedding_size=width, hidden_sizes=widths, depths=[2, 2, 2, 2], layer_type="basic")
+    config.num_labels = 1000
 
     def fill(folder: Path) -> str:
         ResNetForImageClassification(config).save_pretrained(folder)

@@ -4,14 +4,14 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from click.testing import Result
 from rich.console import Console
 from safetensors import safe_open
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from forensics.reading.decode import decode
 from forensics.registry import Setup
@@ -100,7 +100,7 @@ def test_the_road_of_the_document_from_folders_to_a_refiner(
     done("train", *dirs, f"--output{spelling}path", path, "--epochs", 3, f"--batch{spelling}size", 8)
     measured = json.loads(done("evaluate", f"--model{spelling}path", path, *dirs, "--json").split("\n", 1)[1])
     assert measured["images"] == 16
-    records = [{"image": {"bytes": (ai / "deeper" / "0.png").read_bytes()}}]
+    records: list[dict[str, Any]] = [{"image": {"bytes": (ai / "deeper" / "0.png").read_bytes()}}]
     ImageSigLIPEmbeddingRefiner(BASE, feature_field_name="e", device="cpu").refine_batch(records)
     np.testing.assert_allclose(records[0]["e"], values[8], atol=1e-6)
     ImageAIGCDetectorRefiner("e", str(path), embedding_dim=32, device="cpu").refine_batch(records)

@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from click.testing import Result
 from PIL import Image
 from safetensors.torch import load_file
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from img_ml.data.dataset import DatasetError, Row, read_rows
 from img_ml.networks.autoencoders.upsampling import CONFIG, TENSORS, load_upsampling_autoencoder
