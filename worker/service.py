@@ -21,6 +21,7 @@ from worker.pipeline.processing import Answerer, Stations
 from worker.pipeline.queue_service import QueueService, Surroundings
 from worker.reload import keep_fresh
 from worker.settings import WorkerSettings
+from worker.signatures import signing
 from worker.streams.queues import queues_of
 from worker.streams.stream import StreamNames
 from worker.streams.verdict_cache import Memory, NoMemory, VerdictCache
@@ -63,7 +64,8 @@ async def _serve_queues(
     """Work on every queue at once until told to stop; whether all of them ended clean."""
     secret = settings.callback_secret.get_secret_value() if settings.callback_secret else None
     allowed = frozenset(settings.fetch_allow)
-    poster = Poster(PostRules(settings.callback_timeout_s, secret, allowed), connections=settings.callback_concurrency)
+    sign = signing(secret, settings.callback_signature)
+    poster = Poster(PostRules(settings.callback_timeout_s, sign, allowed), connections=settings.callback_concurrency)
     idleness = Idleness(len(queues), around.stop.set)
     service = QueueService(settings, around, answerer, poster, watch, idleness)
     try:

@@ -3,7 +3,7 @@
 import os
 import re
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
@@ -11,6 +11,7 @@ from redis.crc import key_slot
 
 from forensics.settings import ProjectSettings
 from forensics.settings import load_or_exit as load
+from worker.signatures import Scheme, standard_key
 from worker.streams.connections import SCHEMES, is_cluster, is_usable
 from worker.streams.stream import StreamNames
 
@@ -124,6 +125,15 @@ class WorkerSettings(ProjectSettings):
     callback_secret: SecretStr | None = Field(
         None, description="Secret that signs callbacks (HMAC-SHA256); unset: they are not signed."
     )
+    callback_signature: Scheme = Field(
+        "img_ml",
+        description="How callbacks are signed: img_ml (X-Img-Ml-Signature), or standard (Standard Webhooks; the secret "
+        "is then whsec_ and base64).",
+    )
+    callback_format: Literal["plain", "cloudevents"] = Field(
+        "plain",
+        description="What callbacks are: plain JSON, or cloudevents (the same inside a CloudEvents 1.0 envelope).",
+    )
     callback_concurrency: int = Field(8, ge=1, le=1000, description="Most callbacks posted at once.")
     callback_timeout_s: float = Field(
         10, gt=0, le=3600, description="Seconds one attempt to deliver a callback may take in all."
@@ -145,6 +155,19 @@ class WorkerSettings(ProjectSettings):
             (value.get_secret_value() if value else "").encode()
         except UnicodeEncodeError:
             raise ValueError("it is not UTF-8; write binary secrets as hexadecimal or base64") from None
+        return value
+
+    @field_validator("callback_signature")
+    @classmethod
+    def _goes_with_the_secret(cls, value: Scheme, info: ValidationInfo) -> Scheme:
+        secret = info.data.get("callback_secret")
+        if value == "standard" and "callback_secret" in info.data:
+            if not secret:
+                raise ValueError("CALLBACK_SECRET is not set: give it whsec_ and 24 to 64 random bytes in base64")
+            try:
+                standard_key(secret.get_secret_value())
+            except ValueError as error:
+                raise ValueError(f"CALLBACK_SECRET does not fit: {error}") from None
         return value
 
     @field_validator("fetch_allow", "worker_stream", "worker_results", mode="before")

@@ -90,3 +90,16 @@ def test_the_callback_secret_does_not_show(monkeypatch):
     settings = load(WorkerSettings)
     assert settings.callback_secret.get_secret_value() == "s3cret"
     assert "s3cret" not in repr(settings)
+
+
+def test_standard_webhooks_need_a_secret_of_their_kind(monkeypatch, capsys):
+    monkeypatch.setenv("CALLBACK_SIGNATURE", "standard")
+    for secret, told in (("", "CALLBACK_SECRET is not set"), ("s3cret", "CALLBACK_SECRET does not fit")):
+        monkeypatch.setenv("CALLBACK_SECRET", secret)
+        with pytest.raises(SystemExit):
+            load(WorkerSettings)
+        said = capsys.readouterr().err
+        assert told in said
+        assert "s3cret" not in said
+    monkeypatch.setenv("CALLBACK_SECRET", "whsec_" + "A" * 32)
+    assert load(WorkerSettings).callback_signature == "standard"

@@ -96,4 +96,5 @@ def _pipeline_rules(settings: WorkerSettings, stop_when_idle_s: float | None) ->
         stop_when_idle_s,
         settings.worker_retries,
         settings.worker_retry_delay_s,
+        settings.callback_format == "cloudevents",
     )
