@@ -18,6 +18,7 @@ from worker.streams.stream import StreamNames
 __all__ = ["WorkerSettings", "load"]
 
 _HOST_AND_PORT = re.compile(r"(?:\[[0-9a-f:.]+\]|[^\s:/@\[\]]+):\d{1,5}")
+_WEIGHTED = re.compile(r".+=[1-9]\d{0,2}", re.ASCII)
 _MEGABYTE = 1024 * 1024
 
 
@@ -41,7 +42,8 @@ class WorkerSettings(ProjectSettings):
     worker_stream: Annotated[tuple[str, ...], NoDecode] = Field(
         ("stream:ai:imageml:jobs",),
         min_length=1,
-        description="Stream the jobs come from; several are separated by commas.",
+        description="Stream the jobs come from; several are separated by commas. In urgent:jobs=4,jobs=1 four of five "
+        "jobs in work are of the first, as long as both have any.",
     )
     worker_results: Annotated[tuple[str, ...], NoDecode] = Field(
         ("stream:ai:imageml:results",),
@@ -57,7 +59,7 @@ class WorkerSettings(ProjectSettings):
         20, ge=0, le=60_000, description="How long a batch waits to fill up, in milliseconds."
     )
     worker_in_flight: int = Field(
-        32, ge=1, le=10_000, description="Most jobs in work at once; several job streams share it evenly."
+        32, ge=1, le=10_000, description="Most jobs in work at once; several job streams share it, each by its weight."
     )
     worker_lease_s: float = Field(
         15, ge=0.2, le=3600, description="Seconds without a sign of life after which others take over a job."
@@ -198,16 +200,16 @@ class WorkerSettings(ProjectSettings):
     @field_validator("worker_stream")
     @classmethod
     def _are_different(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(value)) < len(value):
+        if len({_name(one) for one in value}) < len(value):
             raise ValueError("it names a stream twice")
         return value
 
     @field_validator("worker_results")
     @classmethod
     def _go_together(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        jobs = info.data.get("worker_stream")
-        if jobs is None:  # wrong itself, and told so
+        if "worker_stream" not in info.data:  # wrong itself, and told so
             return value
+        jobs = tuple(_name(one) for one in info.data["worker_stream"])
         if len(value) not in (1, len(jobs)):
             raise ValueError("it must name one stream, or as many as WORKER_STREAM")
         if both := set(value) & set(jobs):
@@ -226,7 +228,17 @@ class WorkerSettings(ProjectSettings):
     @property
     def queues(self) -> tuple[tuple[str, str], ...]:
         """Each job stream with its result stream."""
-        return tuple(zip(self.worker_stream, _repeated(self.worker_results, len(self.worker_stream)), strict=True))
+        return tuple(zip(self.job_streams, _repeated(self.worker_results, len(self.worker_stream)), strict=True))
+
+    @property
+    def job_streams(self) -> tuple[str, ...]:
+        """The names of the job streams, without their weights."""
+        return tuple(_name(one) for one in self.worker_stream)
+
+    def share(self, whole: int, jobs: str) -> int:
+        """The part of what the worker may do at once that a job stream has, by its weight; at least 1."""
+        weights = {_name(one): _weight(one) for one in self.worker_stream}
+        return max(1, whole * weights[jobs] // sum(weights.values()))
 
     @property
     def decode_processes(self) -> int:
@@ -235,6 +247,14 @@ class WorkerSettings(ProjectSettings):
             return self.worker_decode_processes
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         return min(8, cores or 1)
+
+
+def _name(stream: str) -> str:
+    return stream.rpartition("=")[0] if _WEIGHTED.fullmatch(stream) else stream
+
+
+def _weight(stream: str) -> int:
+    return int(stream.rpartition("=")[2]) if _WEIGHTED.fullmatch(stream) else 1
 
 
 def _companions(jobs: str) -> tuple[str, ...]:

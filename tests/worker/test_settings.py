@@ -103,3 +103,18 @@ def test_standard_webhooks_need_a_secret_of_their_kind(monkeypatch, capsys):
         assert "s3cret" not in said
     monkeypatch.setenv("CALLBACK_SECRET", "whsec_" + "A" * 32)
     assert load(WorkerSettings).callback_signature == "standard"
+
+
+def test_streams_share_by_their_weights(monkeypatch):
+    monkeypatch.setenv("WORKER_STREAM", "urgent:jobs=4,jobs=1, a=b:jobs")
+    settings = load(WorkerSettings)
+    assert [jobs for jobs, _ in settings.queues] == ["urgent:jobs", "jobs", "a=b:jobs"]
+    assert [settings.share(32, jobs) for jobs in settings.job_streams] == [21, 5, 5]
+    assert [settings.share(3, jobs) for jobs in settings.job_streams] == [2, 1, 1]
+
+
+@pytest.mark.parametrize("streams", ["jobs=4,jobs", "jobs=4,jobs=1"])
+def test_a_stream_with_two_weights_is_named_twice(monkeypatch, streams):
+    monkeypatch.setenv("WORKER_STREAM", streams)
+    with pytest.raises(SystemExit):
+        load(WorkerSettings)
