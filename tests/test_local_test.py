@@ -57,7 +57,7 @@ def test_people_read_label_probability_reasons_and_signals(picture: Path) -> Non
     result = run(picture)
     assert result.exit_code in (0, 1)
     for text in (
-        "600 x 400 image/png",
+        "600 x 400, image/png",
         "AI probability of the pixels",
         "What moved the probability",
         "Measured and weighed",
@@ -238,7 +238,7 @@ def test_a_profile_without_weights_and_without_a_trained_fusion_answers_and_says
     assert (light["model"]["fusion"], document["model"]["fusion"]) == ("trained", "prior")
     assert document["fusion_prob"] == light["fusion_prob"]
     assert "python -m img_ml.weights pull" in document["skipped"]["dino"]
-    assert "a prior (not trained)" in run("--profile", profile, picture).stdout
+    assert "No fusion was trained for this profile" in " ".join(run("--profile", profile, picture).stdout.split())
 
 
 def test_one_threshold_leaves_two_labels(picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
