@@ -16,11 +16,14 @@ from worker.fetching.uploads import UploadFetcher
 from worker.observability.watch import Watch, watching
 from worker.pipeline.batcher import Batcher
 from worker.pipeline.decode_pool import DecodePool, DecodeRules
+from worker.pipeline.drawing import MapDrawer
 from worker.pipeline.pipeline import Idleness
 from worker.pipeline.processing import Answerer, Stations
 from worker.pipeline.queue_service import QueueService, Surroundings
 from worker.reload import keep_fresh
 from worker.settings import WorkerSettings
+from worker.streams.connections import connect
+from worker.streams.maps import MapStore
 from worker.streams.queues import queues_of
 from worker.streams.stream import StreamNames
 from worker.streams.verdict_cache import Memory, NoMemory, VerdictCache
@@ -121,14 +124,17 @@ async def _stations(
         )
     )
     pool.warm()
+    maps = MapStore(connect(around.redis_url), names.jobs)
     analyzers, needs_pixels = judge.analyzers, judge.needs_pixels
     try:
         yield Stations(
             fetch=uploads.fetch,
             examine=lambda data: pool.examine(data, analyzers, needs_pixels),
             conclude=batcher.conclude,
+            draw=MapDrawer(judge, batcher, maps).draw,
         )
     finally:
         await uploads.close()
+        await maps.close()
         await fetcher.close()
         await asyncio.to_thread(pool.close)

@@ -27,7 +27,11 @@ def media_type_of(data: bytes) -> str:
     found = _media_type(data[:64])
     if found is None:
         kind = unread_kind(data[:HEAD])
-        told = f"This is a {kind} file" if kind is not None else f"These {len(data)} bytes are not an image in a known format"
+        told = (
+            f"This is a {kind} file"
+            if kind is not None
+            else f"These {len(data)} bytes are not an image in a known format"
+        )
         hint = " Install pillow-jxl-plugin to read it." if kind == "JPEG XL" else ""
         raise NotAnImageError(f"{told}; formats that are read: {ALLOWED}.{hint}")
     return found

@@ -57,6 +57,21 @@ def test_twenty_images_are_answered_and_one_that_is_none_gets_its_sentence(page:
     assert "This is a HTML file" in (refused.locator(".note").first.text_content() or "")
 
 
+def test_a_slider_sets_how_strongly_a_map_covers_the_picture(page: Any) -> None:
+    page.goto("/")
+    page.set_input_files("#file", picked(2))
+    page.get_by_role("button", name="Check").click()
+    slider = page.locator(".overlay", has_text="Crop network").get_by_label("Strength of the map")
+    slider.wait_for(timeout=PATIENCE_MS)
+    over = page.locator(".overlay", has_text="Crop network").locator("img.map")
+    below = page.locator(".overlay", has_text="Crop network").locator("img.base")
+    page.wait_for_load_state("networkidle")
+    assert over.bounding_box() == below.bounding_box()
+    for end, opacity in (("Home", "0"), ("End", "1")):
+        slider.press(end)
+        assert over.evaluate("one => getComputedStyle(one).opacity") == opacity
+
+
 def test_the_report_is_downloaded_as_one_file_with_the_picture(page: Any, tmp_path: Path) -> None:
     page.goto("/")
     page.set_input_files("#file", picked(3))
@@ -118,6 +133,32 @@ def test_nothing_overflows_and_contrast_is_enough(
         assert page.evaluate(
             "[...document.querySelectorAll('input, button')].every((one) => one.labels?.length || one.textContent)"
         )
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_violation_on_any_page(chromium: Any, gateway: GatewayServer, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    context = chromium.new_context(base_url=gateway.url, color_scheme=scheme, locale="en-US")
+    page = context.new_page()
+    job_id = gateway.post_file("/v1/verdicts?wait=30&maps=true", photo(6)).json["job_id"]
+
+    def checked(place: str) -> None:
+        found = axe.run(page)
+        assert found.violations_count == 0, f"{place}: {found.generate_report()}"
+
+    for place in ("/queue", "/docs", f"/verdicts/{job_id}", "/"):
+        page.goto(place)
+        page.wait_for_load_state("networkidle")
+        checked(place)
+    broken = {"name": "page.jpg", "mimeType": "image/jpeg", "buffer": b"<html>no image</html>"}
+    page.set_input_files("#file", picked(7))
+    page.get_by_role("button", name="Check").click()
+    page.locator(".overlay").first.wait_for(timeout=PATIENCE_MS)
+    page.set_input_files("#file", broken)
+    page.get_by_role("button", name="Check").click()
+    page.locator("#status", has_text="2 / 2 answered").wait_for(timeout=PATIENCE_MS)
+    checked("answers on the front page")
     context.close()
 
 

@@ -26,11 +26,15 @@ Outcome = Verdict | Remembered | JobError
 
 @dataclass(frozen=True, slots=True)
 class Stations:
-    """The three stations an image passes; each raises a JobError where its road ends there."""
+    """The stations an image passes; each of the first three raises a JobError where its road ends there.
+
+    `draw` keeps the maps of a judged image for the job of that id, and never raises.
+    """
 
     fetch: Callable[[str], Awaitable[bytes]]
     examine: Callable[[bytes], Awaitable[Examined]]
     conclude: Callable[[Examined], Awaitable[Verdict]]
+    draw: Callable[[str, Examined, Verdict], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,8 @@ class Answerer:
         url = job.url()
         with _clocked(timings, "fetch"):
             data = await self._stations.fetch(url)
-        known = await self._memory.find(data)
+        # Maps are drawn on pixels, which a remembered verdict has not.
+        known = None if job.maps else await self._memory.find(data)
         if known is not None:
             return known
         async with self._benches:
@@ -97,7 +102,11 @@ class Answerer:
                 examined = await self._stations.examine(data)
             del data
             with _clocked(timings, "conclude"):
-                return await self._stations.conclude(examined)
+                verdict = await self._stations.conclude(examined)
+            if job.maps and self._stations.draw is not None:
+                with _clocked(timings, "draw"):
+                    await self._stations.draw(job.job_id, examined, verdict)
+            return verdict
 
 
 def _written(outcome: Outcome, job: Job, timings: Mapping[str, float]) -> tuple[Mapping[str, Any], str]:
