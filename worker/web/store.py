@@ -63,12 +63,20 @@ class Store:
         fields = {"owner": owner, "name": name, "sha256": sha256, "state": "waiting"}
         once_key = hashlib.sha256(f"{owner}\0{once}".encode()).hexdigest()
         found: bytes = await self._accept(
-            keys=[self._job_key(job_id), self._jobs, f"{self._jobs}:web:once:{once_key}"],
+            keys=[
+                self._job_key(job_id),
+                self._jobs,
+                f"{self._jobs}:web:once:{once_key}",
+                *self._upload_keys(sha256),
+            ],
             args=[
                 job_id,
                 self._settings.web_keep_s,
                 message,
                 once,
+                sha256,
+                int(time.time()),
+                self._settings.web_image_keep_s,
                 *itertools.chain(*fields.items()),
             ],
         )
