@@ -210,7 +210,22 @@ def resnet_hf(case: Case) -> Results:
     }
 
 
+def aekl_clf(case: Case) -> Results:
+    """The latent image and both logits of images in [0, 1]."""
+    from img_ml.networks.autoencoders.latent_classifier import of_architecture
+
+    network = _filled(of_architecture(case["sizes"], 256), case)
+    images = rule.values(case["seed"], "images", 1 if case["slow"] else 2, 3, 256, 256)
+    return {
+        "from_tensors": {
+            "latent": rule.noted(network.latent(images)),
+            "logits": rule.noted(network.logits(images)),
+        }
+    }
+
+
 SYSTEMS: Mapping[str, Callable[[Case], Results]] = {
+    "aekl_clf": aekl_clf,
     "commfor": commfor,
     "fatformer": fatformer,
     "mantranet": mantranet,

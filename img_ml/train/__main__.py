@@ -5,6 +5,7 @@ import typer
 from img_ml.command import run_command
 from img_ml.train.commands import siglip2
 from img_ml.train.commands.aekl import aekl
+from img_ml.train.commands.aekl_clf import aekl_clf
 from img_ml.train.commands.autoencoder import autoencoder
 from img_ml.train.commands.clip_b16 import clip_b16
 from img_ml.train.commands.crop_network import crop_network
@@ -26,6 +27,7 @@ def main() -> None:
 
 
 app.command("aekl")(aekl)
+app.command("aekl_clf")(aekl_clf)
 app.command("autoencoder")(autoencoder)
 app.command("clip_b16")(clip_b16)
 app.command("fatformer")(fatformer)

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from rich.console import Console
@@ -139,7 +139,7 @@ class Loop(Generic[Batch]):
         # Dropout follows from the step too, so that a resumed training is the same training.
         torch.manual_seed(self._plan.seed * 1_000_003 + step)
         for group in self._optimizer.param_groups:
-            group["lr"] = self._plan.learning_rate_at(step, self._progress.seconds)
+            group["lr"] = group["share"] * self._plan.learning_rate_at(step, self._progress.seconds)
         self._network.train()
         self._optimizer.zero_grad()
         total = torch.zeros((), device=self._device)
@@ -191,10 +191,13 @@ def on_host(network: nn.Module) -> dict[str, Tensor]:
 
 def adamw(network: nn.Module, plan: TrainingPlan) -> optim.Optimizer:
     """AdamW over what learns; what has one axis (biases, normalisation) does not decay."""
-    training = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    decayed = [parameter for parameter in training if parameter.ndim > 1]
-    plain = [parameter for parameter in training if parameter.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": plan.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    training = [(plan.rate_share(name), one) for name, one in network.named_parameters() if one.requires_grad]
+    groups: list[dict[str, Any]] = []
+    for share in dict.fromkeys(share for share, _ in training):
+        own = [one for its, one in training if its == share]
+        decayed, plain = [one for one in own if one.ndim > 1], [one for one in own if one.ndim <= 1]
+        groups.append({"params": decayed, "weight_decay": plan.weight_decay, "share": share})
+        groups.append({"params": plain, "weight_decay": 0.0, "share": share})
     return optim.AdamW(groups, lr=plan.learning_rate, betas=plan.betas)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from benchmarks.support.engine.random_weights import write_aekl, write_saturation_cnn
+from benchmarks.support.engine.random_weights import write_aekl, write_aekl_clf, write_saturation_cnn
 from forensics.registry import Detector
 from img_ml.detectors._torch import Precision, TorchDetector
 from img_ml.detectors.commfor import architecture
@@ -403,6 +403,7 @@ def write_tiny_aekl(weights: Path) -> None:
 
 TINY: Mapping[str, Callable[[Path], None]] = {
     "aekl": write_tiny_aekl,
+    "aekl_clf": lambda weights: write_aekl_clf(weights, TINY_AUTOENCODER, side=64),
     "clip_b16": write_clip_b16,
     "clip_bigg": lambda weights: write_clip(weights, "clip-vit-bigg-14"),
     "clip_h14": write_clip,

@@ -176,6 +176,16 @@ def write_aekl(
     write_tensors(weights, CLASSIFIER, DifferenceClassifier(backbone, network), {"config.json": config})
 
 
+def write_aekl_clf(weights: Path, sizes: Mapping[str, Any] | None = None, side: int = 256) -> None:
+    """The encoder of an autoencoder with the classifier over it, as it is trained."""
+    from img_ml.networks.autoencoders.latent_classifier import of_architecture
+
+    torch.manual_seed(0)
+    architecture = dict(find("sd-vae-ft-ema").architecture if sizes is None else sizes)
+    config = {"side": side, "autoencoder": json.dumps(architecture)}
+    write_tensors(weights, "aekl_clf", of_architecture(architecture, side), {"config.json": config})
+
+
 def write_spai(weights: Path) -> None:
     """SPAI as it is adopted; its circle is what it is when it is built."""
     from img_ml.networks.spai.frequencies import circular_mask
@@ -247,6 +257,7 @@ def _tiny_siglip(weights: Path) -> None:
 
 _BY_HAND: Mapping[str, Writer] = {
     "aekl": write_aekl,
+    "aekl_clf": write_aekl_clf,
     "clip_h14": lambda weights: write_clip(weights, "clip-vit-h-14"),
     "clip_bigg": lambda weights: write_clip(weights, "clip-vit-bigg-14"),
     "commfor": write_commfor,

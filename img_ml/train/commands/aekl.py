@@ -14,6 +14,7 @@ from img_ml.train.plan import TrainingPlan
 
 if TYPE_CHECKING:
     from img_ml.train.recipe import Recipe
+    from img_ml.weights.store import Installed
 
 
 MOST_SIDE = 512
@@ -54,28 +55,18 @@ def aekl(
 
 
 def _recipe(given: Path | None, backbone: str, side: int, weights: Path) -> "Recipe":
-    from forensics.errors import WeightsError
-    from img_ml.detectors.aekl import AUTOENCODERS, tensors_sha256
+    from img_ml.detectors.aekl import tensors_sha256
     from img_ml.networks.autoencoders.aekl import BACKBONES, DifferenceClassifier
     from img_ml.networks.autoencoders.latent_diffusion import load_autoencoder
-    from img_ml.train.autoencoders.latent_diffusion import adopt_autoencoder
     from img_ml.train.examples import native_crops_of
     from img_ml.train.recipe import Facts, Recipe
-    from img_ml.weights.store import installed, pull_command, state_of
-    from img_ml.weights.table import find
 
     if backbone not in BACKBONES:
         raise UsageError(f"There is no backbone {backbone!r}: choose one of {', '.join(BACKBONES)}.")
     if side % MULTIPLE or not MULTIPLE <= side <= MOST_SIDE:
         raise UsageError(f"--side is {side}: choose a multiple of {MULTIPLE} from {MULTIPLE} to {MOST_SIDE}.")
-    if given is not None:
-        adopt_autoencoder(given, weights)
-    here = [name for name in AUTOENCODERS if state_of(find(name), weights) != "missing"]
-    if not here:
-        ways = " or ".join(pull_command(find(name)) for name in AUTOENCODERS)
-        raise WeightsError(f"No autoencoder is installed: {ways}; or name a folder of one with --autoencoder.")
-    name = "autoencoder" if given is not None else here[0]
-    found = installed(find(name), weights)
+    found = installed_autoencoder(given, weights)
+    name = found.record.name
     facts: Facts = {
         "backbone": backbone,
         "side": side,
@@ -84,3 +75,23 @@ def _recipe(given: Path | None, backbone: str, side: int, weights: Path) -> "Rec
     }
     network = DifferenceClassifier(backbone, load_autoencoder(found.folder, name))
     return Recipe("aekl", network, facts, native_crops_of(side))
+
+
+def installed_autoencoder(given: Path | None, weights: Path) -> "Installed":
+    """The folder's autoencoder, installed as `autoencoder` first, or an installed one, the published one first.
+
+    Raises WeightsError where there is none.
+    """
+    from forensics.errors import WeightsError
+    from img_ml.detectors.aekl import AUTOENCODERS
+    from img_ml.train.autoencoders.latent_diffusion import adopt_autoencoder
+    from img_ml.weights.store import installed, pull_command, state_of
+    from img_ml.weights.table import find
+
+    if given is not None:
+        adopt_autoencoder(given, weights)
+    here = [name for name in AUTOENCODERS if state_of(find(name), weights) != "missing"]
+    if not here:
+        ways = " or ".join(pull_command(find(name)) for name in AUTOENCODERS)
+        raise WeightsError(f"No autoencoder is installed: {ways}; or name a folder of one with --autoencoder.")
+    return installed(find("autoencoder" if given is not None else here[0]), weights)

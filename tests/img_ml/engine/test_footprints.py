@@ -110,6 +110,13 @@ def difference_classifier() -> Network:
     return network, network
 
 
+def latent_classifier() -> Network:
+    from img_ml.networks.autoencoders.latent_classifier import of_architecture
+
+    network = of_architecture(dict(find("sd-vae-ft-ema").architecture), 256)
+    return network, network
+
+
 def resnet(sees: Sees) -> Network:
     from img_ml.networks.resnet import ResNet18
 
@@ -132,6 +139,7 @@ NETWORKS: Mapping[str, tuple[Callable[[], Network], int]] = {
     "sd-vae-ft-ema": (autoencoder, 256),
     "autoencoder": (trained_autoencoder, 256),
     "aekl": (difference_classifier, 256),
+    "aekl_clf": (latent_classifier, 256),
     "resnet_ft": (lambda: resnet("picture"), 224),
     "resnet_hf": (lambda: resnet("high_pass"), 80),
     "ai_art_resnet": (lambda: classifier("ai_art_resnet"), 224),
