@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat requirements*.txt | cksum | cut -d' ' -f1)
 LIGHT := $(VENV)/.light-$(shell cat pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: help environment demo serve test coverage browser check docs clean
+.PHONY: help environment demo serve test coverage browser check deploy-check docs clean
 
 help:
 	@echo "make demo   judge a few photographs with a worker on a private Redis"
@@ -13,6 +13,7 @@ help:
 	@echo "make test   run all tests that need no network and no accelerator"
 	@echo "make coverage  the same, and which lines ran; fails below the floor in pyproject.toml"
 	@echo "make check  lint, types, layers, generated documents"
+	@echo "make deploy-check  check deploy/ with hadolint, compose, Helm, promtool"
 	@echo "make docs   write the generated documents again"
 	@echo "make clean  remove the virtual environment and caches"
 
@@ -58,6 +59,13 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m scripts.generate_docs --check
+
+# The tools have an environment of their own: the project needs none of them.
+DEPLOY_TOOLS := $(VENV)/deploy-tools
+deploy-check:
+	@test -x $(DEPLOY_TOOLS)/bin/hadolint || $(PYTHON) -m venv $(DEPLOY_TOOLS)
+	@$(DEPLOY_TOOLS)/bin/python -m pip install --quiet -r deploy/requirements.txt
+	deploy/check.sh $(DEPLOY_TOOLS)/bin
 
 docs: $(READY)
 	$(BIN)/python -m scripts.generate_docs

@@ -38,6 +38,7 @@ from img_ml.engine.engine import Engine
 from img_ml.profiles import load_profile
 from img_ml.settings import ImgMlSettings
 
+_DATASET, _CLEANED = Path("dataset.csv"), Path("dataset.cleaned.csv")
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -45,8 +46,11 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def train(
     dataset: Annotated[
         list[Path],
-        typer.Option(help="CSV with the columns filepath,label,split (source, kind); repeatable."),
-    ] = [Path("dataset.csv")],  # noqa: B006 - typer copies it
+        typer.Option(
+            help="CSV with the columns filepath,label,split (source, kind); repeatable. Of dataset.csv, what "
+            "scripts.clean_dataset kept of it is taken where that was written since."
+        ),
+    ] = [_DATASET],  # noqa: B006 - typer copies it
     profile: Annotated[str, typer.Option(help="Profile whose detectors are fused.")] = "light",
     model: Annotated[Kind, typer.Option(help="Kind of fusion model.")] = "xgboost",
     out: Annotated[
@@ -102,7 +106,7 @@ def train(
         # What is not weighed need not be measured either.
         measured = replace(chosen, detectors=weighed) if weighed else chosen
         engine = Engine(measured, settings.weights_dir, settings.device, settings.device_use)
-        rows, licences = read_datasets(dataset), read_licences(sources) if sources is not None else {}
+        rows, licences = read_datasets(_cleaned(dataset, talk)), read_licences(sources) if sources is not None else {}
         _warn(rows, talk)
         table = extract(rows, engine, FeatureCache(cache), training_views(views, seed), talk)
         talk.print(f"Cross-validating on {len(table)} views, folds grouped by source ...")
@@ -118,6 +122,17 @@ def train(
     if report.test:
         console.print(measures_table(f"Test split, artifact {fingerprint}", report.test))
     talk.print(f"Wrote {folder}", soft_wrap=True, markup=False, highlight=False)
+
+
+def _cleaned(datasets: list[Path], talk: Console) -> list[Path]:
+    """The datasets; in place of the default one what was kept when it was cleaned, unless it was written since."""
+    if datasets != [_DATASET] or not _CLEANED.is_file():
+        return datasets
+    if _DATASET.is_file() and _DATASET.stat().st_mtime_ns > _CLEANED.stat().st_mtime_ns:
+        talk.print(f"{_DATASET} is newer than {_CLEANED}: run python -m scripts.clean_dataset again to train on that.")
+        return datasets
+    talk.print(f"Training on {_CLEANED}, what scripts.clean_dataset kept of {_DATASET}.")
+    return [_CLEANED]
 
 
 def _weighed(names: Sequence[str], detectors: Sequence[str]) -> tuple[str, ...]:

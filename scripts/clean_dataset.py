@@ -23,7 +23,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def clean_dataset(
-    dataset: Annotated[Path, typer.Argument(help="CSV with the columns filepath,label,split.")],
+    dataset: Annotated[Path, typer.Argument(help="CSV with the columns filepath,label,split.")] = Path("dataset.csv"),
     out: Annotated[Path | None, typer.Option(help="The cleaned CSV; DATASET.cleaned.csv when not given.")] = None,
     report: Annotated[
         Path | None, typer.Option(help="Report of removed rows and why; DATASET.cleaning.csv when not given.")

@@ -107,7 +107,7 @@ def _run(
     seen = [
         {name: _last_id(client, name) for name in (queue.results, queue.dead_letters)} for queue in queues_of(settings)
     ]
-    _push(client, settings.worker_stream, jobs, client_id)
+    _push(client, settings.job_streams, jobs, client_id)
     if timeout_s is None:
         for job_id in jobs:
             tell(job_id)
@@ -159,7 +159,7 @@ class _Hint:
         if self._due is None or time.monotonic() < self._due:
             return
         self._due = None
-        if not any(self._is_read(stream) for stream in self._settings.worker_stream):
+        if not any(self._is_read(stream) for stream in self._settings.job_streams):
             self._console.print(
                 "No worker reads this stream: start one with python -m worker (the jobs wait for it).",
                 soft_wrap=True,

@@ -53,7 +53,7 @@ def work(
     try:
         run_worker(
             settings,
-            lambda: _judge(detectors, fusion),
+            lambda: _judge(settings, detectors, fusion),
             stop_when_idle_s=stop_when_idle,
             trust_anchors=_trust_anchors(detectors.c2pa_trust_anchors),
         )
@@ -62,13 +62,15 @@ def work(
         raise typer.Exit(2) from None
 
 
-def _judge(detectors: "ImgMlSettings", fusion: "FusionSettings") -> "LiveJudge":
-    """The judge that the settings describe; where it answers with a prior, the log says so."""
+def _judge(settings: WorkerSettings, detectors: "ImgMlSettings", fusion: "FusionSettings") -> "LiveJudge":
+    """The judge that the settings describe; the log says what it works with, and where it answers with a prior."""
     import structlog
 
     from fusion.artifacts.live import load_live_judge
+    from worker.observability.startup import tell_start
 
     judge = load_live_judge(detectors, fusion)
+    tell_start(settings, judge.about)
     if judge.kind == "prior":
         structlog.get_logger("worker").warning(
             "no fusion trained for this profile; answering with the light model and prior weights",

@@ -21,6 +21,7 @@ from worker.pipeline.processing import JobProcessor, Stages
 from worker.pipeline.queue_service import QueueService, RunContext
 from worker.reload import reload_periodically
 from worker.settings import WorkerSettings
+from worker.signatures import signing
 from worker.streams.queues import queues_of
 from worker.streams.stream import StreamNames
 from worker.streams.verdict_cache import Cache, NoCache, VerdictCache
@@ -65,8 +66,9 @@ async def _serve_queues(
     """Work on every queue at once until told to stop; whether all of them ended clean."""
     secret = settings.callback_secret.get_secret_value() if settings.callback_secret else None
     allowed = frozenset(settings.fetch_allow)
+    sign = signing(secret, settings.callback_signature)
     callback_client = CallbackClient(
-        CallbackClientRules(settings.callback_timeout_s, secret, allowed), connections=settings.callback_concurrency
+        CallbackClientRules(settings.callback_timeout_s, sign, allowed), connections=settings.callback_concurrency
     )
     idle_tracker = IdleTracker(len(queues), context.stop.set)
     service = QueueService(settings, context, processor, callback_client, watch, idle_tracker)

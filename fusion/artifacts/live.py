@@ -7,7 +7,7 @@ from forensics.errors import ArtifactError, ImgMlError
 from forensics.examine import Examined
 from fusion.artifacts.in_force import Fusion, fusion_in_force, watched_folders
 from fusion.artifacts.pointer import read_pointer
-from fusion.interface import Refreshed, ReloadableJudge
+from fusion.interface import About, Refreshed, ReloadableJudge
 from fusion.judge import Judge, load_judge
 from fusion.settings import FusionSettings
 from fusion.verdict import FusionKind, Verdict
@@ -44,6 +44,11 @@ class LiveJudge(ReloadableJudge):
     def kind(self) -> FusionKind:
         """Whether the fusion in force was trained for the profile."""
         return self._judge.kind
+
+    @property
+    def about(self) -> About:
+        """What it works with."""
+        return self._judge.about
 
     @property
     def configuration(self) -> str:

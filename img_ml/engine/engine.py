@@ -28,7 +28,7 @@ class Engine:
     process pool) beforehand; `learned` are the learned ones that are loaded, `missing` the others with the reason,
     `present` all that can measure. `needs_pixels` says whether a learned one needs the samples after the analyzers.
     `marks` tells the weights of a learned detector (its `weights_sha256`, where it has one). `plan` is how they share
-    the device, `loaded` the learned detectors themselves, `held_out` what those that learned in folds held out.
+    the `device`, `loaded` the learned detectors themselves, `held_out` what those that learned in folds held out.
     """
 
     def __init__(self, profile: Profile, weights: Path, device: str = "auto", use: DeviceUse = _ALL_OF_IT) -> None:
@@ -38,6 +38,7 @@ class Engine:
         self.analyzers = tuple(entry.spec.name for entry in chosen if entry.analyze is not None)
         learned = [entry for entry in chosen if entry.load is not None]
         device = choose_device(device) if any(not entry.on_cpu for entry in learned) else "cpu"
+        self.device = device
         self.plan = _planned(profile, weights, device, use)
         self._learned = _loaded(learned, profile, weights, device, self.plan, use)
         # On a CPU nothing runs by itself while the next network is prepared.

@@ -8,6 +8,7 @@ from img_ml.train.commands.aekl import aekl
 from img_ml.train.commands.autoencoder import autoencoder
 from img_ml.train.commands.clip_b16 import clip_b16
 from img_ml.train.commands.crop_network import crop_network
+from img_ml.train.commands.fatformer import fatformer
 from img_ml.train.commands.ghostnet import ghostnet
 from img_ml.train.commands.resnets import resnet_ft, resnet_hf
 from img_ml.train.commands.saturation_cnn import saturation_cnn
@@ -27,6 +28,7 @@ def main() -> None:
 app.command("aekl")(aekl)
 app.command("autoencoder")(autoencoder)
 app.command("clip_b16")(clip_b16)
+app.command("fatformer")(fatformer)
 app.command("ghostnet")(ghostnet)
 app.command("crop_network")(crop_network)
 app.command("resnet_ft")(resnet_ft)

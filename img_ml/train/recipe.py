@@ -1,14 +1,14 @@
 """The training of one network from rows to weights that its detector loads; all networks share it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from rich.console import Console
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from img_ml.data.dataset import Row
 from img_ml.train.checkpoint import TrainingProgress
@@ -26,13 +26,15 @@ Facts = Mapping[str, str | int | float]
 class Recipe:
     """What is trained: the network, how it is shown images, and the record of weights that it becomes.
 
-    `facts` tell its detector how to build the network; they stand in the config.json beside the weights.
+    `facts` tell its detector how to build the network; they stand in the config.json beside the weights. `tensors`
+    makes what is saved out of the best state, where that is not the state itself.
     """
 
     record: str
     network: nn.Module
     facts: Facts = field(default_factory=dict)
     view: View = NATIVE_CROPS
+    tensors: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] = dict
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def install_learned(recipe: Recipe, training: TrainingOutcome, weights: Path) ->
     told = {**recipe.facts, **training.facts, **reached}
 
     def fill(folder: Path) -> str:
-        save_file(trained.state, folder / "model.safetensors")
+        save_file(recipe.tensors(trained.state), folder / "model.safetensors")
         (folder / "config.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
         return ""
 

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,20 @@ def test_without_arguments_it_takes_the_dataset_here_and_writes_a_new_folder_eac
     for _ in range(2):
         assert run("--cache", cache, "--views", "1", *TINY)[0] == 0
     assert sorted(p.name for p in (tmp_path / "trained").iterdir()) == ["tiny-xgboost", "tiny-xgboost-2"]
+
+
+@pytest.mark.parametrize("order", [("dataset.csv", "dataset.cleaned.csv"), ("dataset.cleaned.csv", "dataset.csv")])
+def test_without_arguments_it_takes_what_was_cleaned_unless_the_dataset_was_written_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: tuple[str, str]
+) -> None:
+    # Neither holds images: which one was read shows in what is missing.
+    for place, name in enumerate(order):
+        (tmp_path / name).write_text(f"filepath,label,split\nof-{name}.png,1,train\nof-{name}.png,0,train\n")
+        os.utime(tmp_path / name, (1000 + place, 1000 + place))
+    monkeypatch.chdir(tmp_path)
+    code, told = run("--views", "1", *TINY)
+    assert (code, f"of-{order[1]}.png" in told) == (2, True), told
+    assert ("run python -m scripts.clean_dataset again" in " ".join(told.split())) == (order[1] == "dataset.csv")
 
 
 def test_a_failed_run_leaves_the_older_artifact_alone(artifact: Path, tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import hashlib
-import hmac
 import time
 from collections.abc import AsyncIterable
 from contextlib import aclosing
@@ -12,22 +10,23 @@ from dataclasses import dataclass
 import httpcore2
 
 from forensics.version import USER_AGENT
+from worker.callbacks.body import content_type
 from worker.callbacks.circuit_breaker import CircuitBreakers
 from worker.errors import BadJobError, BlockedUrlError, CallbackFailedError
 from worker.fetching.ssrf_guard import GuardedBackend, Resolve, Resolver
 from worker.fetching.urls import Target, parse_url
+from worker.signatures import Sign
 
-TIMESTAMP_HEADER, SIGNATURE_HEADER = "X-Img-Ml-Timestamp", "X-Img-Ml-Signature"
 _MOST_READ_BYTES = 64 * 1024
 _READING_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class CallbackClientRules:
-    """`timeout_s` covers one attempt in all; `secret`, where there is one, signs; `allowed_places` as for fetching."""
+    """`timeout_s` covers one attempt in all; `sign`, where there is one, signs; `allowed_places` as for fetching."""
 
     timeout_s: float = 10.0
-    secret: str | None = None
+    sign: Sign | None = None
     allowed_places: frozenset[str] = frozenset()
 
 
@@ -79,10 +78,10 @@ class CallbackClient:
         headers = [
             (b"Host", target.host_header),
             (b"User-Agent", USER_AGENT),
-            (b"Content-Type", b"application/json"),
+            (b"Content-Type", content_type(body).encode()),
             (b"Content-Length", str(len(body)).encode()),
             (b"Accept-Encoding", b"identity"),
-            *self._signature(body),
+            *self._signed(body),
         ]
         async with self._pool.stream("POST", url, headers=headers, content=body) as response:
             # The status has decided; the rest is read only so that the connection can serve the next callback.
@@ -92,24 +91,15 @@ class CallbackClient:
                     await _skip(response.aiter_stream())
             return response.status
 
-    def _signature(self, body: bytes) -> list[tuple[bytes, bytes]]:
-        if not self._rules.secret:
+    def _signed(self, body: bytes) -> list[tuple[bytes, bytes]]:
+        if self._rules.sign is None:
             return []
-        timestamp = str(int(time.time()))
-        return [
-            (TIMESTAMP_HEADER.encode(), timestamp.encode()),
-            (SIGNATURE_HEADER.encode(), signature(self._rules.secret, timestamp, body).encode()),
-        ]
+        return [(name.encode(), value.encode()) for name, value in self._rules.sign(body, int(time.time())).items()]
 
     async def close(self) -> None:
         """Close every connection."""
         await self._pool.aclose()
         self._resolver.close()
-
-
-def signature(secret: str, timestamp: str, body: bytes) -> str:
-    """`sha256=` and the hexadecimal HMAC-SHA256 of "timestamp.body" under the secret."""
-    return "sha256=" + hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
 
 
 async def _skip(chunks: "AsyncIterable[bytes]") -> None:

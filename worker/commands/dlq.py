@@ -1,6 +1,7 @@
-"""`python -m worker dlq list | retry | drop`: what to do with dead letters."""
+"""`python -m worker dlq list | show | retry | drop`: what to do with dead letters."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
@@ -67,6 +68,37 @@ def list_letters(
 
 
 @app.command()
+def show(
+    ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of letters, as `list` shows them.")],
+    callbacks: Callbacks = False,
+    stream: Stream = None,
+) -> None:
+    """Show letters whole, with the job or callback as it came, as JSON.
+
+    Exit codes: 0 shown, 1 an id is unknown, 2 usage or no Redis.
+    """
+    settings = load(WorkerSettings)
+    names = _chosen(settings, stream)
+    from img_ml.command import told_errors
+    from worker.commands.shared import ask
+    from worker.streams.dead_letters import DeadLetters, Letter
+
+    async def question(client: Any) -> list[Letter]:
+        return await DeadLetters(client, names, callbacks=callbacks).find(ids)
+
+    talk = Console(stderr=True)
+    with told_errors(talk):
+        found = ask(settings, question)
+    for letter in found:
+        print(json.dumps(asdict(letter) | {"content": _readable(letter.content)}, indent=2))  # noqa: T201
+    unknown = [one for one in dict.fromkeys(ids) if one not in {letter.id for letter in found}]
+    for one in unknown:
+        talk.print(_SENTENCES["unknown"].format(id=one), markup=False, highlight=False, soft_wrap=True)
+    if unknown:
+        raise typer.Exit(1)
+
+
+@app.command()
 def retry(
     ids: Ids = None,
     everything: Everything = False,
@@ -98,6 +130,18 @@ def drop(
     _settle("drop", ids, everything, limit, callbacks, stream)
 
 
+def _readable(content: Mapping[str, str]) -> dict[str, Any]:
+    """The fields, with those that hold a JSON object or list as such."""
+    return {name: _parsed(value) for name, value in content.items()}
+
+
+def _parsed(value: str) -> Any:
+    try:
+        return json.loads(value) if value[:1] in ("{", "[") else value
+    except (ValueError, RecursionError):
+        return value
+
+
 def _chosen(settings: WorkerSettings, stream: str | None) -> Any:
     """The names of the queue with that job stream; of the only one where none is named."""
     from worker.streams.queues import queues_of
@@ -109,7 +153,7 @@ def _chosen(settings: WorkerSettings, stream: str | None) -> Any:
         )
     if stream is not None and stream not in queues:
         raise typer.BadParameter(f"{stream} is not in WORKER_STREAM: choose one of {', '.join(queues)}.")
-    return queues[stream or settings.worker_stream[0]]
+    return queues[stream or settings.job_streams[0]]
 
 
 def _settle(

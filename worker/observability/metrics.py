@@ -30,8 +30,13 @@ _BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 class Metrics:
     """Counts what it is told, in a registry of its own; may be told from any thread."""
 
-    def __init__(self, in_work: Callable[[], int], queues: Callable[[], Mapping[str, QueueState | None]]) -> None:
-        """`in_work` and `queues` (states by job stream) are asked whenever a page is made."""
+    def __init__(
+        self,
+        in_work: Callable[[], int],
+        queues: Callable[[], Mapping[str, QueueState | None]],
+        ready: Callable[[], bool],
+    ) -> None:
+        """`in_work`, `queues` (states by job stream) and `ready` are asked whenever a page is made."""
         self._registry = CollectorRegistry()
         registry = self._registry
         self._jobs = Counter("img_ml_jobs", "Jobs answered, by label or error code.", ["outcome"], registry=registry)
@@ -59,6 +64,9 @@ class Metrics:
         self._artifact = Info("img_ml_artifact", "The artifact that made the last verdict.", registry=registry)
         self._fingerprint = ""
         Gauge("img_ml_jobs_in_work", "Jobs in progress in this worker.", registry=registry).set_function(in_work)
+        Gauge(
+            "img_ml_ready", "1 while the worker gets on with its work, as /readyz tells.", registry=registry
+        ).set_function(lambda: float(ready()))
         ProcessCollector(registry=registry)
         registry.register(_QueueCollector(queues))
 

@@ -83,6 +83,7 @@ async def watching(
     metrics = Metrics(
         lambda: sum(one.in_work for one in progress.values()),
         lambda: {stream: watch.state for stream, watch in watches.items()},
+        lambda: not any(one.complaint() for one in progress.values()),
     )
     pages = _Pages(progress, metrics, list(watches.values()))
     server = HealthServer({"/livez": pages.live, "/readyz": pages.ready, "/metrics": pages.metrics})

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from worker.callbacks.body import callback_for
+from worker.callbacks.body import EventContext, callback_for
 from worker.errors import UnreadableMessageError
 from worker.observability.progress import ProgressMonitor
 from worker.observability.telemetry import JobAnswered, Observer, one_line
@@ -39,7 +39,7 @@ class PipelineRules:
     """How much at once and for how long; `stop_when_idle_s` ends the run after the stream was empty that long.
 
     An image that its server did not deliver is tried again `retries` times, first after `retry_delay_s` seconds, then
-    after GROWTH times as long each time.
+    after GROWTH times as long each time. With `cloud_events` callbacks are wrapped as such.
     """
 
     in_flight: int = 32
@@ -49,6 +49,7 @@ class PipelineRules:
     stop_when_idle_s: float | None = None
     retries: int = 0
     retry_delay_s: float = 5.0
+    cloud_events: bool = False
 
     @property
     def look_s(self) -> float:
@@ -278,7 +279,8 @@ class Pipeline:
         if answer.worth_a_retry and entry.retries < self._rules.retries:
             await self._postpone(entry, job.job_id, answer)
             return
-        callback = callback_for(job, answer.document)
+        event_context = EventContext(self._stream.names.jobs, entry.id) if self._rules.cloud_events else None
+        callback = callback_for(job, answer.document, event_context)
         await self._result_writer.finish(Finished(entry.id, answer.result, callback, job.job_id, answer.final))
         event = JobAnswered(
             job.job_id, entry.id, answer.outcome, entry.deliveries, answer.timings_ms, reused=answer.reused

@@ -14,7 +14,6 @@ from worker.pipeline.processing import JobProcessor
 from worker.pipeline.quarantine import Quarantine
 from worker.settings import WorkerSettings
 from worker.streams.outbox import Outbox
-from worker.streams.queues import share
 from worker.streams.stream import JobStream, StreamNames
 
 
@@ -54,7 +53,7 @@ class QueueService:
             once_s=self.settings.worker_once_s,
             max_deliveries=self.settings.worker_max_deliveries,
         )
-        rules = _pipeline_rules(self.settings, self.context.stop_when_idle_s)
+        rules = _pipeline_rules(self.settings, names.jobs, self.context.stop_when_idle_s)
         observe, progress = self.watch.observing(self.context.observe), self.watch.progress[names.jobs]
         try:
             async with self._delivering(stream):
@@ -69,9 +68,8 @@ class QueueService:
     async def _delivering(self, stream: JobStream) -> AsyncIterator[None]:
         """Callbacks are delivered beside whatever runs inside; when it ends, those being posted are finished."""
         outbox = Outbox(self.context.redis_url, stream.names, lease_s=self.settings.worker_lease_s)
-        deliverer = Deliverer(
-            outbox, self.callback_client.post, _delivery_rules(self.settings), stream.callbacks_written
-        )
+        rules = _delivery_rules(self.settings, stream.names.jobs)
+        deliverer = Deliverer(outbox, self.callback_client.post, rules, stream.callbacks_written)
         delivering = asyncio.create_task(deliverer.run(self.context.stop, self.context.hurry))
         try:
             yield
@@ -81,9 +79,9 @@ class QueueService:
             await outbox.close()
 
 
-def _delivery_rules(settings: WorkerSettings) -> DeliveryRules:
+def _delivery_rules(settings: WorkerSettings, jobs: str) -> DeliveryRules:
     return DeliveryRules(
-        share(settings.callback_concurrency, len(settings.queues)),
+        settings.share(settings.callback_concurrency, jobs),
         settings.callback_max_attempts,
         settings.callback_retry_s,
         settings.worker_lease_s,
@@ -91,13 +89,14 @@ def _delivery_rules(settings: WorkerSettings) -> DeliveryRules:
     )
 
 
-def _pipeline_rules(settings: WorkerSettings, stop_when_idle_s: float | None) -> PipelineRules:
+def _pipeline_rules(settings: WorkerSettings, jobs: str, stop_when_idle_s: float | None) -> PipelineRules:
     return PipelineRules(
-        share(settings.worker_in_flight, len(settings.queues)),
+        settings.share(settings.worker_in_flight, jobs),
         settings.worker_lease_s,
         settings.worker_max_deliveries,
         settings.worker_drain_s,
         stop_when_idle_s,
         settings.worker_retries,
         settings.worker_retry_delay_s,
+        settings.callback_format == "cloudevents",
     )

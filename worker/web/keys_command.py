@@ -49,4 +49,4 @@ def _asked(question: Callable[[Keys], Awaitable[T]]) -> T:
 
     settings = load(WorkerSettings)
     with told_errors(Console(stderr=True)):
-        return ask(settings, lambda client: question(Keys(client, settings.worker_stream[0])))
+        return ask(settings, lambda client: question(Keys(client, settings.job_streams[0])))

@@ -13,6 +13,7 @@ from tests.worker.fetching.test_fetch import INTERNAL_HOSTS, PUBLIC, Names, Reco
 from tests.worker.receiver import Receiver, accept, running_receiver
 from worker.callbacks.client import CallbackClient, CallbackClientRules
 from worker.errors import CallbackFailedError
+from worker.signatures import signing
 
 BODY = '{"jobId":"j","reason":"größer"}'.encode()
 
@@ -51,12 +52,19 @@ async def test_a_callback_arrives_as_json_and_unsigned_without_a_secret(receiver
 
 
 async def test_the_signature_is_over_timestamp_and_body(receiver):
-    await outcome(receiver.url, rules(receiver, secret="s3cret"))
+    await outcome(receiver.url, rules(receiver, sign=signing("s3cret", "img_ml")))
     (posted,) = receiver.posted
     timestamp = posted.headers["X-Img-Ml-Timestamp"]
     expected = hmac.new(b"s3cret", timestamp.encode() + b"." + posted.body, hashlib.sha256).hexdigest()
     assert posted.headers["X-Img-Ml-Signature"] == f"sha256={expected}"
     assert abs(int(timestamp) - time.time()) < 5
+
+
+async def test_an_event_says_that_it_is_one(receiver):
+    callback_client = CallbackClient(rules(receiver))
+    await callback_client.post(receiver.url, b'{"specversion":"1.0"}')
+    await callback_client.close()
+    assert receiver.posted[0].headers["Content-Type"] == "application/cloudevents+json"
 
 
 @pytest.mark.parametrize("code", [200, 201, 202, 204])

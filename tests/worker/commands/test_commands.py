@@ -103,12 +103,28 @@ def test_dead_letters_are_listed_and_a_reason_cannot_write_on_the_terminal(redis
     assert done.returncode == 0
     (told,) = [json.loads(line) for line in done.stdout.splitlines()]
     assert (told["id"], told["job_id"], told["reason"], told["deliveries"]) == (first, "a", "\x1b[31m[bold]bad\n", 6)
+    assert told["content"] == {"data": '{"jobId": "a"}'}
     assert "Showing 1 of 2 dead letters" in done.stderr
     table = command(settings, "dlq", "list").stdout
     assert first in table
     assert second in table
     assert "[31m[bold]bad" in table
     assert "\x1b" not in table
+
+
+def test_a_letter_is_shown_whole(redis_client, settings):
+    letter = dead(redis_client, "a", "It was no good.")
+    raw = redis_client.xadd(DLQ, {b"data": b"{\xff\x1b[1m", "entry_id": "1-2", "reason": "no JSON", "deliveries": "1"})
+    done = command(settings, "dlq", "show", letter)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["id"], told["job_id"], told["reason"], told["deliveries"]) == (letter, "a", "It was no good.", 6)
+    assert told["content"] == {"data": {"jobId": "a"}}
+    done = command(settings, "dlq", "show", raw, "1-1")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["content"] == {"data": "{\\xff\x1b[1m"}
+    assert "\x1b" not in done.stdout
+    assert "There is no dead letter 1-1." in done.stderr
 
 
 def test_letters_are_retried_by_id_and_an_unknown_id_is_told(redis_client, settings):
