@@ -12,6 +12,7 @@ from forensics.files import write_atomically
 from forensics.registry import TIERS, get
 from forensics.settings import load as load_settings
 from fusion.artifacts.artifact import Artifact, load_artifact, to_json
+from fusion.artifacts.weights_binding import share_weights
 from fusion.evaluation.conditions import AS_IS, CONDITIONS
 from fusion.evaluation.evaluation import evaluate
 from fusion.evaluation.page import page
@@ -24,7 +25,7 @@ from img_ml.command import data_console, run_command, told_errors
 from img_ml.data.dataset import SPLITS, Row, check_files, read_rows
 from img_ml.engine.engine import Engine
 from img_ml.profiles import BUILT_IN, Profile, load_profile
-from img_ml.settings import ImgMlSettings
+from img_ml.settings import PACKAGED_MODELS, ImgMlSettings
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -53,6 +54,7 @@ def main(
         if len(paths) < 2:
             raise UsageError("Name at least one artifact, then a dataset.csv.")
         *folders, dataset = paths
+        _check_order(folders, dataset)
         like = None if profile is None else load_profile(profile, load_settings(ImgMlSettings).model_dir)
         artifacts = {name: load_artifact(folder) for name, folder in _named(folders).items()}
         rows = rows_of(dataset, split)
@@ -60,7 +62,7 @@ def main(
         table = _measured(list(artifacts.values()), rows, like, FeatureCache(cache), talk)
         others = measured_alone(beside or [], rows, like, FeatureCache(cache), talk)
         talk.print("Measuring ...")
-        found = [evaluate(name, artifact, table) for name, artifact in artifacts.items()]
+        found = [evaluate(name, artifact, table, _inherited(artifact)) for name, artifact in artifacts.items()]
         content = {"dataset": dataset.name, "split": split, "artifacts": [as_json(one) for one in found]}
         content["detectors"] = finite([asdict(one) for one in others])
         write_atomically(out / "report.json", to_json(content))
@@ -71,6 +73,20 @@ def main(
     for warning in dict.fromkeys(f"{one.artifact}: {warning}" for one in found for warning in one.warnings):
         talk.print(f"Warning: {warning}", markup=False, highlight=False)
     talk.print(f"Wrote {out / 'report.html'} and {out / 'report.json'}", soft_wrap=True, markup=False, highlight=False)
+
+
+def _check_order(folders: list[Path], dataset: Path) -> None:
+    for folder in folders:
+        if folder.is_file():
+            raise UsageError(f"{folder} is a file, not an artifact's folder: name the artifacts first, the CSV last.")
+    if dataset.is_dir():
+        raise UsageError(f"{dataset} is a folder, not a CSV: name the artifacts first, the dataset's CSV last.")
+
+
+def _inherited(artifact: Artifact) -> frozenset[str]:
+    """The images that the packaged networks learned from, where the artifact weighs one of them."""
+    packaged = load_artifact(PACKAGED_MODELS / TIERS[0])
+    return packaged.learned if share_weights(artifact.weights, packaged.weights) else frozenset()
 
 
 def _named(folders: list[Path]) -> dict[str, Path]:

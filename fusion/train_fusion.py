@@ -39,6 +39,8 @@ from img_ml.profiles import load_profile
 from img_ml.settings import ImgMlSettings
 
 _DATASET, _CLEANED = Path("dataset.csv"), Path("dataset.cleaned.csv")
+# A difference of AUC that is worth a word.
+CLEARLY = 0.02
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -73,7 +75,8 @@ def train(
         list[str] | None,
         typer.Option(
             metavar="DETECTOR",
-            help="Weigh this detector; the others are shown beside the verdict, not weighed. Repeatable; unset: all.",
+            help="Weigh this detector; the others are shown beside the verdict, not weighed. Repeatable; unset: all, "
+            "or the networks alone where that is better in cross-validation.",
         ),
     ] = None,
     sources: Annotated[
@@ -111,6 +114,7 @@ def train(
         table = extract(rows, engine, FeatureCache(cache), training_views(views, seed), talk)
         talk.print(f"Cross-validating on {len(table)} views, folds grouped by source ...")
         fitted = fit(table, plan)
+        _tell(fitted, talk)
         report = measure(fitted)
         _warn_of_formats(table.where(table.split == "test"), talk)
         documents = _documents(chosen.name, fitted, report, plan)
@@ -151,6 +155,29 @@ def _warn(rows: Sequence[Row], talk: Console) -> None:
             markup=False,
             highlight=False,
         )
+
+
+def _tell(fitted: Fitted, talk: Console) -> None:
+    """What cross-validation chose, and a warning where the plainest kind of model would have been clearly better."""
+    chosen, tried = fitted.chosen, fitted.best_by_detectors
+    if len(tried) > 1:
+        others = ", ".join(f"{value:.3f} with {_told(n)}" for n, value in tried.items() if n != chosen.detectors)
+        talk.print(
+            f"Weighs {_told(chosen.detectors)}: AUC {chosen.auc:.3f} out of fold, {others}. --weigh chooses otherwise.",
+            markup=False,
+            highlight=False,
+        )
+    if fitted.yardstick is not None and fitted.yardstick > chosen.auc + CLEARLY:
+        talk.print(
+            f"Warning: over the same numbers a logistic regression has an AUC of {fitted.yardstick:.3f} out of fold, "
+            f"this model {chosen.auc:.3f}: train with --model logistic.",
+            markup=False,
+            highlight=False,
+        )
+
+
+def _told(detectors: Sequence[str]) -> str:
+    return ", ".join(detectors) if len(detectors) <= 4 else f"all {len(detectors)} detectors"
 
 
 def _warn_of_formats(held_out: FeatureTable, talk: Console) -> None:

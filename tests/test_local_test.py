@@ -244,8 +244,7 @@ def test_a_profile_without_weights_and_without_a_trained_fusion_answers_and_says
     assert (light["model"]["fusion"], document["model"]["fusion"]) == ("trained", "prior")
     assert document["fusion_prob"] == light["fusion_prob"]
     assert "python -m img_ml.weights pull" in document["skipped"]["dino"]
-    told = " ".join(run("--profile", profile, picture).stdout.split())
-    assert "No fusion was trained for this profile" in told
+    assert "No fusion was trained for this profile" in " ".join(run("--profile", profile, picture).stdout.split())
 
 
 def test_one_threshold_leaves_two_labels(picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:

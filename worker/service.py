@@ -16,12 +16,15 @@ from worker.fetching.uploads import UploadFetcher
 from worker.observability.watch import Watch, watching
 from worker.pipeline.batcher import Batcher
 from worker.pipeline.decode_pool import DecodePool, DecodeRules
+from worker.pipeline.drawing import MapDrawer
 from worker.pipeline.pipeline import IdleTracker
 from worker.pipeline.processing import JobProcessor, Stages
 from worker.pipeline.queue_service import QueueService, RunContext
 from worker.reload import reload_periodically
 from worker.settings import WorkerSettings
 from worker.signatures import signing
+from worker.streams.connections import connect
+from worker.streams.maps import MapStore
 from worker.streams.queues import queues_of
 from worker.streams.stream import StreamNames
 from worker.streams.verdict_cache import Cache, NoCache, VerdictCache
@@ -127,14 +130,17 @@ async def _stages(
         )
     )
     pool.warm()
+    maps = MapStore(connect(context.redis_url), names.jobs)
     analyzers, needs_pixels = judge.analyzers, judge.needs_pixels
     try:
         yield Stages(
             fetch=uploads.fetch,
             examine=lambda data: pool.examine(data, analyzers, needs_pixels),
             conclude=batcher.conclude,
+            draw=MapDrawer(judge, batcher, maps).draw,
         )
     finally:
         await uploads.close()
+        await maps.close()
         await fetcher.close()
         await asyncio.to_thread(pool.close)

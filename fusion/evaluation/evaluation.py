@@ -64,9 +64,17 @@ class Evaluation:
     warnings: list[str]
     plain: ScoredTable
 
+    @property
+    def sources_are_images(self) -> bool:
+        """Whether every source is one image, so that a table by source would be one by image."""
+        return all(group.ai + group.not_ai == 1 for group in self.sources)
 
-def evaluate(name: str, artifact: Artifact, table: FeatureTable) -> Evaluation:
-    """The evaluation of an artifact on a table that holds each image under every condition."""
+
+def evaluate(name: str, artifact: Artifact, table: FeatureTable, inherited: frozenset[str] = frozenset()) -> Evaluation:
+    """The evaluation of an artifact on a table that holds each image under every condition.
+
+    `inherited` are images, as in Artifact.learned, that the networks below it learned from.
+    """
     scored = score(artifact, table)
     views = {condition: scored.where(table.view == view.name) for condition, view in CONDITIONS.items()}
     plain = views[AS_IS]
@@ -86,7 +94,7 @@ def evaluate(name: str, artifact: Artifact, table: FeatureTable) -> Evaluation:
         generators=by_generator(plain),
         sources=by_source(plain),
         formats=by_format(plain),
-        warnings=_warnings(plain, artifact),
+        warnings=_warnings(plain, artifact, inherited - artifact.learned),
         plain=plain,
     )
 
@@ -130,7 +138,7 @@ def _paired(first: ScoredTable, second: ScoredTable) -> tuple[NDArray[np.intp], 
     return in_first, in_second
 
 
-def _warnings(plain: ScoredTable, artifact: Artifact) -> list[str]:
+def _warnings(plain: ScoredTable, artifact: Artifact, inherited: frozenset[str]) -> list[str]:
     """What a reader has to know before believing a number."""
     table = plain.table
     found = []
@@ -145,6 +153,12 @@ def _warnings(plain: ScoredTable, artifact: Artifact) -> list[str]:
         found.append(
             f"{learned} of the {len(table)} images were learned from by this artifact: the numbers flatter. Measure on "
             "images it never saw."
+        )
+    below = sum(image[:LEARNED_DIGITS] in inherited for image in table.image.tolist())
+    if below:
+        found.append(
+            f"{below} of the {len(table)} images were learned from by a network that this artifact weighs: the numbers "
+            "flatter, even though the artifact itself never saw them."
         )
     gap = format_gap(table)
     if gap > FORMAT_GAP:

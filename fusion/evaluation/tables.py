@@ -26,7 +26,8 @@ def tables(evaluations: Sequence[Evaluation], others: Sequence[SingleDetector] =
     if len(evaluations) == 1:
         (only,) = evaluations
         yield _groups(f"{only.artifact} by generator, against all images that are not AI", only.generators)
-        yield _groups(f"{only.artifact} by source", only.sources)
+        if not only.sources_are_images:
+            yield _groups(f"{only.artifact} by source", only.sources)
         yield _groups(f"{only.artifact} by format", only.formats)
 
 
@@ -72,6 +73,8 @@ def told(estimate: Estimate) -> str:
     """A value with its interval over sources."""
     if math.isnan(estimate.value):
         return "not measured"
+    if math.isnan(estimate.sources.low):
+        return f"{estimate.value:.3f}"
     return f"{estimate.value:.3f} ({estimate.sources.low:.3f}-{estimate.sources.high:.3f})"
 
 

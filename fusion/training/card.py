@@ -89,12 +89,24 @@ or PNG (1 of 10). Half keep their EXIF, all other metadata is gone. Views of eac
 - The candidate is the one of best AUC in {FOLDS}-fold cross-validation over train and val, folds grouped by source. \
 It trains for the rounds that are best on the val images, by the mean of their AUC over the folds. Heads are trained \
 in the same folds, so that the fusion learns from scores of heads that never saw the image or its source.
-{struck}- Calibration and thresholds come from the same out-of-fold scores: at most {plan.false_positive_rate:.0%} \
-of the real images and {plan.art_rate:.1%} of the human art are called AI there, at most \
-{plan.false_negative_rate:.0%} of the AI images NON-AI. At most {LEANING_ERROR:.0%} of either class lean the wrong \
-way there.
+{_choice(fitted)}{struck}- Calibration and thresholds come from the same out-of-fold scores: at most \
+{plan.false_positive_rate:.0%} of the real images and {plan.art_rate:.1%} of the human art are called AI there, \
+at most {plan.false_negative_rate:.0%} of the AI images NON-AI. At most {LEANING_ERROR:.0%} of either class lean \
+the wrong way there.
 - Test is only reported. Intervals are 95 % bootstrap intervals, one that resamples whole sources and one that \
 resamples images."""
+
+
+def _choice(fitted: Fitted) -> str:
+    """What was weighed, where cross-validation chose it, and how the plainest model compares."""
+    tried = fitted.best_by_detectors
+    lines = ""
+    if len(tried) > 1:
+        told = "; ".join(f"{', '.join(f'`{name}`' for name in names)}: {value:.3f}" for names, value in tried.items())
+        lines += f"- What is weighed was chosen the same way, among (AUC out of fold) {told}.\n"
+    if fitted.yardstick is not None:
+        lines += f"- A logistic regression over the same numbers has an AUC of {fitted.yardstick:.3f} out of fold.\n"
+    return lines
 
 
 def _counts(counts: dict[str, tuple[int, int]]) -> str:
@@ -127,7 +139,7 @@ def _measured(measures: dict[str, Estimate]) -> str:
         f"| {e.images.low:.3f} to {e.images.high:.3f} |"
         for name, e in measures.items()
         if not math.isnan(e.value)
-    )
+    ).replace("nan to nan", "")
     return f"| measure | value | 95 % over sources | 95 % over images |\n|---|---|---|---|\n{rows}"
 
 

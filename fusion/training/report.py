@@ -65,8 +65,15 @@ def metrics(fitted: Fitted, report: TrainingReport, plan: FusionPlan) -> dict[st
         "sources_of_test_elsewhere": report.sources_of_test_elsewhere,
         "mixed_sources": report.mixed_sources,
         "cross_validation": [
-            {"candidate": dict(trial.candidate), "rounds": trial.rounds, "auc": trial.auc} for trial in fitted.trials
+            {
+                "candidate": dict(trial.candidate),
+                "detectors": list(trial.detectors),
+                "rounds": trial.rounds,
+                "auc": trial.auc,
+            }
+            for trial in fitted.trials
         ],
+        "logistic_auc": fitted.yardstick,
         "chosen": {"candidate": dict(fitted.chosen.candidate), "rounds": fitted.chosen.rounds},
         "auc_without_detector": fitted.without,
         "calibration": asdict(fitted.model.calibration),

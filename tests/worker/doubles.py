@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 
 from forensics.examine import Examined
+from forensics.types import ImageSample, Signal
 from fusion.artifacts.live import Refreshed
 from fusion.verdict import FusionKind, Verdict
 
@@ -35,6 +36,9 @@ class PlainJudge:
         if any(one.evidence.width == DEADLY_WIDTH for one in examined):
             os.kill(os.getpid(), 9)
         return [verdict_on(one) for one in examined]
+
+    def located(self, sample: ImageSample, verdict: Verdict) -> tuple[Signal, ...]:
+        return verdict.evidence.signals
 
     def refresh(self, *, force: bool = False) -> Refreshed:
         return Refreshed("unchanged", self.fingerprint)

@@ -26,11 +26,15 @@ Outcome = Verdict | CachedVerdict | JobError
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """The three stations an image passes; each raises a JobError where its road ends there."""
+    """The stations an image passes; each of the first three raises a JobError where its road ends there.
+
+    `draw` keeps the maps of a judged image for the job of that id, and never raises.
+    """
 
     fetch: Callable[[str], Awaitable[bytes]]
     examine: Callable[[bytes], Awaitable[Examined]]
     conclude: Callable[[Examined], Awaitable[Verdict]]
+    draw: Callable[[str, Examined, Verdict], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,8 @@ class JobProcessor:
         url = job.url()
         with _clocked(timings, "fetch"):
             data = await self._stages.fetch(url)
-        known = await self._cache.find(data)
+        # Maps are drawn on pixels, which a remembered verdict has not.
+        known = None if job.maps else await self._cache.find(data)
         if known is not None:
             return known
         async with self._decoded_images:
@@ -99,7 +104,11 @@ class JobProcessor:
                 examined = await self._stages.examine(data)
             del data
             with _clocked(timings, "conclude"):
-                return await self._stages.conclude(examined)
+                verdict = await self._stages.conclude(examined)
+            if job.maps and self._stages.draw is not None:
+                with _clocked(timings, "draw"):
+                    await self._stages.draw(job.job_id, examined, verdict)
+            return verdict
 
 
 def _written(outcome: Outcome, job: Job, timings: Mapping[str, float]) -> tuple[Mapping[str, Any], str]:

@@ -17,7 +17,8 @@ _LONGEST_URL = 8192
 class Job:
     """One request for a verdict; `complaint` says why `image_url` cannot be used, where it cannot.
 
-    `image_hash` and `callback_url` are kept as the producer wrote them and trusted by nobody.
+    `image_hash` and `callback_url` are kept as the producer wrote them and trusted by nobody. `maps` asks for the
+    detectors' maps beside the verdict.
     """
 
     job_id: str
@@ -26,6 +27,7 @@ class Job:
     image_hash: str | None = None
     callback_url: str | None = None
     complaint: str = ""
+    maps: bool = False
 
     def url(self) -> str:
         """The image's URL; BadJobError where the job names none."""
@@ -57,6 +59,7 @@ def parse_job(fields: Mapping[bytes, bytes]) -> Job:
         image_hash=_text(content.get("image_hash"), _LONGEST_ID),
         callback_url=_text(content.get("callback_url"), _LONGEST_URL),
         complaint=complaint,
+        maps=content.get("maps") is True or content.get("maps") == "true",
     )
 
 

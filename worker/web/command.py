@@ -72,6 +72,7 @@ def _run(redis_url: str, worker: WorkerSettings, settings: WebSettings, talk: Co
         timeout_keep_alive=10,
         timeout_graceful_shutdown=5,
         backlog=2048,
+        limit_concurrency=settings.web_connections,
     )
 
 

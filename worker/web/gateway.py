@@ -60,7 +60,9 @@ class Gateway:
         _refuse_other_sites(request)
         return NOBODY
 
-    async def take(self, request: Request, owner: str, images: Sequence[Sent], once: str = "") -> list[str]:
+    async def take(
+        self, request: Request, owner: str, images: Sequence[Sent], once: str = "", *, maps: bool = False
+    ) -> list[str]:
         """Accept the images as jobs; their ids. Problem 429 or 503 where there are too many."""
         await self._within_rate(request, owner, len(images))
         if await self.store.waiting() + len(images) > self.settings.web_max_waiting:
@@ -73,7 +75,7 @@ class Gateway:
                 if sha256 is None:
                     raise try_later(503, "There is no room for more uploads right now; try again later.", 10)
                 url = SCHEME + sha256
-            ids.append(await self.store.accept(owner, url, image.name, once))
+            ids.append(await self.store.accept(owner, url, image.name, once, maps=maps))
             self.accepted.inc()
         return ids
 

@@ -1,6 +1,6 @@
 """Fitting keeps its hands off what it is judged on: noise stays a coin toss, and every promise is about unseen rows."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -8,7 +8,7 @@ import pytest
 
 from fusion.calibration import fit_calibration
 from fusion.evaluation.metrics import auc
-from fusion.features import schema_of
+from fusion.features import FeatureSchema, schema_of
 from fusion.training import fit as fitting
 from fusion.training.fit import FusionPlan, fit
 from fusion.training.table import FeatureTable
@@ -176,6 +176,36 @@ def test_the_candidate_of_the_best_held_out_auc_is_chosen() -> None:
     fitted = fit(telling(), FusionPlan(model="logistic"))
     assert fitted.chosen.auc == max(trial.auc for trial in fitted.trials)
     assert len({trial.auc for trial in fitted.trials}) > 1
+
+
+@pytest.mark.parametrize(
+    ("telling_one", "weighed"),
+    [("crop_network_prob", ("crop_network",)), ("ela_mean", ("statistics", "ela", "crop_network"))],
+)
+def test_networks_are_weighed_alone_where_the_other_numbers_only_add_noise(
+    telling_one: str, weighed: tuple[str, ...]
+) -> None:
+    table = noise(600)
+    schema = schema_of(["statistics", "ela", "crop_network"])
+    values = np.random.default_rng(1).uniform(0.2, 0.8, (600, len(schema.features)))
+    values[:, schema.names.index(telling_one)] += 0.3 * table.label
+    fitted = fit(replace(table, schema=schema, values=values), FusionPlan(model="logistic"))
+    assert fitted.chosen.detectors == tuple(sorted(weighed, key=schema_order(schema)))
+    assert {feature.detector for feature in fitted.model.schema.features} == set(weighed)
+    assert len(fitted.best_by_detectors) == 2
+    chosen_by_hand = fit(replace(table, schema=schema, values=values), FusionPlan(model="logistic", weighed=("ela",)))
+    assert len(chosen_by_hand.best_by_detectors) == 1
+
+
+def schema_order(schema: FeatureSchema) -> Callable[[str], int]:
+    detectors = [feature.detector for feature in schema.features]
+    return detectors.index
+
+
+def test_every_other_kind_is_held_against_a_logistic_regression(recorder: Recorder) -> None:
+    table = telling()
+    assert fit(table, FusionPlan()).yardstick == pytest.approx(fit(table, FusionPlan(model="logistic")).chosen.auc)
+    assert fit(table, FusionPlan(model="logistic")).yardstick is None
 
 
 def test_a_feature_that_no_development_row_has_is_left_out() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -50,6 +51,19 @@ async def test_a_job_error_becomes_its_code():
         "code": "not_an_image", "message": "The bytes are no image.", "retryable": False,
     }  # fmt: skip
     assert answer.outcome == "not_an_image"
+
+
+async def test_maps_are_drawn_for_jobs_that_ask_for_them_alone():
+    drawn = []
+
+    async def draw(job_id: str, examined: Examined, verdict) -> None:
+        drawn.append((job_id, verdict.label))
+
+    answering = processor(draw=draw)
+    await answering.answer(JOB)
+    assert drawn == []
+    await answering.answer(replace(JOB, maps=True))
+    assert drawn == [("j", "AI")]
 
 
 @pytest.mark.parametrize("station", ["fetch", "examine", "conclude"])

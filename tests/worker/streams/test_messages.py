@@ -30,6 +30,11 @@ def test_plain_fields_are_read():
     assert (job.job_id, job.client_id, job.url()) == ("j", None, "https://a.test/ä.jpg")
 
 
+@pytest.mark.parametrize(("told", "asked"), [(True, True), ("true", True), (False, False), (1, False), ([], False)])
+def test_maps_are_asked_for_by_true_alone(told, asked):
+    assert parse_job(message(jobId="j", image_url="https://a.test/x.jpg", maps=told)).maps is asked
+
+
 @pytest.mark.parametrize("url", [None, "", 17, ["x"], {"a": 1}, True, "x" * 8193, "\ud800"])
 def test_a_job_without_a_usable_url_complains_when_asked_for_it(url):
     job = parse_job(message(jobId="j", image_url=url))

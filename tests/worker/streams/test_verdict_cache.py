@@ -71,6 +71,14 @@ def job(number: int) -> Job:
     return Job(f"job {number}", f"client {number}", f"http://a.test/{number}.jpg")
 
 
+async def test_a_job_that_asks_for_maps_is_judged_anew(opened):
+    road = Road()
+    answerer = road.answerer(opened())
+    await answerer.answer(job(1))
+    assert not (await answerer.answer(replace(job(2), maps=True))).reused
+    assert road.examined == 2
+
+
 async def test_the_same_bytes_are_judged_once_and_answered_as_each_job_asks(opened):
     road = Road()
     processor = road.processor(opened())
