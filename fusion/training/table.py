@@ -1,6 +1,6 @@
 """The feature table: what the detectors measured of a dataset, row by row, with what evaluation needs to know."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
@@ -52,6 +52,11 @@ class FeatureTable:
         """The same rows with only these features."""
         features = tuple(f for f, kept in zip(self.schema.features, columns, strict=True) if kept)
         return replace(self, schema=FeatureSchema(self.schema.version, features), values=self.values[:, columns])
+
+    def of_detectors(self, names: Sequence[str]) -> "FeatureTable":
+        """The same rows with only the features and embeddings of these detectors."""
+        chosen = self.select(np.array([feature.detector in names for feature in self.schema.features], dtype=bool))
+        return replace(chosen, embeddings={name: rows for name, rows in self.embeddings.items() if name in names})
 
     def aligned(self, schema: FeatureSchema) -> "FeatureTable":
         """The same rows in the order of another schema; what is not here is NaN."""
