@@ -52,7 +52,7 @@ def main(
     debug_dir: Annotated[Path | None, typer.Option(help="Save heatmaps and what detectors see here, as PNG.")] = None,
     profile: Annotated[
         str | None,
-        typer.Option(help="tiny, light, standard, full or the path of a profile file; IMG_ML_PROFILE when not given."),
+        typer.Option(help="tiny, light, standard, full or the path of a profile file (default: IMG_ML_PROFILE)."),
     ] = None,
 ) -> None:
     """Judge images: say whether each was made by a machine, and why. Without arguments, it asks for one.

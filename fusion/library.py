@@ -16,7 +16,7 @@ from img_ml.settings import ImgMlSettings
 def judge(image: str | os.PathLike[str] | bytes | BinaryIO, *, profile: str | None = None) -> Verdict:
     """The verdict on an image: a path, the file's bytes, or a file opened for reading bytes.
 
-    `profile` is tiny, light, standard, full or the path of a profile file; IMG_ML_PROFILE when not given. The model is
+    `profile` is tiny, light, standard, full or the path of a profile file (default: IMG_ML_PROFILE). The model is
     loaded at the first call and kept. JobError where the bytes are no image that can be judged, OSError where the
     file cannot be read, ArtifactError or RegistryError where the model cannot be had.
     """

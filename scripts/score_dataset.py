@@ -36,11 +36,11 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def main(
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="Folder of images or Parquet files, or one file.")],
     out: Annotated[Path, typer.Option(help="Folder of the scores; the same one continues a run.")],
-    profile: Annotated[str | None, typer.Option(help="Profile to run; IMG_ML_PROFILE when not given.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Profile to run (default: IMG_ML_PROFILE).")] = None,
     column: Annotated[
         str | None, typer.Option(help="Column of the bytes, URLs or paths, where it is ambiguous.")
     ] = None,
-    actors: Annotated[int | None, typer.Option(min=1, help="Actors; as many as fit when not given.")] = None,
+    actors: Annotated[int | None, typer.Option(min=1, help="Actors (default: as many as fit).")] = None,
     threads: Annotated[int, typer.Option(min=1, max=256, help="Cores of each actor.")] = 1,
     batch_size: Annotated[int, typer.Option(min=1, max=1024, help="Maximum batch size.")] = 32,
     shard_size: Annotated[int, typer.Option(min=1, max=100_000, help="Images of each part that is written.")] = 500,

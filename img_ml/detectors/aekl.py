@@ -15,7 +15,7 @@ from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
 from forensics.types import Heatmap, ImageSample, Measured
 from img_ml.detectors._options import options
 from img_ml.detectors._votes import resized, views, votes_of
-from img_ml.weights.record import Footprint, WeightFile, WeightsRecord
+from img_ml.weights.record import Footprint, WeightFile, WeightsRecord, trained_weights
 from img_ml.weights.store import Installed, installed, pull_command, state_of
 from img_ml.weights.table import find
 
@@ -58,24 +58,19 @@ WEIGHTS = (
         },
         footprint=Footprint(83_653_863, 2_101_248, 202_162_176, most_views=4),
     ),
-    WeightsRecord(
-        name="autoencoder",
-        tier="full",
-        origin="trained",
-        licence="yours",
+    trained_weights(
+        "autoencoder",
+        3_700_000,
+        Footprint(921_031, 0, 51_314_688, most_views=4),
         where="a small one, trained on images of your own where the published one cannot be had",
-        files=(WeightFile("config.json", 700), WeightFile("diffusion_pytorch_model.safetensors", 3_700_000)),
-        footprint=Footprint(921_031, 0, 51_314_688, most_views=4),
+        tensors="diffusion_pytorch_model.safetensors",
         optional=True,
     ),
-    WeightsRecord(
-        name="aekl",
-        tier="full",
-        origin="trained",
-        licence="yours",
+    trained_weights(
+        "aekl",
+        44_800_000,
+        Footprint(11_186_645, 513, 9_175_040, most_views=4),
         where="nobody publishes them; they are trained on images of your own, over one of the autoencoders",
-        files=(WeightFile("config.json", 400), WeightFile("model.safetensors", 44_800_000)),
-        footprint=Footprint(11_186_645, 513, 9_175_040, most_views=4),
     ),
 )
 # The autoencoders, the published one first.

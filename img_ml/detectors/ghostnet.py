@@ -12,7 +12,7 @@ from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
 from forensics.types import ImageSample, Measured, Pixels
 from img_ml.detectors._options import options
 from img_ml.detectors._votes import mirrored_on
-from img_ml.weights.record import Footprint, WeightFile, WeightsRecord
+from img_ml.weights.record import Footprint, trained_weights
 from img_ml.weights.store import Installed, installed_for
 
 if TYPE_CHECKING:
@@ -30,17 +30,7 @@ SPEC = DetectorSpec(
     source="Han et al., GhostNet: More Features from Cheap Operations, CVPR 2020; nobody publishes weights for this "
     "use, so it is trained by python -m img_ml.train ghostnet",
 )
-WEIGHTS = (
-    WeightsRecord(
-        name="ghostnet",
-        tier="full",
-        origin="trained",
-        licence="yours",
-        where="nobody publishes them; they are trained on images of your own",
-        files=(WeightFile("config.json", 400), WeightFile("model.safetensors", 15_700_000)),
-        footprint=Footprint(3_926_808, 0, 9_120_512, most_views=12),
-    ),
-)
+WEIGHTS = (trained_weights("ghostnet", 15_700_000, Footprint(3_926_808, 0, 9_120_512, most_views=12)),)
 
 
 @detector(SPEC, weights=WEIGHTS)

@@ -2,7 +2,7 @@
 
 from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
 from img_ml.detectors._resnet import load_resnet
-from img_ml.weights.record import Footprint, WeightFile, WeightsRecord
+from img_ml.weights.record import Footprint, WeightFile, WeightsRecord, trained_weights
 
 SPEC = DetectorSpec(
     name="resnet_ft",
@@ -16,15 +16,7 @@ SPEC = DetectorSpec(
     "so it is trained by python -m img_ml.train resnet_ft",
 )
 WEIGHTS = (
-    WeightsRecord(
-        name="resnet_ft",
-        tier="full",
-        origin="trained",
-        licence="yours",
-        where="nobody publishes them; they are trained on images of your own",
-        files=(WeightFile("config.json", 400), WeightFile("model.safetensors", 44_800_000)),
-        footprint=Footprint(11_186_651, 513, 7_626_752),
-    ),
+    trained_weights("resnet_ft", 44_800_000, Footprint(11_186_651, 513, 7_626_752)),
     WeightsRecord(
         name="resnet-18",
         tier="full",

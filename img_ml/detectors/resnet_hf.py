@@ -2,7 +2,7 @@
 
 from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
 from img_ml.detectors._resnet import load_resnet
-from img_ml.weights.record import Footprint, WeightFile, WeightsRecord
+from img_ml.weights.record import Footprint, trained_weights
 
 SPEC = DetectorSpec(
     name="resnet_hf",
@@ -15,17 +15,7 @@ SPEC = DetectorSpec(
     source="He et al., Deep Residual Learning for Image Recognition, CVPR 2016; nobody publishes weights for this use, "
     "so it is trained by python -m img_ml.train resnet_hf",
 )
-WEIGHTS = (
-    WeightsRecord(
-        name="resnet_hf",
-        tier="full",
-        origin="trained",
-        licence="yours",
-        where="nobody publishes them; they are trained on images of your own",
-        files=(WeightFile("config.json", 400), WeightFile("model.safetensors", 44_800_000)),
-        footprint=Footprint(11_186_651, 513, 972_800),
-    ),
-)
+WEIGHTS = (trained_weights("resnet_hf", 44_800_000, Footprint(11_186_651, 513, 972_800)),)
 SIDE = 80
 
 

@@ -13,7 +13,7 @@ from forensics.types import ImageSample, Measured, Pixels
 from img_ml.detectors._options import options
 from img_ml.detectors._votes import mirrored_on
 from img_ml.pictures.contact_sheet import contact_sheet
-from img_ml.weights.record import Footprint, WeightFile, WeightsRecord
+from img_ml.weights.record import Footprint, trained_weights
 from img_ml.weights.store import Installed, installed_for
 
 if TYPE_CHECKING:
@@ -31,17 +31,7 @@ SPEC = DetectorSpec(
     source="a small CNN of 2024 over inverted, saturated colours; nobody publishes weights, so it is trained by "
     "python -m img_ml.train saturation_cnn",
 )
-WEIGHTS = (
-    WeightsRecord(
-        name="saturation_cnn",
-        tier="full",
-        origin="trained",
-        licence="yours",
-        where="nobody publishes them; they are trained on images of your own",
-        files=(WeightFile("config.json", 300), WeightFile("model.safetensors", 9_600_000)),
-        footprint=Footprint(2_389_313, 787_969, 5_133_312, most_views=12),
-    ),
-)
+WEIGHTS = (trained_weights("saturation_cnn", 9_600_000, Footprint(2_389_313, 787_969, 5_133_312, most_views=12)),)
 # The factors that the picture for `local_test.py --debug-dir` shows, and the longest side of each of its panels.
 SHOWN_FACTORS = (8, 500)
 _PANEL = 1024

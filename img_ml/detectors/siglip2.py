@@ -14,7 +14,7 @@ from forensics.errors import WeightsError
 from forensics.registry import Detector, DetectorSpec, Head, Number, Setup, detector
 from forensics.types import ImageSample, Measured
 from img_ml.detectors._options import options
-from img_ml.weights.record import Footprint, Preprocessing, WeightFile, WeightsRecord
+from img_ml.weights.record import Footprint, Preprocessing, WeightFile, WeightsRecord, trained_weights
 from img_ml.weights.store import Installed, installed, installed_for, state_of
 from img_ml.weights.table import find
 
@@ -85,25 +85,20 @@ WEIGHTS = (
         },
         footprint=Footprint(428_226_329, 426_577_088, 40_307_328),
     ),
-    WeightsRecord(
-        name="siglip2-base-mlp",
-        tier="standard",
-        origin="trained",
-        licence="yours",
+    trained_weights(
+        "siglip2-base-mlp",
+        1_850_000,
         where="an optional classifier over the embeddings of siglip2-base; nobody publishes it, it is "
         "trained on images of your own",
-        files=(WeightFile("config.json", 500), WeightFile("model.safetensors", 1_850_000)),
+        tier="standard",
         made_by="img_ml.train siglip2 train --embeddings_dir EMBEDDINGS --install",
         optional=True,
     ),
-    WeightsRecord(
-        name="siglip2-so400m-mlp",
-        tier="full",
-        origin="trained",
-        licence="yours",
+    trained_weights(
+        "siglip2-so400m-mlp",
+        2_640_000,
         where="an optional classifier over the embeddings of siglip2-so400m; nobody publishes it, it is "
         "trained on images of your own",
-        files=(WeightFile("config.json", 500), WeightFile("model.safetensors", 2_640_000)),
         made_by="img_ml.train siglip2 train --embeddings_dir EMBEDDINGS --install",
         optional=True,
     ),

@@ -90,3 +90,18 @@ class WeightsRecord:
     def size(self) -> int:
         """Bytes of all files together, as far as known."""
         return sum(file.size for file in self.files)
+
+
+def trained_weights(
+    name: str,
+    size: int,
+    footprint: Footprint | None = None,
+    *,
+    where: str = "nobody publishes them; they are trained on images of your own",
+    tensors: str = "model.safetensors",
+    **more: Any,
+) -> WeightsRecord:
+    """The record of weights that users train; `size` in bytes of the tensors, `more` as WeightsRecord has it."""
+    fields = {"tier": "full", "origin": "trained", "licence": "yours", "where": where, **more}
+    files = (WeightFile("config.json", 500), WeightFile(tensors, size))
+    return WeightsRecord(name=name, files=files, footprint=footprint, **fields)

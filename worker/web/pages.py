@@ -86,7 +86,7 @@ async def image(request: Request, job_id: str) -> Response:
     job = await gateway.job(job_id, await gateway.owner(request))
     data, media_type = await gateway.store.image(job), _media_type(job)
     if data is None or media_type not in _SHOWN:
-        raise Problem(404, "There is no such picture, or no longer.")
+        raise Problem(404, "There is no such picture, or it has expired.")
     return Response(data, media_type=media_type, headers={"Cache-Control": "private, max-age=600"})
 
 

@@ -10,7 +10,6 @@ from forensics.settings import load as load_settings
 from img_ml.detectors.aekl import MULTIPLE, SIDE
 from img_ml.settings import ImgMlSettings
 from img_ml.train.commands import shared as command
-from img_ml.train.plan import TrainingPlan
 
 if TYPE_CHECKING:
     from img_ml.train.recipe import Recipe
@@ -20,23 +19,15 @@ if TYPE_CHECKING:
 MOST_SIDE = 512
 
 
+@command.trains(steps=10_000, batch=32, learning_rate=1e-3, check_every=500)
 def aekl(
-    dataset: command.DatasetFile = command.DATASET,
     autoencoder: Annotated[
         Path | None,
         typer.Option(help="Folder of an AutoencoderKL in the layout of diffusers (default: an installed one)."),
     ] = None,
     side: Annotated[int, typer.Option(help="Side of the crops in pixels, a multiple of 32.")] = SIDE,
     backbone: Annotated[str, typer.Option(help="resnet18 or resnet10t of timm.")] = "resnet18",
-    steps: command.Steps = 10_000,
-    batch: command.BatchSize = 32,
-    learning_rate: command.LearningRate = 1e-3,
-    check_every: command.CheckEvery = 500,
-    patience: command.Patience = 8,
-    seed: command.Seed = 0,
-    threads: command.Threads = None,
-    checkpoint: command.Checkpoint = None,
-) -> None:
+) -> "Recipe":
     """Train the classifier over an autoencoder's differences, and install it for the detector `aekl`.
 
     The autoencoder is not trained: it is the published sd-vae-ft-ema where that is installed, else the one that
@@ -44,14 +35,7 @@ def aekl(
     It learns from train and val; a fifth of their sources is held out and decides when to stop. The test split is not
     looked at.
     """
-
-    def recipe() -> "Recipe":
-        return _recipe(autoencoder, backbone, side, load_settings(ImgMlSettings).weights_dir)
-
-    plan = TrainingPlan(
-        steps=steps, batch=batch, learning_rate=learning_rate, check_every=check_every, patience=patience, seed=seed
-    )
-    command.run("aekl", dataset, plan, recipe, checkpoint, threads)
+    return _recipe(autoencoder, backbone, side, load_settings(ImgMlSettings).weights_dir)
 
 
 def _recipe(given: Path | None, backbone: str, side: int, weights: Path) -> "Recipe":

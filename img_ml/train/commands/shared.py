@@ -1,9 +1,10 @@
 """What the training commands share: their options, and the run from a dataset to installed weights."""
 
+import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -32,6 +33,46 @@ Checkpoint = Annotated[
     typer.Option(help="Checkpoint to write and resume from; unset: trained/NETWORK.checkpoint.safetensors"),
 ]
 DATASET = Path("dataset.csv")
+
+
+def trains(
+    *, steps: int, batch: int, learning_rate: float, check_every: int
+) -> Callable[[Callable[..., "Recipe"]], Callable[..., None]]:
+    """Make a command of the function that builds a network's recipe: its options, then those that all trainings have.
+
+    The recipe is built once the dataset was read; the command has the function's name and docstring.
+    """
+    shared = {
+        "steps": (Steps, steps),
+        "batch": (BatchSize, batch),
+        "learning_rate": (LearningRate, learning_rate),
+        "check_every": (CheckEvery, check_every),
+        "patience": (Patience, 8),
+        "seed": (Seed, 0),
+        "threads": (Threads, None),
+        "checkpoint": (Checkpoint, None),
+    }
+
+    def decorate(recipe: Callable[..., "Recipe"]) -> Callable[..., None]:
+        own = inspect.signature(recipe).parameters
+
+        def command(dataset: Path, **options: Any) -> None:
+            chosen = {name: options.pop(name) for name in own}
+            threads, checkpoint = options.pop("threads"), options.pop("checkpoint")
+            run(recipe.__name__, dataset, TrainingPlan(**options), lambda: recipe(**chosen), checkpoint, threads)
+
+        kinds = {"dataset": (DatasetFile, DATASET), **{n: (p.annotation, p.default) for n, p in own.items()}, **shared}
+        command.__name__, command.__doc__ = recipe.__name__, recipe.__doc__
+        command.__annotations__ = {name: kind for name, (kind, _) in kinds.items()}
+        command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [
+                inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+                for name, (kind, default) in kinds.items()
+            ]
+        )
+        return command
+
+    return decorate
 
 
 def run(
