@@ -17,7 +17,7 @@ from forensics.reading.containers import png_without_damaged_extras
 from forensics.reading.extent import extent_of, trailing_bytes
 from forensics.reading.jxl import jxl_size
 from forensics.reading.metadata import read_metadata
-from forensics.reading.partial import Load, rows_there
+from forensics.reading.partial import Check, Load, rows_there
 from forensics.reading.sniff import PLUGINS, media_type_of, webp_size
 from forensics.types import ImageSample, Pixels, Reading
 
@@ -98,13 +98,15 @@ def _readable(data: bytes, media_type: str, limits: DecodeLimits) -> tuple[Image
     except (JobError, Image.DecompressionBombError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever it was, part of the picture may be there
-        image, missing, coarse = _salvaged(data, media_type, load, error)
+        image, missing, coarse = _salvaged(data, media_type, load, partial(_check_size, limits=limits), error)
         reading = replace(reading, damaged=True)
     frames = max(reading.frames, int(getattr(image, "n_frames", 1))) if media_type == "image/avif" else reading.frames
     return image, replace(reading, missing=missing, coarse=coarse, frames=frames, reduced_by=_reduction(image))
 
 
-def _salvaged(data: bytes, media_type: str, load: Load, error: Exception) -> tuple[Image.Image, float, bool]:
+def _salvaged(
+    data: bytes, media_type: str, load: Load, check: Check, error: Exception
+) -> tuple[Image.Image, float, bool]:
     """What is left of a damaged file, the share of rows that is missing, and whether it is coarse."""
     # Pillow gives a PNG up for a text whose checksum is wrong, as hand-edited ones have; browsers show it.
     sound = png_without_damaged_extras(data) if media_type == "image/png" else data
@@ -113,7 +115,7 @@ def _salvaged(data: bytes, media_type: str, load: Load, error: Exception) -> tup
             return load(sound), 0.0, False
     if media_type not in SALVAGED:
         raise error
-    left = rows_there(sound, media_type, load)
+    left = rows_there(sound, media_type, load, check)
     return left.image, left.missing, left.coarse
 
 
