@@ -19,7 +19,6 @@ from scipy.stats import beta
 
 from benchmarks.support.command import orderly, talk
 from benchmarks.support.folders import files_of
-from benchmarks.support.markdown import table_line
 from benchmarks.support.result_file import RESULTS, write_result
 from forensics.errors import JobError
 from forensics.examine import Examined, examine
@@ -31,12 +30,12 @@ from fusion.settings import FusionSettings
 from img_ml.command import run_command
 from img_ml.data.dataset import DatasetError
 from img_ml.settings import ImgMlSettings
+from scripts.documents.measured_tables import accusations
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 LONG_SIDES = (64, 96, 128, 160, 192, 224, 256, 320, 512, 1024)
 SMALLER_SIDES = (64, 96, 128, 160, 192, 224, 256, 288, 320)
 THUMBNAIL, THUMBNAIL_QUALITY = 160, 75
-HEADER = ("images", "count", "AI", "at most (95 %)", "no probability", "AI without the gate")
 
 
 @dataclass(slots=True)
@@ -85,22 +84,10 @@ def false_accusations(
         if not tallies:
             raise DatasetError("Name at least one folder: --photographs DIR or --kind NAME=DIR.")
         rows = [_row(tally) for tally in tallies]
-        for line in table(rows):
+        for line in accusations(rows):
             print(line)
         content = {"profile": judge.profile, "fingerprint": judge.fingerprint, "seed": seed, "rows": rows}
         write_result(f"false_accusations_{Path(judge.profile).stem}", content, talk, out)
-
-
-def table(rows: Sequence[dict[str, object]]) -> list[str]:
-    """The rows of a result in Markdown."""
-    lines = [table_line(HEADER), table_line(["---"] * len(HEADER))]
-    for row in rows:
-        reasons = row["not_judged"]
-        assert isinstance(reasons, dict)
-        held = ", ".join(f"{count} {reason}" for reason, count in reasons.items()) or "0"
-        cells = (str(row["name"]), str(row["images"]), str(row["accused"]), f"{row['upper']:.1%}")
-        lines.append(table_line([*cells, held, str(row["ungated"])]))
-    return lines
 
 
 def _row(tally: Tally) -> dict[str, object]:

@@ -1,19 +1,20 @@
-"""Train and measure what tells drawn images from pictures: `python -m benchmarks.judgeable_gate --drawn DIR ...`.
+"""Train and measure what tells drawn images from pictures: `python -m benchmarks.judgeable_gate --pages DIR ...`.
 
-Drawn images (icons, pages, screens, wordmarks) and pictures (photographs, AI images, paintings) come from folders; what
-lies below a folder counts as one source. Copies are learned from too: of the drawn ones scaled, as JPEG, as a scanner
-or a camera would see them, and parts of large ones; of large pictures one scaled down. The threshold is the one that a
-wanted share of the training pictures exceeds. `--test-*` folders are of other sources; they are only measured.
+Pages, other drawn images (icons, screens, wordmarks) and pictures (photographs, AI images, paintings) come from
+folders; what lies below a folder counts as one source. Copies are learned from too: of the drawn ones scaled, as JPEG,
+and parts of large ones; of pages also as a scanner or a camera would see them; of large pictures one scaled down. The
+threshold is the one that a wanted share of the training pictures exceeds. `--test-*` folders are of other sources; they
+are only measured.
 """
 
 import io
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import typer
@@ -23,7 +24,6 @@ from rich.progress import track
 
 from benchmarks.support.command import orderly, talk
 from benchmarks.support.folders import files_of
-from benchmarks.support.markdown import table_line
 from benchmarks.support.result_file import RESULTS, write_result
 from forensics.errors import JobError
 from forensics.files import write_atomically
@@ -31,14 +31,15 @@ from forensics.judgeable import LEAST_SIDE, TREES, drawn_trees, reason_of
 from forensics.picture_numbers import NUMBERS, picture_numbers
 from forensics.reading.decode import decode
 from img_ml.command import run_command
+from scripts.documents.measured_tables import gate
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-DEPTH, ROUNDS, RATE, LEAST_WEIGHT = 3, 200, 0.15, 15
+DEPTH, ROUNDS, RATE, LEAST_WEIGHT = 4, 300, 0.1, 15
 # Of the training pictures so many may be held back.
-HELD_BACK = 0.003
+HELD_BACK = 0.004
 QUALITIES = (50, 70, 85, 95)
-HEADER = ("folder", "kind", "images", "held back", "why")
 Floats = NDArray[np.float64]
+Kind = Literal["page", "drawn", "picture"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,8 @@ class Folder:
 
 @app.command()
 def judgeable_gate(
-    drawn: Annotated[list[Path] | None, typer.Option(help="Folder of drawn images to learn from.")] = None,
+    pages: Annotated[list[Path] | None, typer.Option(help="Folder of pages of text to learn from.")] = None,
+    drawn: Annotated[list[Path] | None, typer.Option(help="Folder of other drawn images to learn from.")] = None,
     pictures: Annotated[list[Path] | None, typer.Option(help="Folder of pictures to learn from.")] = None,
     test_drawn: Annotated[list[Path] | None, typer.Option(help="Folder of drawn images to measure on.")] = None,
     test_pictures: Annotated[list[Path] | None, typer.Option(help="Folder of pictures to measure on.")] = None,
@@ -65,15 +67,19 @@ def judgeable_gate(
 ) -> None:
     """Train the trees where there is something to learn from, and measure those in force; a table on stdout."""
     with orderly():
-        if drawn and pictures:
-            learned = [_folder(path, True, most, seed, copies=True) for path in drawn]
-            learned += [_folder(path, False, most, seed, copies=True) for path in pictures]
+        if (pages or drawn) and pictures:
+            kinds: tuple[tuple[Kind, list[Path] | None], ...] = (
+                ("page", pages),
+                ("drawn", drawn),
+                ("picture", pictures),
+            )
+            learned = [_folder(path, kind, most, seed, copies=True) for kind, paths in kinds for path in paths or ()]
             write_atomically(trees, _as_text(train(learned)))
             drawn_trees.cache_clear()
-        tested = [_folder(path, True, most, seed, copies=False) for path in test_drawn or ()]
-        tested += [_folder(path, False, most, seed, copies=False) for path in test_pictures or ()]
+        tested = [_folder(path, "drawn", most, seed, copies=False) for path in test_drawn or ()]
+        tested += [_folder(path, "picture", most, seed, copies=False) for path in test_pictures or ()]
         rows = [measured(folder) for folder in tested]
-        for line in table(rows):
+        for line in gate(rows):
             print(line)
         if rows:
             write_result("judgeable_gate", {"seed": seed, "least_side": LEAST_SIDE, "rows": rows}, talk, out)
@@ -92,17 +98,6 @@ def measured(folder: Folder) -> dict[str, object]:
         "held_back": held,
         "reasons": dict(sorted(found.items())),
     }
-
-
-def table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The rows of a result in Markdown."""
-    lines = [table_line(HEADER), table_line(["---"] * len(HEADER))]
-    for row in rows:
-        share = f"{row['held_back'] / row['images']:.1%}" if row["images"] else "-"
-        reasons = ", ".join(f"{count} {reason}" for reason, count in row["reasons"].items())
-        kind = "drawn" if row["drawn"] else "pictures"
-        lines.append(table_line((row["name"], kind, str(row["images"]), f"{row['held_back']} ({share})", reasons)))
-    return lines
 
 
 def train(folders: Sequence[Folder]) -> dict[str, Any]:
@@ -134,7 +129,7 @@ def train(folders: Sequence[Folder]) -> dict[str, Any]:
     }
 
 
-def _folder(path: Path, drawn: bool, most: int, seed: int, *, copies: bool) -> Folder:
+def _folder(path: Path, kind: Kind, most: int, seed: int, *, copies: bool) -> Folder:
     dice = np.random.default_rng(seed)
     rows: list[list[float]] = []
     read = small = 0
@@ -145,9 +140,9 @@ def _folder(path: Path, drawn: bool, most: int, seed: int, *, copies: bool) -> F
             continue
         read += 1
         small += min(image.size) < LEAST_SIDE
-        shown = [image, *(_copies(image, drawn, dice) if copies else ())]
+        shown = [image, *(_copies(image, kind, dice) if copies else ())]
         rows += [_numbers(one) for one in shown if min(one.size) >= LEAST_SIDE]
-    return Folder(path.name, drawn, np.array(rows).reshape(-1, len(NUMBERS)), read, small)
+    return Folder(path.name, kind != "picture", np.array(rows).reshape(-1, len(NUMBERS)), read, small)
 
 
 def _numbers(image: Image.Image) -> list[float]:
@@ -155,16 +150,19 @@ def _numbers(image: Image.Image) -> list[float]:
     return [found[name] for name in NUMBERS]
 
 
-def _copies(image: Image.Image, drawn: bool, dice: np.random.Generator) -> Iterator[Image.Image]:
+def _copies(image: Image.Image, kind: Kind, dice: np.random.Generator) -> Iterator[Image.Image]:
     large = min(image.size) >= 2 * LEAST_SIDE
-    if drawn:
-        yield _scaled(image, dice)
-        yield _scanned(image, dice)
+    if kind == "picture":
         if large:
-            yield _as_jpeg(_part(image, dice), dice)
+            yield _resized(image, dice.uniform(LEAST_SIDE, min(image.size)) / min(image.size))
+        return
+    yield _scaled(image, dice)
+    if kind == "page":
+        yield _scanned(image, dice)
+    if large:
+        yield _as_jpeg(_part(image, dice), dice)
+        if kind == "page":
             yield _scanned(_part(image, dice), dice)
-    elif large:
-        yield _resized(image, dice.uniform(LEAST_SIDE, min(image.size)) / min(image.size))
 
 
 def _scaled(image: Image.Image, dice: np.random.Generator) -> Image.Image:
@@ -212,7 +210,7 @@ def _as_jpeg(image: Image.Image, dice: np.random.Generator) -> Image.Image:
 
 def _tree(node: dict[str, Any]) -> float | list[Any]:
     if "leaf" in node:
-        return round(node["leaf"], 5)
+        return round(float(node["leaf"]), 5)
     children = {child["nodeid"]: child for child in node["children"]}
     below, above = _tree(children[node["yes"]]), _tree(children[node["no"]])
     return [int(node["split"][1:]), float(f"{node['split_condition']:.9g}"), below, above]

@@ -21,17 +21,16 @@ from rich.progress import track
 
 from benchmarks.support.command import orderly, talk
 from benchmarks.support.folders import files_of
-from benchmarks.support.markdown import table_line
 from benchmarks.support.result_file import RESULTS, write_result
 from forensics.analyzers.provenance import analyze
 from forensics.errors import JobError
 from forensics.reading.decode import decode
 from forensics.types import Measured
 from img_ml.command import run_command
+from scripts.documents.measured_tables import BROKEN, READ, odd
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-HEADER = ("collection", "files", "read", "refused", "broken", "slowest", "largest")
-READ, CRASHED, HUNG, FAILED = "read", "crashed", "hung", "failed"
+CRASHED, HUNG, FAILED = BROKEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class Outcome:
     @property
     def is_broken(self) -> bool:
         """Whether the file did what no file may."""
-        return self.what in (CRASHED, HUNG, FAILED)
+        return self.what in BROKEN
 
 
 @app.command()
@@ -62,7 +61,7 @@ def odd_files(
     """Read every file; a table on stdout, a result file, and exit code 1 where a file crashed, hung or failed."""
     with orderly():
         rows = [collection(folder.name, _outcomes(folder, most, patience)) for folder in folders]
-        for line in table(rows):
+        for line in odd(rows):
             print(line)
         write_result("odd_files", {"patience_s": patience, "rows": rows}, talk, out)
         raise typer.Exit(1 if any(row["broken"] for row in rows) else 0)
@@ -78,23 +77,6 @@ def collection(name: str, outcomes: Sequence[Outcome]) -> dict[str, object]:
         "slowest": asdict(max(outcomes, key=lambda one: one.seconds)),
         "largest": asdict(max(outcomes, key=lambda one: one.memory_mb)),
     }
-
-
-def table(rows: Sequence[dict[str, object]]) -> list[str]:
-    """The rows of a result in Markdown."""
-    lines = [table_line(HEADER), table_line(["---"] * len(HEADER))]
-    for row in rows:
-        ends, broken, slowest, largest = row["ends"], row["broken"], row["slowest"], row["largest"]
-        assert isinstance(ends, dict)
-        assert isinstance(broken, list)
-        assert isinstance(slowest, dict)
-        assert isinstance(largest, dict)
-        refused = ", ".join(f"{n} {what}" for what, n in ends.items() if what not in (READ, CRASHED, HUNG, FAILED))
-        slow = f"{slowest['seconds']:.2f} s ({slowest['file']})"
-        large = f"{largest['memory_mb']:.0f} MB ({largest['file']})"
-        cells = (str(row["name"]), str(row["files"]), str(ends.get(READ, 0)), refused or "0", str(len(broken)))
-        lines.append(table_line((*cells, slow, large)))
-    return lines
 
 
 def _outcomes(folder: Path, most: int, patience: float) -> list[Outcome]:

@@ -17,7 +17,6 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.support.command import orderly, talk
 from benchmarks.support.folders import files_of
-from benchmarks.support.markdown import table_line
 from benchmarks.support.result_file import RESULTS, write_result
 from forensics.analyzers.provenance import analyze
 from forensics.errors import JobError
@@ -25,6 +24,7 @@ from forensics.reading.decode import decode
 from forensics.reading.metadata import read_metadata
 from forensics.types import ImageSample
 from img_ml.command import run_command
+from scripts.documents.measured_tables import cost
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 AIM_MS = 3.0
@@ -40,10 +40,10 @@ def provenance_cost(
     """Milliseconds of one core for each file; a table on stdout, and a result file."""
     with orderly(), threadpool_limits(1):
         samples = (sample for path in folders for sample in _samples(path, most))
-        rows = summary([_milliseconds(sample, repeat) for sample in samples])
-        for line in table(rows):
+        found = summary([_milliseconds(sample, repeat) for sample in samples])
+        for line in cost(found):
             print(line)
-        write_result("provenance_cost", {"repeat": repeat, "aim_ms": AIM_MS, **rows}, talk, out)
+        write_result("provenance_cost", {"repeat": repeat, **found}, talk, out)
 
 
 def summary(milliseconds: Sequence[float]) -> dict[str, float | int]:
@@ -51,15 +51,7 @@ def summary(milliseconds: Sequence[float]) -> dict[str, float | int]:
     high = quantiles(milliseconds, n=20)[-1] if len(milliseconds) > 1 else max(milliseconds, default=0.0)
     middle = median(milliseconds) if milliseconds else 0.0
     found = {"median_ms": middle, "p95_ms": high, "most_ms": max(milliseconds, default=0.0)}
-    return {"files": len(milliseconds), **{name: round(value, 2) for name, value in found.items()}}
-
-
-def table(rows: dict[str, float | int]) -> list[str]:
-    """The result in Markdown."""
-    header = ("files", "median", "95th percentile", "most", "aim (median)")
-    times = (f"{rows[name]:.2f} ms" for name in ("median_ms", "p95_ms", "most_ms"))
-    cells = (str(rows["files"]), *times, f"at most {AIM_MS:g} ms")
-    return [table_line(header), table_line(["---"] * len(header)), table_line(cells)]
+    return {"files": len(milliseconds), "aim_ms": AIM_MS, **{name: round(value, 2) for name, value in found.items()}}
 
 
 def _samples(folder: Path, most: int) -> list[ImageSample]:
