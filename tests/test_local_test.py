@@ -59,6 +59,17 @@ def test_json_is_one_document_an_image_and_nothing_else(picture: Path) -> None:
     assert documents[0]["image_url"] == str(picture)
 
 
+def test_several_frames_of_an_animation_are_judged_where_they_are_asked_for(tmp_path: Path) -> None:
+    path, frames = tmp_path / "cat.webp", [Image.fromarray(photo("chelsea")).rotate(angle) for angle in (0, 4, 8)]
+    frames[0].save(path, save_all=True, append_images=frames[1:], quality=90)
+    one = json.loads(run("--json", "--profile", "tiny", path).stdout)
+    several = json.loads(run("--json", "--profile", "tiny", "--frames", 3, path).stdout)
+    assert (one["image"]["frames"], one["image"]["frame"], one["image"]["frames_judged"]) == (3, 1, 1)
+    assert several["image"]["frames_judged"] == 3
+    assert any("the first frame was judged" in told for told in one["reasoning"])
+    assert any("3 of them were judged" in told for told in several["reasoning"])
+
+
 def test_people_read_label_probability_reasons_and_signals(picture: Path) -> None:
     result = run(picture)
     assert result.exit_code in (0, 1)
