@@ -57,7 +57,18 @@ def train(dataset: Path, cache: Path) -> Train:
     """Trains an artifact into a folder by the command itself."""
 
     def run(folder: Path, *options: str) -> Path:
-        arguments = ["--dataset", str(dataset), "--cache", str(cache), "--out", str(folder), "--views", "1"]
+        arguments = [
+            "--dataset",
+            str(dataset),
+            "--cache",
+            str(cache),
+            "--out",
+            str(folder),
+            "--views",
+            "1",
+            "--profile",
+            "tiny",
+        ]
         result = CliRunner().invoke(app, [*arguments, *options])
         assert result.exit_code == 0, result.output
         return folder
