@@ -16,9 +16,10 @@ from fusion.artifacts.weights_binding import share_weights
 from fusion.evaluation.conditions import AS_IS, CONDITIONS
 from fusion.evaluation.evaluation import evaluate
 from fusion.evaluation.page import page
+from fusion.evaluation.scores import as_csv, as_parquet, scores
 from fusion.evaluation.single_detectors import SingleDetector, alone
-from fusion.evaluation.tables import as_json, finite, tables
-from fusion.training.cache import FeatureCache
+from fusion.evaluation.tables import as_json, comparisons, finite, tables
+from fusion.training.cache import FeatureCache, image_key
 from fusion.training.extract import extract
 from fusion.training.table import FeatureTable
 from img_ml.command import data_console, run_command, told_errors
@@ -46,7 +47,8 @@ def main(
 ) -> None:
     """Measure one or several artifacts on the images of a split, as they are and under everyday changes.
 
-    Tables on stdout; report.json and report.html (one file, no network) in the folder. Exit codes: 0 done, 2 something
+    Tables on stdout; report.json, report.html (one file, no network) and each image's scores (scores.csv,
+    scores.parquet) in the folder. Exit codes: 0 done, 2 something
     is wrong with the input, 3 interrupted.
     """
     talk = Console(stderr=True)
@@ -63,16 +65,27 @@ def main(
         others = measured_alone(beside or [], rows, like, FeatureCache(cache), talk)
         talk.print("Measuring ...")
         found = [evaluate(name, artifact, table, _inherited(artifact)) for name, artifact in artifacts.items()]
+        files = {image_key(row.path.read_bytes()): row.path for row in rows}
         content = {"dataset": dataset.name, "split": split, "artifacts": [as_json(one) for one in found]}
         content["detectors"] = finite([asdict(one) for one in others])
+        content["comparisons"] = finite([asdict(one) for one in comparisons(found)])
         write_atomically(out / "report.json", to_json(content))
-        write_atomically(out / "report.html", page(found, dataset, split, others))
+        write_atomically(out / "report.html", page(found, dataset, split, others, files))
+        by_image = scores({one.artifact: one.plain for one in found}, files)
+        write_atomically(out / "scores.csv", as_csv(by_image))
+        write_atomically(out / "scores.parquet", as_parquet(by_image))
     console = data_console()
     for one in tables(found, others):
         console.print(one)
     for warning in dict.fromkeys(f"{one.artifact}: {warning}" for one in found for warning in one.warnings):
         talk.print(f"Warning: {warning}", markup=False, highlight=False)
-    talk.print(f"Wrote {out / 'report.html'} and {out / 'report.json'}", soft_wrap=True, markup=False, highlight=False)
+    talk.print(
+        f"Wrote {out / 'report.html'} and {out / 'report.json'}; each image's scores are in {out / 'scores.csv'} and "
+        ".parquet",
+        soft_wrap=True,
+        markup=False,
+        highlight=False,
+    )
 
 
 def _check_order(folders: list[Path], dataset: Path) -> None:

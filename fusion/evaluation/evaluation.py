@@ -9,6 +9,7 @@ from scipy.special import logit
 from fusion.artifacts.artifact import LEARNED_DIGITS, Artifact
 from fusion.artifacts.weights_binding import of_other_weights
 from fusion.evaluation.conditions import AS_IS, CONDITIONS
+from fusion.evaluation.confusion import Called, confusion
 from fusion.evaluation.groups import Group, by_format, by_generator, by_source
 from fusion.evaluation.measures import measures
 from fusion.evaluation.metrics import Estimate, Ranking, balanced_accuracy, estimate, estimates, mixed_sources, share
@@ -56,6 +57,7 @@ class Evaluation:
     counts: dict[str, int]
     measures: dict[str, Estimate]
     alone: list[SingleDetector]
+    confusion: list[Called]
     abstention: list[Abstention]
     conditions: list[Condition]
     generators: list[Group]
@@ -89,6 +91,7 @@ def evaluate(name: str, artifact: Artifact, table: FeatureTable, inherited: froz
             *heads_alone(name, artifact, plain),
             *alone(table.where(table.view == CONDITIONS[AS_IS].name)),
         ],
+        confusion=confusion(plain),
         abstention=abstention(plain),
         conditions=[_condition(condition, view, plain) for condition, view in views.items() if condition != AS_IS],
         generators=by_generator(plain),

@@ -42,6 +42,7 @@ def figures(evaluations: Sequence[Evaluation]) -> dict[str, str]:
     with mpl.rc_context(_STYLE):
         return {
             **curves({e.artifact: e.plain for e in evaluations}),
+            "histograms": "".join(_histogram(e) for e in evaluations),
             "abstention": _abstention(evaluations),
             "quality": _quality(evaluations),
             "robustness": _robustness(evaluations),
@@ -100,6 +101,21 @@ def _reliability(scored: Mapping[str, ScoredTable]) -> str:
         for edge in (one.thresholds.ai, one.thresholds.non_ai):
             axes.axvline(edge, color=colour, linewidth=0.6, alpha=0.5)
     _square(axes, "upper left")
+    return _svg(figure)
+
+
+def _histogram(evaluation: Evaluation) -> str:
+    """How the probabilities of both classes lie, with the thresholds."""
+    plain = evaluation.plain
+    figure, axes = _new(f"Probabilities of {evaluation.artifact}", "probability of AI", "share of the class", _SIZE)
+    for label, name, colour in ((0, "not AI", COLOURS[2]), (1, "AI", COLOURS[1])):
+        inside = plain.score[plain.table.label == label]
+        weights = np.full(len(inside), 1 / max(len(inside), 1))
+        axes.hist(inside, bins=20, range=(0, 1), weights=weights, color=colour, alpha=0.55, label=name)
+    for edge in (plain.thresholds.non_ai, plain.thresholds.ai):
+        axes.axvline(edge, color="black", linewidth=0.8, linestyle="--")
+    axes.set_xlim(-0.01, 1.01)
+    axes.legend(frameon=False, fontsize=8)
     return _svg(figure)
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from fusion.evaluation.evaluation import Evaluation
 from fusion.evaluation.groups import Group
 from fusion.evaluation.metrics import Estimate
+from fusion.evaluation.paired import Paired, paired
 from fusion.evaluation.single_detectors import SingleDetector
 from img_ml.data.bootstrap import Interval
 
@@ -20,6 +21,10 @@ def tables(evaluations: Sequence[Evaluation], others: Sequence[SingleDetector] =
     `others` are detectors that no artifact weighs.
     """
     yield _measures(evaluations)
+    for one in comparisons(evaluations):
+        yield _paired(one)
+    for evaluation in evaluations:
+        yield _confusion(evaluation)
     yield alone_table(beside(evaluations, others))
     for evaluation in evaluations:
         yield _conditions(evaluation)
@@ -87,6 +92,31 @@ def _measures(evaluations: Sequence[Evaluation]) -> Table:
         table.add_column(f"{evaluation.artifact}\n{evaluation.fingerprint}", justify="right")
     for name in first.measures:
         table.add_row(name, *(told(evaluation.measures[name]) for evaluation in evaluations))
+    return table
+
+
+def comparisons(evaluations: Sequence[Evaluation]) -> list[Paired]:
+    """Every further artifact against the first, on the same images."""
+    first, *others = evaluations
+    return [paired((first.artifact, first.plain), (other.artifact, other.plain)) for other in others]
+
+
+def _paired(one: Paired) -> Table:
+    title = f"{one.second} less {one.first}, in the same resamples"
+    table = measures_table(title, one.differences)
+    only = f"{one.only_second} only {one.second}, {one.only_first} only {one.first}"
+    table.caption = f"Images that one alone gets right at 0.5: {only} (McNemar p {one.p:.3g})"
+    return table
+
+
+def _confusion(evaluation: Evaluation) -> Table:
+    thresholds = evaluation.plain.thresholds
+    title = f"{evaluation.artifact} calls AI from {thresholds.ai:.3f}, NON-AI up to {thresholds.non_ai:.3f}"
+    table = Table(title=title, title_justify="left")
+    for name in ("it is", "called AI", "UNCERTAIN", "called NON-AI"):
+        table.add_column(name, justify="left" if name == "it is" else "right")
+    for row in evaluation.confusion:
+        table.add_row(row.kind, str(row.ai), str(row.uncertain), str(row.non_ai))
     return table
 
 

@@ -79,11 +79,25 @@ def test_groups_and_the_abstention_curve_are_there(content: list) -> None:
 
 def test_the_page_stands_alone(report: tuple[Path, Result]) -> None:
     page = (report[0] / "report.html").read_text()
-    assert page.count("<svg") == 8
+    assert page.count("<svg") == 11
     assert "<script" not in page
     assert not re.search(r'(?:src|href)="http', page)
-    for title in ("ROC", "Precision and recall", "Reliability", "AUC under changes"):
+    titles = ("ROC", "Precision and recall", "Reliability", "AUC under changes", "What is called what", "worst errors")
+    for title in titles:
         assert title in page
+
+
+def test_two_artifacts_are_compared_on_the_same_images_and_each_image_has_its_scores(
+    report: tuple[Path, Result], artifact: Path, logistic: Path
+) -> None:
+    content = json.loads((report[0] / "report.json").read_text())
+    assert [(one["first"], one["second"]) for one in content["comparisons"]] == [
+        (artifact.name, logistic.name), (artifact.name, "network"),
+    ]  # fmt: skip
+    header, *lines = (report[0] / "scores.csv").read_text().splitlines()
+    assert len(lines) == 24
+    assert f"{artifact.name}_prob" in header
+    assert (report[0] / "scores.parquet").is_file()
 
 
 def test_a_second_evaluation_measures_no_image_again(
