@@ -63,7 +63,7 @@ async def _serve_queues(
 ) -> bool:
     """Work on every queue at once until told to stop; whether all of them ended clean."""
     secret = settings.callback_secret.get_secret_value() if settings.callback_secret else None
-    allowed = frozenset(settings.fetch_allow)
+    allowed = frozenset(settings.callback_allow)
     sign = signing(secret, settings.callback_signature)
     poster = Poster(PostRules(settings.callback_timeout_s, sign, allowed), connections=settings.callback_concurrency)
     idleness = Idleness(len(queues), around.stop.set)
@@ -109,6 +109,7 @@ async def _stations(
             settings.fetch_timeout_s,
             settings.fetch_attempts,
             frozenset(settings.fetch_allow),
+            settings.fetch_user_agent,
         ),
         connections=settings.worker_in_flight,
     )

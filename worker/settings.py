@@ -109,7 +109,12 @@ class WorkerSettings(ProjectSettings):
         description="Seconds that a batch may take in networks before `/readyz` says that the worker hangs.",
     )
     fetch_allow: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="host:port pairs, separated by commas, exempt from the address rules, for callbacks too."
+        (), description="host:port pairs, separated by commas, exempt from the address rules when images are fetched."
+    )
+    fetch_user_agent: str = Field(
+        "img_ml/0.1",
+        pattern=r"^[\x21-\x7e]([\x20-\x7e]{0,254}[\x21-\x7e])?$",
+        description="User-Agent of fetches; some servers want an address in it, as in mysite/1.0 (me@example.com).",
     )
     fetch_max_bytes: int = Field(20 * _MEGABYTE, ge=1, description="Largest image file that is fetched, in bytes.")
     fetch_max_pixels: int = Field(
@@ -126,6 +131,9 @@ class WorkerSettings(ProjectSettings):
 
     callback_secret: SecretStr | None = Field(
         None, description="Secret that signs callbacks (HMAC-SHA256); unset: they are not signed."
+    )
+    callback_allow: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="host:port pairs, separated by commas, exempt from the address rules when callbacks are posted."
     )
     callback_signature: Scheme = Field(
         "img_ml",
@@ -172,12 +180,12 @@ class WorkerSettings(ProjectSettings):
                 raise ValueError(f"CALLBACK_SECRET does not fit: {error}") from None
         return value
 
-    @field_validator("fetch_allow", "worker_stream", "worker_results", mode="before")
+    @field_validator("fetch_allow", "callback_allow", "worker_stream", "worker_results", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part for part in re.split(r"[,\s]+", value) if part) if isinstance(value, str) else value
 
-    @field_validator("fetch_allow")
+    @field_validator("fetch_allow", "callback_allow")
     @classmethod
     def _are_pairs(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         value = tuple(pair.lower() for pair in value)

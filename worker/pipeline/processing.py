@@ -37,7 +37,8 @@ class Stations:
 class Answer:
     """The result document of one job and its JSON; `outcome` is its label or its error code.
 
-    `worth_a_retry` says that the server behind the URL may well deliver the image later, `final` that asking again
+    `worth_a_retry` says that the server behind the URL may well deliver the image later (not before `retry_after_s`
+    seconds, where it said so), `final` that asking again
     would change nothing, `reused` that the verdict on these bytes was known.
     """
 
@@ -46,6 +47,7 @@ class Answer:
     outcome: str
     timings_ms: Mapping[str, float]
     worth_a_retry: bool = False
+    retry_after_s: float = 0.0
     final: bool = True
     reused: bool = False
 
@@ -81,6 +83,7 @@ class Answerer:
             name,
             timings,
             worth_a_retry=retryable and isinstance(outcome, FetchFailedError),
+            retry_after_s=(outcome.retry_after_s or 0.0) if isinstance(outcome, FetchFailedError) else 0.0,
             final=not retryable,
             reused=isinstance(outcome, Remembered),
         )
