@@ -19,7 +19,7 @@ class ConstantAnswerer:
     """Knows the answer already."""
 
     def __init__(self) -> None:
-        self._answer = Answer(result(), "NON-AI", {})
+        self._answer = Answer({}, result(), "NON-AI", {})
 
     async def answer(self, job: Job) -> Answer:
         """The same for every job."""
