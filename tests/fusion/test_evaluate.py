@@ -47,7 +47,7 @@ def test_three_artifacts_stand_in_one_table(report: tuple[Path, Result], artifac
     assert result.exit_code == 0, result.output
     header = next(line for line in result.stdout.splitlines() if load_artifact(artifact).fingerprint in line)
     assert load_artifact(logistic).fingerprint in header
-    (row,) = [line for line in result.stdout.splitlines() if line.startswith("│ AUC")]
+    row = next(line for line in result.stdout.splitlines() if line.startswith("│ AUC"))
     assert len(re.findall(r"\d\.\d{3} \(\d\.\d{3}-\d\.\d{3}\)", row)) == 3
 
 

@@ -22,7 +22,7 @@ FINGERPRINT = "0" * 64
 
 
 class Road:
-    """The stations of an answerer, counted."""
+    """The stages of a processor, counted."""
 
     def __init__(self, signals: tuple = ()) -> None:
         self.examined = 0
@@ -73,9 +73,9 @@ def job(number: int) -> Job:
 
 async def test_a_job_that_asks_for_maps_is_judged_anew(opened):
     road = Road()
-    answerer = road.answerer(opened())
-    await answerer.answer(job(1))
-    assert not (await answerer.answer(replace(job(2), maps=True))).reused
+    processor = road.processor(opened())
+    await processor.answer(job(1))
+    assert not (await processor.answer(replace(job(2), maps=True))).reused
     assert road.examined == 2
 
 

@@ -84,7 +84,7 @@ def test_another_kind_begins_with_what_one_learned(dataset: Path, tmp_path: Path
     train(dataset, tmp_path, "--steps", 2)
     result = train(dataset, tmp_path, "--steps", 2, "--kind", "transposed", "--begin-with", tmp_path / "nearest-f4")
     assert result.exit_code == 0, result.output
-    assert "It begins with" in result.stderr
+    assert "Initialised" in result.stderr
 
 
 def test_training_makes_the_reconstructions_better(dataset: Path, tmp_path: Path) -> None:

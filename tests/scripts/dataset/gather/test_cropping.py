@@ -62,6 +62,6 @@ def test_what_gives_no_crop_says_why() -> None:
     nothing = cut(b"", Cropping())
     assert isinstance(nothing, Refused)
     assert nothing.reason == "unreadable"
-    assert "no known image" in nothing.problem
+    assert "not an image" in nothing.problem
     small = cut(png(scene(7, 63, 200)), Cropping(1, 64))
     assert small == Refused("too_small", "The image is 63 x 200 pixels.")
