@@ -13,7 +13,7 @@ from benchmarks.judgeable_gate import HELD_BACK, app
 from forensics import judgeable
 from tests.forensics.pictures import photo
 
-PICTURES = 64
+PICTURES = 24
 
 
 @pytest.fixture
@@ -40,6 +40,7 @@ def test_trained_trees_hold_back_pages_and_no_picture(
     trees = tmp_path / "trees.json"
     monkeypatch.setattr(judgeable, "TREES", trees)
     monkeypatch.setattr(judgeable_gate, "ROUNDS", 20)
+    monkeypatch.setattr(judgeable_gate, "LEAST_WEIGHT", 1)
     asked = ["--drawn", pages, "--pictures", pictures, "--test-drawn", pages, "--test-pictures", pictures]
     try:
         done = CliRunner().invoke(app, [*asked, "--trees", str(trees), "--out", str(tmp_path)])
