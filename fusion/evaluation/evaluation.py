@@ -141,7 +141,7 @@ def _paired(first: Scored, second: Scored) -> tuple[NDArray[np.intp], NDArray[np
     return in_first, in_second
 
 
-def _warnings(plain: Scored, artifact: Artifact, inherited: frozenset[str]) -> list[str]:
+def _warnings(plain: Scored, artifact: Artifact, inherited: frozenset[str] = frozenset()) -> list[str]:
     """What a reader has to know before believing a number."""
     table = plain.table
     found = []
