@@ -13,11 +13,11 @@ from forensics.registry import TIERS, get
 from forensics.settings import load as load_settings
 from fusion.artifacts.artifact import Artifact, load_artifact, to_json
 from fusion.artifacts.weights_binding import share_weights
-from fusion.evaluation.alone import Alone, alone
 from fusion.evaluation.conditions import AS_IS, CONDITIONS
 from fusion.evaluation.evaluation import evaluate
 from fusion.evaluation.page import page
 from fusion.evaluation.scores import as_csv, as_parquet, scores
+from fusion.evaluation.single_detectors import SingleDetector, alone
 from fusion.evaluation.tables import as_json, comparisons, finite, tables
 from fusion.training.cache import FeatureCache, image_key
 from fusion.training.extract import extract
@@ -34,15 +34,15 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @app.command()
 def main(
     paths: Annotated[list[Path], typer.Argument(metavar="ARTIFACT... DATASET.CSV", show_default=False)],
-    split: Annotated[str, typer.Option(help="Split to measure: train, val, test or all.")] = "test",
+    split: Annotated[str, typer.Option(help="Split to evaluate: train, val, test or all.")] = "test",
     out: Annotated[Path, typer.Option(help="Folder for report.json and report.html.")] = Path("report"),
     cache: Annotated[Path, typer.Option(help="Folder of the feature cache.")] = Path("features"),
     profile: Annotated[
-        str | None, typer.Option(help="Profile whose weights and options count; that of the artifact when not given.")
+        str | None, typer.Option(help="Profile whose weights and options are used (default: that of the artifact).")
     ] = None,
     beside: Annotated[
         list[str] | None,
-        typer.Option("--with", metavar="DETECTOR", help="A detector to measure alone beside them; may be repeated."),
+        typer.Option("--with", metavar="DETECTOR", help="A detector to measure by itself beside them; repeatable."),
     ] = None,
 ) -> None:
     """Measure one or several artifacts on the images of a split, as they are and under everyday changes.
@@ -137,7 +137,9 @@ def _measured(
     return extract(rows, _engine(names, like), cache, lambda row, key: tuple(CONDITIONS.values()), talk)
 
 
-def measured_alone(names: list[str], rows: list[Row], like: Profile, cache: FeatureCache, talk: Console) -> list[Alone]:
+def measured_alone(
+    names: list[str], rows: list[Row], like: Profile, cache: FeatureCache, talk: Console
+) -> list[SingleDetector]:
     """The rows of detectors by themselves, on the images as they are.
 
     Raises DatasetError where one gives no probability of AI by itself, or cannot be loaded.

@@ -1,6 +1,6 @@
 """The face that every judge shows its callers: fusion.judge, the live judge, and the stand-ins of benchmarks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -58,6 +58,19 @@ class Refreshed:
     fingerprint: str
     earlier: str = ""
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a judge works with: `present` are the detectors that can measure here, `missing` the others, each with the
+    reason. `device` is where networks run."""
+
+    profile: str
+    device: str
+    present: tuple[str, ...]
+    missing: Mapping[str, str]
+    fusion: FusionKind
+    fingerprint: str
 
 
 class ReloadableJudge(JudgeInterface, Protocol):

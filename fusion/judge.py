@@ -14,7 +14,7 @@ from fusion.artifacts.in_force import Fusion, fitting, fusion_in_force
 from fusion.artifacts.weights_binding import of_other_weights, without
 from fusion.calibration import Thresholds
 from fusion.features import vector
-from fusion.interface import JudgeInterface
+from fusion.interface import About, JudgeInterface
 from fusion.output.result import SCHEMA_VERSION
 from fusion.prior import prior_reasons
 from fusion.reasons import reasons, strongest_first
@@ -68,6 +68,12 @@ class Judge(JudgeInterface):
     def missing(self) -> Mapping[str, str]:
         """The profile's detectors that cannot measure here, with the reason."""
         return self._engine.missing
+
+    @property
+    def about(self) -> About:
+        """What it works with."""
+        engine = self._engine
+        return About(self.profile, engine.device, engine.present, engine.missing, self.kind, self.fingerprint)
 
     @property
     def configuration(self) -> str:

@@ -19,3 +19,8 @@ class FusionSettings(ProjectSettings):
         lt=1,
         description="One threshold instead of the calibrated two: at or above it AI, below it NON-AI, never UNCERTAIN.",
     )
+    language: str = Field(
+        "en",
+        validation_alias="IMG_ML_LANG",
+        description="Language of what people read about a verdict: en or de; a locale's name is understood too.",
+    )

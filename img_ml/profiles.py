@@ -15,7 +15,7 @@ discover("img_ml.detectors")
 
 Options = Mapping[str, str]
 
-# The light profile without its encoder: 5 MB of weights, some 50 ms an image; what light falls back to.
+# The light profile without its encoder: 5 MB of weights, and the artifact that light falls back to.
 TINY = "tiny"
 TINY_WITHOUT = ("clip_b16",)
 BUILT_IN = (TINY, *TIERS)

@@ -22,7 +22,7 @@ from worker.settings import WorkerSettings, load
 from worker.streams.connections import connect_sync
 from worker.streams.embedded import redis_at
 from worker.streams.queues import queues_of
-from worker.streams.retry import REDIS_IS_AWAY
+from worker.streams.retry import REDIS_UNAVAILABLE
 
 _AT_ONCE = 500
 _BLOCK_MS = 1000
@@ -66,7 +66,7 @@ def push(
     try:
         with redis_at(settings.redis_url, settings.embedded_redis_dir) as place:
             code = send(place, settings, jobs, client_id=client_id, timeout_s=timeout if wait else None)
-    except (StartError, *REDIS_IS_AWAY) as error:
+    except (StartError, *REDIS_UNAVAILABLE) as error:
         print(f"Redis cannot be used: {error}", file=sys.stderr)  # noqa: T201
         raise typer.Exit(2) from None
     raise typer.Exit(code)
@@ -107,7 +107,7 @@ def _run(
     seen = [
         {name: _last_id(client, name) for name in (queue.results, queue.dead_letters)} for queue in queues_of(settings)
     ]
-    _push(client, settings.worker_stream, jobs, client_id)
+    _push(client, settings.job_streams, jobs, client_id)
     if timeout_s is None:
         for job_id in jobs:
             tell(job_id)
@@ -159,7 +159,7 @@ class _Hint:
         if self._due is None or time.monotonic() < self._due:
             return
         self._due = None
-        if not any(self._is_read(stream) for stream in self._settings.worker_stream):
+        if not any(self._is_read(stream) for stream in self._settings.job_streams):
             self._console.print(
                 "No worker reads this stream: start one with python -m worker (the jobs wait for it).",
                 soft_wrap=True,

@@ -26,9 +26,9 @@ def work(
     context: typer.Context,
     stop_when_idle: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", min=0, help="End once the stream has been empty for so long."),
+        typer.Option(metavar="SECONDS", min=0, help="Stop once the stream has been empty for this many seconds."),
     ] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more detail.")] = False,
 ) -> None:
     """Take image jobs from a Redis stream, judge them, put verdicts on the result stream.
 
@@ -53,7 +53,7 @@ def work(
     try:
         run_worker(
             settings,
-            lambda: _judge(detectors, fusion),
+            lambda: _judge(settings, detectors, fusion),
             stop_when_idle_s=stop_when_idle,
             trust_anchors=_trust_anchors(detectors.c2pa_trust_anchors),
         )
@@ -62,16 +62,18 @@ def work(
         raise typer.Exit(2) from None
 
 
-def _judge(detectors: "ImgMlSettings", fusion: "FusionSettings") -> "LiveJudge":
-    """The judge that the settings describe; where it answers with a prior, the log says so."""
+def _judge(settings: WorkerSettings, detectors: "ImgMlSettings", fusion: "FusionSettings") -> "LiveJudge":
+    """The judge that the settings describe; the log says what it works with, and where it answers with a prior."""
     import structlog
 
     from fusion.artifacts.live import load_live_judge
+    from worker.observability.startup import tell_start
 
     judge = load_live_judge(detectors, fusion)
+    tell_start(settings, judge.about)
     if judge.kind == "prior":
         structlog.get_logger("worker").warning(
-            "no fusion was trained for this profile: answering with the light model and prior weights",
+            "no fusion trained for this profile; answering with the light model and prior weights",
             profile=detectors.profile,
             fingerprint=judge.fingerprint,
         )

@@ -3,7 +3,7 @@
 import os
 import re
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
@@ -11,12 +11,14 @@ from redis.crc import key_slot
 
 from forensics.settings import ProjectSettings
 from forensics.settings import load_or_exit as load
+from worker.signatures import Scheme, standard_key
 from worker.streams.connections import SCHEMES, is_cluster, is_usable
 from worker.streams.stream import StreamNames
 
 __all__ = ["WorkerSettings", "load"]
 
 _HOST_AND_PORT = re.compile(r"(?:\[[0-9a-f:.]+\]|[^\s:/@\[\]]+):\d{1,5}")
+_WEIGHTED = re.compile(r".+=[1-9]\d{0,2}", re.ASCII)
 _MEGABYTE = 1024 * 1024
 
 
@@ -40,7 +42,8 @@ class WorkerSettings(ProjectSettings):
     worker_stream: Annotated[tuple[str, ...], NoDecode] = Field(
         ("stream:ai:imageml:jobs",),
         min_length=1,
-        description="Stream the jobs come from; several are separated by commas.",
+        description="Stream the jobs come from; several are separated by commas. In urgent:jobs=4,jobs=1 four of five "
+        "jobs in work are of the first, as long as both have any.",
     )
     worker_results: Annotated[tuple[str, ...], NoDecode] = Field(
         ("stream:ai:imageml:results",),
@@ -56,10 +59,13 @@ class WorkerSettings(ProjectSettings):
         20, ge=0, le=60_000, description="How long a batch waits to fill up, in milliseconds."
     )
     worker_in_flight: int = Field(
-        32, ge=1, le=10_000, description="Most jobs in work at once; several job streams share it evenly."
+        32, ge=1, le=10_000, description="Maximum jobs in progress at once; job streams share it by their weights."
     )
     worker_lease_s: float = Field(
-        15, ge=0.2, le=3600, description="Seconds without a sign of life after which others take over a job."
+        15,
+        ge=0.2,
+        le=3600,
+        description="Lease of a job in seconds: after this long without a heartbeat, another worker takes it over.",
     )
     worker_max_deliveries: int = Field(
         5, ge=1, le=1000, description="Deliveries after which an unfinished job becomes a dead letter."
@@ -71,7 +77,7 @@ class WorkerSettings(ProjectSettings):
         0, ge=0, le=31_536_000, description="Deduplication window for a jobId, in seconds; 0: each job is answered."
     )
     worker_retries: int = Field(
-        3, ge=0, le=20, description="How often an image that its server did not deliver is tried again later."
+        3, ge=0, le=20, description="Later retries of an image that its server did not deliver."
     )
     worker_retry_delay_s: float = Field(
         5,
@@ -79,9 +85,9 @@ class WorkerSettings(ProjectSettings):
         le=3600,
         description="Seconds before the first of these retries; each further one waits 4 times as long.",
     )
-    worker_drain_s: float = Field(25, ge=0, le=3600, description="Seconds to finish jobs in work when told to stop.")
+    worker_drain_s: float = Field(25, ge=0, le=3600, description="Seconds to finish jobs in progress on shutdown.")
     worker_artifact_check_s: float = Field(
-        5, ge=0, le=86_400, description="Seconds between looks whether another artifact is in force; 0: on SIGHUP only."
+        5, ge=0, le=86_400, description="Seconds between checks for another artifact in force; 0: on SIGHUP only."
     )
     worker_results_maxlen: int = Field(
         100_000, ge=0, description="Results kept: the result stream is trimmed to about this many; 0: never trim."
@@ -103,7 +109,7 @@ class WorkerSettings(ProjectSettings):
         600,
         gt=0,
         le=86_400,
-        description="Seconds that a batch may take in networks before `/readyz` says that the worker hangs.",
+        description="Seconds a batch may spend in networks before `/readyz` reports a stall.",
     )
     fetch_allow: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="host:port pairs, separated by commas, exempt from the address rules, for callbacks too."
@@ -112,22 +118,27 @@ class WorkerSettings(ProjectSettings):
     fetch_max_pixels: int = Field(
         64_000_000,
         ge=1,
-        description="Most pixels (width x height) of an image; a larger JPEG is decoded at a fraction of its size.",
+        description="Maximum pixels (width x height) of an image; a larger JPEG is decoded at a fraction of its size.",
     )
     fetch_timeout_s: float = Field(
-        15, gt=0, le=3600, description="Seconds one fetch may take in all, redirects and retries included."
+        15, gt=0, le=3600, description="Timeout of one fetch in seconds, redirects and retries included."
     )
-    fetch_attempts: int = Field(
-        2, ge=1, le=10, description="How often a fetch is tried while the failure may be temporary."
-    )
+    fetch_attempts: int = Field(2, ge=1, le=10, description="Attempts per fetch while the failure may be temporary.")
 
     callback_secret: SecretStr | None = Field(
         None, description="Secret that signs callbacks (HMAC-SHA256); unset: they are not signed."
     )
-    callback_concurrency: int = Field(8, ge=1, le=1000, description="Most callbacks posted at once.")
-    callback_timeout_s: float = Field(
-        10, gt=0, le=3600, description="Seconds one attempt to deliver a callback may take in all."
+    callback_signature: Scheme = Field(
+        "img_ml",
+        description="How callbacks are signed: img_ml (X-Img-Ml-Signature), or standard (Standard Webhooks; the secret "
+        "is then whsec_ and base64).",
     )
+    callback_format: Literal["plain", "cloudevents"] = Field(
+        "plain",
+        description="What callbacks are: plain JSON, or cloudevents (the same inside a CloudEvents 1.0 envelope).",
+    )
+    callback_concurrency: int = Field(8, ge=1, le=1000, description="Maximum callbacks posted at once.")
+    callback_timeout_s: float = Field(10, gt=0, le=3600, description="Timeout of one callback attempt in seconds.")
     callback_max_attempts: int = Field(
         8, ge=1, le=100, description="Attempts after which an undelivered callback becomes a dead letter."
     )
@@ -135,7 +146,7 @@ class WorkerSettings(ProjectSettings):
         1,
         gt=0,
         le=3600,
-        description="Longest wait before the second attempt; each later one is 4 times longer, to 1 h.",
+        description="Longest wait before the second attempt; it grows fourfold per attempt, up to 1 h.",
     )
 
     @field_validator("callback_secret")
@@ -145,6 +156,19 @@ class WorkerSettings(ProjectSettings):
             (value.get_secret_value() if value else "").encode()
         except UnicodeEncodeError:
             raise ValueError("it is not UTF-8; write binary secrets as hexadecimal or base64") from None
+        return value
+
+    @field_validator("callback_signature")
+    @classmethod
+    def _goes_with_the_secret(cls, value: Scheme, info: ValidationInfo) -> Scheme:
+        secret = info.data.get("callback_secret")
+        if value == "standard" and "callback_secret" in info.data:
+            if not secret:
+                raise ValueError("CALLBACK_SECRET is not set: give it whsec_ and 24 to 64 random bytes in base64")
+            try:
+                standard_key(secret.get_secret_value())
+            except ValueError as error:
+                raise ValueError(f"CALLBACK_SECRET does not fit: {error}") from None
         return value
 
     @field_validator("fetch_allow", "worker_stream", "worker_results", mode="before")
@@ -168,23 +192,23 @@ class WorkerSettings(ProjectSettings):
             raise ValueError(f"it must start with {', '.join(SCHEMES[:-1])} or {SCHEMES[-1]}")
         if value is not None and not is_usable(value):
             raise ValueError(
-                "it has a port or an option that Redis has not (in a password / is written %2F, and so on with : @ ? #)"
+                "its port or one of its options is invalid (in a password / is written %2F, and so on with : @ ? #)"
             )
         return value
 
     @field_validator("worker_stream")
     @classmethod
     def _are_different(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(value)) < len(value):
+        if len({_name(one) for one in value}) < len(value):
             raise ValueError("it names a stream twice")
         return value
 
     @field_validator("worker_results")
     @classmethod
     def _go_together(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        jobs = info.data.get("worker_stream")
-        if jobs is None:  # wrong itself, and told so
+        if "worker_stream" not in info.data:  # wrong itself, and told so
             return value
+        jobs = tuple(_name(one) for one in info.data["worker_stream"])
         if len(value) not in (1, len(jobs)):
             raise ValueError("it must name one stream, or as many as WORKER_STREAM")
         if both := set(value) & set(jobs):
@@ -203,7 +227,17 @@ class WorkerSettings(ProjectSettings):
     @property
     def queues(self) -> tuple[tuple[str, str], ...]:
         """Each job stream with its result stream."""
-        return tuple(zip(self.worker_stream, _repeated(self.worker_results, len(self.worker_stream)), strict=True))
+        return tuple(zip(self.job_streams, _repeated(self.worker_results, len(self.worker_stream)), strict=True))
+
+    @property
+    def job_streams(self) -> tuple[str, ...]:
+        """The names of the job streams, without their weights."""
+        return tuple(_name(one) for one in self.worker_stream)
+
+    def share(self, whole: int, jobs: str) -> int:
+        """The part of what the worker may do at once that a job stream has, by its weight; at least 1."""
+        weights = {_name(one): _weight(one) for one in self.worker_stream}
+        return max(1, whole * weights[jobs] // sum(weights.values()))
 
     @property
     def decode_processes(self) -> int:
@@ -212,6 +246,14 @@ class WorkerSettings(ProjectSettings):
             return self.worker_decode_processes
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         return min(8, cores or 1)
+
+
+def _name(stream: str) -> str:
+    return stream.rpartition("=")[0] if _WEIGHTED.fullmatch(stream) else stream
+
+
+def _weight(stream: str) -> int:
+    return int(stream.rpartition("=")[2]) if _WEIGHTED.fullmatch(stream) else 1
 
 
 def _companions(jobs: str) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from img_ml.settings import ImgMlSettings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
-OfProfile = Annotated[str | None, typer.Option("--profile", help="Profile; IMG_ML_PROFILE when not given.")]
+OfProfile = Annotated[str | None, typer.Option("--profile", help="Profile (default: IMG_ML_PROFILE).")]
 talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
 
 
@@ -46,7 +46,7 @@ def show(profile: OfProfile = None) -> None:
             fusion = fusion_in_force(of)
             table.add_row("in force", _told_prior(fusion), fusion.fingerprint, "not measured")
             data_console().print(table)
-            talk.print(f"{of.artifact} holds no artifact: the prior answers until one is put in force.")
+            talk.print(f"{of.artifact} holds no artifact: the prior answers until you choose one with `use`.")
             return
         pointer = read_pointer(of.artifact)
     table.add_column("Dataset")
@@ -108,7 +108,7 @@ def _measured(folder: Path) -> tuple[str, str]:
         content = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
         return f"{content['test']['AUC']['value']:.3f}", str(content["dataset_sha256"])[:8]
     except (OSError, ValueError, KeyError, TypeError):
-        return "not told", ""
+        return "unknown", ""
 
 
 if __name__ == "__main__":

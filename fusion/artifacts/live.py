@@ -8,7 +8,7 @@ from forensics.examine import Examined
 from forensics.types import ImageSample, Signal
 from fusion.artifacts.in_force import Fusion, fusion_in_force, watched_folders
 from fusion.artifacts.pointer import read_pointer
-from fusion.interface import Refreshed, ReloadableJudge
+from fusion.interface import About, Refreshed, ReloadableJudge
 from fusion.judge import Judge, load_judge
 from fusion.settings import FusionSettings
 from fusion.verdict import FusionKind, Verdict
@@ -45,6 +45,11 @@ class LiveJudge(ReloadableJudge):
     def kind(self) -> FusionKind:
         """Whether the fusion in force was trained for the profile."""
         return self._judge.kind
+
+    @property
+    def about(self) -> About:
+        """What it works with."""
+        return self._judge.about
 
     @property
     def configuration(self) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fusion.evaluation.scored import Scored
+from fusion.evaluation.scored import ScoredTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Called:
     non_ai: int
 
 
-def confusion(scored: Scored) -> list[Called]:
+def confusion(scored: ScoredTable) -> list[Called]:
     """A row for each kind, what is not AI first."""
     table, called = scored.table, scored.called
     found = []

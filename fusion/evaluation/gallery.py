@@ -8,7 +8,7 @@ import numpy as np
 
 from forensics.errors import ImgMlError
 from forensics.reading.decode import decode
-from fusion.evaluation.scored import Scored
+from fusion.evaluation.scored import ScoredTable
 from fusion.output.report import data_url
 from img_ml.pictures.heatmaps import shrunk
 
@@ -27,7 +27,7 @@ class Wrong:
     picture: str
 
 
-def worst(scored: Scored, paths: Mapping[str, Path]) -> tuple[list[Wrong], list[Wrong]]:
+def worst(scored: ScoredTable, paths: Mapping[str, Path]) -> tuple[list[Wrong], list[Wrong]]:
     """Of the images that are not AI those with the highest probability, of the AI images those with the lowest.
 
     Only those on the wrong side of one half, at most MOST of each; `paths` are the files by `table.image`.
@@ -39,7 +39,7 @@ def worst(scored: Scored, paths: Mapping[str, Path]) -> tuple[list[Wrong], list[
     return shown[0], shown[1]
 
 
-def _wrong(scored: Scored, place: int, paths: Mapping[str, Path]) -> Wrong:
+def _wrong(scored: ScoredTable, place: int, paths: Mapping[str, Path]) -> Wrong:
     table = scored.table
     path = paths.get(str(table.image[place]))
     name = path.name if path is not None else str(table.image[place])[:12]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from fusion.evaluation.alone import Alone
 from fusion.evaluation.evaluation import Evaluation
 from fusion.evaluation.figures import figures
 from fusion.evaluation.gallery import worst
+from fusion.evaluation.single_detectors import SingleDetector
 from fusion.evaluation.tables import beside, comparisons
 
 
@@ -17,7 +17,7 @@ def page(
     evaluations: Sequence[Evaluation],
     dataset: Path,
     split: str,
-    others: Sequence[Alone] = (),
+    others: Sequence[SingleDetector] = (),
     paths: Mapping[str, Path] | None = None,
 ) -> str:
     """The report of one or several artifacts, and of other detectors, on the same images.

@@ -7,7 +7,7 @@ from scipy.stats import binomtest
 
 from fusion.evaluation.measures import AUC
 from fusion.evaluation.metrics import Estimate, Floats, Ranking, balanced_accuracy, estimates
-from fusion.evaluation.scored import Scored
+from fusion.evaluation.scored import ScoredTable
 from img_ml.data.bootstrap import Measure
 
 ACCURACY = "balanced accuracy at 0.5"
@@ -30,7 +30,7 @@ class Paired:
     p: float
 
 
-def paired(first: tuple[str, Scored], second: tuple[str, Scored]) -> Paired:
+def paired(first: tuple[str, ScoredTable], second: tuple[str, ScoredTable]) -> Paired:
     """The comparison of two named artifacts whose rows show the same images in the same order."""
     (one, before), (other, after) = first, second
     table = before.table

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from fusion.evaluation.scored import Scored
+from fusion.evaluation.scored import ScoredTable
 
 _LABELS = {1: "AI", 0: "UNCERTAIN", -1: "NON-AI"}
 
 
-def scores(scored: Mapping[str, Scored], paths: Mapping[str, Path]) -> pa.Table:
+def scores(scored: Mapping[str, ScoredTable], paths: Mapping[str, Path]) -> pa.Table:
     """A row for each image, in the order of the artifacts' common table; `paths` are the files by `table.image`.
 
     Columns: filepath, image_sha256, label (1 AI), kind, source, generator; for each artifact `NAME_prob`, null where

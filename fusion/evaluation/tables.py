@@ -7,15 +7,15 @@ from typing import Any
 
 from rich.table import Table
 
-from fusion.evaluation.alone import Alone
 from fusion.evaluation.evaluation import Evaluation
 from fusion.evaluation.groups import Group
 from fusion.evaluation.metrics import Estimate
 from fusion.evaluation.paired import Paired, paired
+from fusion.evaluation.single_detectors import SingleDetector
 from img_ml.data.bootstrap import Interval
 
 
-def tables(evaluations: Sequence[Evaluation], others: Sequence[Alone] = ()) -> Iterator[Table]:
+def tables(evaluations: Sequence[Evaluation], others: Sequence[SingleDetector] = ()) -> Iterator[Table]:
     """Measures of all artifacts side by side, detectors alone, what changes do; of a single artifact its groups too.
 
     `others` are detectors that no artifact weighs.
@@ -49,14 +49,16 @@ def measures_table(title: str, measures: Mapping[str, Estimate]) -> Table:
     return table
 
 
-def beside(evaluations: Sequence[Evaluation], others: Sequence[Alone] = ()) -> list[Alone]:
+def beside(evaluations: Sequence[Evaluation], others: Sequence[SingleDetector] = ()) -> list[SingleDetector]:
     """The rows of all artifacts, then those of single detectors, each once."""
     fused = [evaluation.alone[0] for evaluation in evaluations]
     single = [one for evaluation in evaluations for one in evaluation.alone[1:]]
     return [*fused, *{one.name: one for one in (*single, *others)}.values()]
 
 
-def alone_table(rows: Sequence[Alone], title: str = "Fusions and single detectors, 95 % over sources") -> Table:
+def alone_table(
+    rows: Sequence[SingleDetector], title: str = "Fusions and single detectors, 95 % over sources"
+) -> Table:
     """One row for each probability of AI."""
     table = Table("probability", title=title, title_justify="left")
     for column in ("images", "AUC", "AUC within sources", "average precision", "accuracy at 0.5"):

@@ -15,7 +15,7 @@ from PIL import Image
 from forensics.registry import get
 from forensics.types import ImageSample, Pixels, Signal
 from fusion.output.messages import Messages
-from fusion.output.view import View
+from fusion.output.view import ResultView
 from img_ml.pictures.colours import palette
 from img_ml.pictures.heatmaps import located_maps, overlay, shrunk
 
@@ -33,25 +33,25 @@ class MapView:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ReportEntry:
     """One image of a report; `picture` is a data URL, or empty where the image could not be shown."""
 
-    view: View
+    view: ResultView
     picture: str = ""
     maps: tuple[MapView, ...] = ()
 
 
-def entry(view: View, sample: ImageSample, signals: tuple[Signal, ...], say: Messages) -> Entry:
+def entry(view: ResultView, sample: ImageSample, signals: tuple[Signal, ...], say: Messages) -> ReportEntry:
     """The entry of a decoded image, with every map that its signals have."""
     pixels = shrunk(sample.pixels, _LONGEST_SIDE)
     maps = tuple(
         map_view(signal.detector, data_url(overlay(pixels, heatmap)), say)
         for signal, heatmap in located_maps(sample, signals)
     )
-    return Entry(view, data_url(pixels), maps)
+    return ReportEntry(view, data_url(pixels), maps)
 
 
-def render_report(entries: Sequence[Entry], say: Messages, made: datetime | None = None) -> str:
+def render_report(entries: Sequence[ReportEntry], say: Messages, made: datetime | None = None) -> str:
     """The report as HTML that needs nothing beside it."""
     date = (made or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M UTC")
     return (

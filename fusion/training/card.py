@@ -4,15 +4,15 @@ import math
 
 from fusion.calibration import LEANING_ERROR
 from fusion.evaluation.metrics import Estimate
-from fusion.training.fit import Fitted, Plan
-from fusion.training.report import Report
+from fusion.training.fit import Fitted, FusionPlan
+from fusion.training.report import TrainingReport
 from fusion.weighers.kinds import KINDS
 from img_ml.data.folds import FOLDS
 
 MOST_FEATURES = 15
 
 
-def model_card(profile: str, fitted: Fitted, report: Report, plan: Plan) -> str:
+def model_card(profile: str, fitted: Fitted, report: TrainingReport, plan: FusionPlan) -> str:
     """The card as Markdown; every number in it is computed by the run that writes it."""
     return (
         "\n\n".join(
@@ -52,7 +52,7 @@ change them.
 images called AI are."""
 
 
-def _shared(report: Report) -> str:
+def _shared(report: TrainingReport) -> str:
     if not report.sources_of_test_elsewhere:
         return ""
     return (
@@ -77,7 +77,7 @@ def _what(fitted: Fitted) -> str:
     )
 
 
-def _protocol(fitted: Fitted, plan: Plan) -> str:
+def _protocol(fitted: Fitted, plan: FusionPlan) -> str:
     several = len({feature.detector for feature in fitted.model.schema.features}) > 1
     struck = f"- In training, each detector is struck out of {plan.skip:.0%} of the rows.\n" if several else ""
     return f"""- Every training image is seen through random views, drawn from its bytes and the seed {plan.seed}, \
@@ -118,7 +118,7 @@ def _counts(counts: dict[str, tuple[int, int]]) -> str:
     )
 
 
-def _command(profile: str, plan: Plan) -> str:
+def _command(profile: str, plan: FusionPlan) -> str:
     """The command that gives this artifact again from the same dataset."""
     heads = "".join(f" --head {detector}={kind}" for detector, kind in plan.heads.items())
     weighed = "".join(f" --weigh {detector}" for detector in plan.weighed)
@@ -143,12 +143,12 @@ def _measured(measures: dict[str, Estimate]) -> str:
     return f"| measure | value | 95 % over sources | 95 % over images |\n|---|---|---|---|\n{rows}"
 
 
-def _rests_on(report: Report, part: str) -> str:
+def _rests_on(report: TrainingReport, part: str) -> str:
     count = report.mixed_sources[part]
     return f"\n\nThe within-source AUC rests on {count} {'source' if count == 1 else 'sources'}.\n\n"
 
 
-def _missing(fitted: Fitted, plan: Plan) -> str:
+def _missing(fitted: Fitted, plan: FusionPlan) -> str:
     rows = "\n".join(f"| `{name}` | {value:.3f} |" for name, value in fitted.without.items())
     return (
         f"Out-of-fold AUC with all detectors {fitted.chosen.auc:.3f}, and with one of them missing:\n\n"

@@ -19,7 +19,7 @@ from fusion.training.heads import Fold, TrainedHead, train_heads
 from fusion.training.table import FeatureTable
 from fusion.weighers.kinds import KINDS
 from fusion.weighers.weigher import Candidate, Kind, Rows, Weigher, WeigherKind
-from img_ml.data.folds import balanced_weights, best_round, grouped_folds, skip_detectors, watched
+from img_ml.data.folds import balanced_weights, best_round, grouped_folds, skip_detectors, validation_rows
 
 Found = TypeVar("Found")
 Floats = NDArray[np.float64]
@@ -30,7 +30,7 @@ YARDSTICK: Kind = "logistic"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class FusionPlan:
     """What a training run is asked for.
 
     `false_positive_rate` is that of images of label 0, `art_rate` that of those of the kind `human_art`.
@@ -96,7 +96,7 @@ class Fitted:
         return {name: mark for name, mark in sorted(self.table.marks.items()) if mark and name in weighed}
 
 
-def fit(table: FeatureTable, plan: Plan) -> Fitted:
+def fit(table: FeatureTable, plan: FusionPlan) -> Fitted:
     """The candidate of best AUC in cross-validation grouped by source, trained on all of train and val."""
     kind = KINDS[plan.model]
     rows = np.flatnonzero(table.split != "test")
@@ -121,7 +121,7 @@ def fit(table: FeatureTable, plan: Plan) -> Fitted:
     return Fitted(model, heads, table, chosen, trials, _without(chosen, development, folds), yardstick)
 
 
-def _sets(table: FeatureTable, plan: Plan) -> tuple[tuple[str, ...], ...]:
+def _sets(table: FeatureTable, plan: FusionPlan) -> tuple[tuple[str, ...], ...]:
     """The sets of detectors to choose among, the smallest first: of two that are as good it is taken."""
     names = tuple(dict.fromkeys(feature.detector for feature in table.schema.features))
     learned = tuple(name for name in names if get(name).load is not None)
@@ -129,7 +129,11 @@ def _sets(table: FeatureTable, plan: Plan) -> tuple[tuple[str, ...], ...]:
 
 
 def _trials(
-    kind: WeigherKind, development: FeatureTable, sets: Sequence[tuple[str, ...]], plan: Plan, folds: Sequence[Fold]
+    kind: WeigherKind,
+    development: FeatureTable,
+    sets: Sequence[tuple[str, ...]],
+    plan: FusionPlan,
+    folds: Sequence[Fold],
 ) -> tuple[Trial, ...]:
     """Every candidate of the kind over every set of detectors."""
     return tuple(
@@ -145,7 +149,7 @@ def _measured_in(table: FeatureTable, rows: NDArray[np.intp]) -> FeatureTable:
 class _Trainer:
     """Trains candidates of one kind on the development rows."""
 
-    def __init__(self, kind: WeigherKind, development: FeatureTable, plan: Plan) -> None:
+    def __init__(self, kind: WeigherKind, development: FeatureTable, plan: FusionPlan) -> None:
         self._kind = kind
         self._table = development
         self._seed = plan.seed
@@ -190,7 +194,7 @@ class _Trainer:
         """The AUC of the rows to watch after each round of training on the others; None where there are none."""
         assert self._kind.curve is not None
         table = self._table
-        watch = watched(table.label[rows], table.source[rows], table.split[rows], self._seed)
+        watch = validation_rows(table.label[rows], table.source[rows], table.split[rows], self._seed)
         if not watch.any():
             return None
         learned = self._rows(rows[~watch], self._struck)
@@ -206,7 +210,7 @@ class _Trainer:
 
 
 def _model(
-    kind: Kind, weigher: Weigher, development: FeatureTable, margin: Floats, weight: Floats, plan: Plan
+    kind: Kind, weigher: Weigher, development: FeatureTable, margin: Floats, weight: Floats, plan: FusionPlan
 ) -> FusionModel:
     calibration = fit_calibration(margin, development.label, weight)
     thresholds = pick_thresholds(

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from rich.console import Console
 
-from fusion.output.messages import messages
+from fusion.output.messages import Messages
 from fusion.output.terminal import show
 from fusion.output.view import view
 
@@ -31,7 +31,7 @@ CSV_COLUMNS = (
 )
 
 
-def teller(form: Form, talk: Console) -> Tell:
+def teller(form: Form, talk: Console, say: Messages) -> Tell:
     """What tells a result document in that form: data on stdout, an error for people on `talk`."""
     if form == "json":
         return _json
@@ -39,8 +39,8 @@ def teller(form: Form, talk: Console) -> Tell:
         _csv_row(CSV_COLUMNS)
         return lambda document: _csv_row(_csv_values(document))
     if form == "quiet":
-        return _quiet
-    return lambda document: _people(document, talk)
+        return lambda document: _quiet(document, say)
+    return lambda document: _people(document, talk, say)
 
 
 def _json(document: Document) -> None:
@@ -69,15 +69,15 @@ def _csv_values(document: Document) -> tuple[object, ...]:
     )
 
 
-def _quiet(document: Document) -> None:
-    shown = view(document, document["image_url"], messages())
+def _quiet(document: Document, say: Messages) -> None:
+    shown = view(document, document["image_url"], say)
     probability = "  -" if shown.probability is None else f"{shown.probability:>4.0%}"
     _line(f"{shown.label or 'ERROR':<9} {probability}  {_one_line(shown.name)}")
 
 
-def _people(document: Document, talk: Console) -> None:
+def _people(document: Document, talk: Console, say: Messages) -> None:
     if document["status"] == "done":
-        show(Console(highlight=False), document["image_url"], document)
+        show(Console(highlight=False), document["image_url"], document, say)
     else:
         error = document["error"]
         talk.print(f"{document['image_url']}: {error['message']} ({error['code']})", markup=False, soft_wrap=True)

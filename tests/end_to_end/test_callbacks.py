@@ -1,5 +1,6 @@
 """Callbacks from real worker processes: each job that asks for one gets it, whatever dies."""
 
+import base64
 import hashlib
 import hmac
 import json
@@ -54,6 +55,25 @@ def test_a_job_as_the_backend_writes_it_is_called_back_with_a_valid_signature(cl
     assert (good["clientId"], good["image_hash"], good["retry"]) == ("test", "abc", False)
     gone = by_job["gone"].content
     assert (gone["mark"], gone["reason"]) == ("ERROR", found["gone"]["error"]["message"])
+
+
+def test_a_callback_may_be_an_event_signed_as_standard_webhooks(client, web, receiver, settings):
+    settings |= {
+        "CALLBACK_FORMAT": "cloudevents",
+        "CALLBACK_SIGNATURE": "standard",
+        "CALLBACK_SECRET": "whsec_" + base64.b64encode(b"k" * 32).decode(),
+    }
+    receiver.reply = pages.status(200)
+    entry = push(client, "good", f"{web.url}/1.jpg", callback_url=receiver.url)
+    with WorkerProcess(settings):
+        wait_until(lambda: len(receiver.posted) == 1 and all_delivered(client))
+    (posted,) = receiver.posted
+    assert (posted.content["id"], posted.content["subject"]) == (entry, "good")
+    assert posted.content["data"]["fingerprint"] == results_of(client, 1)["good"]["model"]["fingerprint"]
+    headers = {name.lower(): value for name, value in posted.headers.items()}
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + posted.body
+    expected = base64.b64encode(hmac.new(b"k" * 32, signed, hashlib.sha256).digest()).decode()
+    assert headers["webhook-signature"] == f"v1,{expected}"
 
 
 def test_a_receiver_in_trouble_gets_each_job_once_when_it_is_well(client, web, receiver, settings):

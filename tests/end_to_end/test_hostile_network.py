@@ -15,7 +15,7 @@ from tests.worker.receiver import Receiver, running_receiver
 from tests.worker.redis_server import RedisServer, wait_until
 from tests.worker.trap import Trap
 
-TIMEOUT_S = 2.0
+TIMEOUT_S = 4.0
 BURIED = f"{JOBS}:callbacks:dlq"
 
 

@@ -62,6 +62,17 @@ def test_several_streams_may_share_one_result_stream(client, redis_server, web):
     assert (set(found), len(found)) == (expected, 2 * PER_QUEUE)
 
 
+def test_a_backlog_does_not_hold_up_the_stream_with_more_weight(client, redis_server, web):
+    settings = {"REDIS_URL": redis_server.url, "FETCH_ALLOW": web.place, "WORKER_STREAM": "urgent:jobs=4,jobs=1"}
+    settings |= {"WORKER_RESULTS": "urgent:results,results", "WORKER_IN_FLIGHT": "10", "WORKER_BATCH_SIZE": "5"}
+    for _ in range(5):
+        push_to(client, "jobs", web)
+    push_to(client, "urgent:jobs", web)
+    with WorkerProcess(settings, "0.1"):
+        wait_until(lambda: client.xlen("urgent:results") == PER_QUEUE, timeout=60)
+        assert client.xlen("results") < PER_QUEUE
+
+
 def test_a_worker_that_ends_when_idle_waits_until_all_its_streams_are(client, redis_server, web):
     settings = {"REDIS_URL": redis_server.url, "FETCH_ALLOW": web.place, "WORKER_STREAM": "a:jobs,b:jobs"}
     push_to(client, "a:jobs", web)

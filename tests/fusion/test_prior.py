@@ -221,7 +221,7 @@ def test_a_profile_of_ones_own_without_the_light_detectors_is_refused_in_a_sente
     profile = tmp_path / "mine.toml"
     profile.write_text('detectors = ["dino", "exif"]\n')
     with pytest.raises(
-        ArtifactError, match=r"light one cannot stand in for it: .*'mine' does not run clip_b16, crop_network.*Train"
+        ArtifactError, match=r"light one cannot stand in for it: .*'mine' does not run clip_b16, crop_network. Train"
     ):
         judge(tmp_path, str(profile))
 

@@ -16,6 +16,12 @@ def test_each_built_in_profile_holds_the_smaller_ones() -> None:
     assert light <= standard <= full
 
 
+def test_tiny_is_light_without_its_encoder_and_has_the_artifact_that_light_falls_back_to() -> None:
+    tiny, light = load_profile("tiny", Path("m")), load_profile("light", Path("m"))
+    assert set(light.detectors) - set(tiny.detectors) == {"clip_b16"}
+    assert tiny.artifact == light.artifact / "without" / "clip_b16"
+
+
 def test_naming_detectors_imports_none_of_their_frameworks() -> None:
     heavy = "{'torch', 'timm', 'transformers', 'open_clip', 'safetensors.torch'}"
     code = f"import sys, img_ml.profiles, img_ml.train.__main__; print(sorted({heavy} & set(sys.modules)))"

@@ -90,3 +90,31 @@ def test_the_callback_secret_does_not_show(monkeypatch):
     settings = load(WorkerSettings)
     assert settings.callback_secret.get_secret_value() == "s3cret"
     assert "s3cret" not in repr(settings)
+
+
+def test_standard_webhooks_need_a_secret_of_their_kind(monkeypatch, capsys):
+    monkeypatch.setenv("CALLBACK_SIGNATURE", "standard")
+    for secret, told in (("", "CALLBACK_SECRET is not set"), ("s3cret", "CALLBACK_SECRET does not fit")):
+        monkeypatch.setenv("CALLBACK_SECRET", secret)
+        with pytest.raises(SystemExit):
+            load(WorkerSettings)
+        said = capsys.readouterr().err
+        assert told in said
+        assert "s3cret" not in said
+    monkeypatch.setenv("CALLBACK_SECRET", "whsec_" + "A" * 32)
+    assert load(WorkerSettings).callback_signature == "standard"
+
+
+def test_streams_share_by_their_weights(monkeypatch):
+    monkeypatch.setenv("WORKER_STREAM", "urgent:jobs=4,jobs=1, a=b:jobs")
+    settings = load(WorkerSettings)
+    assert [jobs for jobs, _ in settings.queues] == ["urgent:jobs", "jobs", "a=b:jobs"]
+    assert [settings.share(32, jobs) for jobs in settings.job_streams] == [21, 5, 5]
+    assert [settings.share(3, jobs) for jobs in settings.job_streams] == [2, 1, 1]
+
+
+@pytest.mark.parametrize("streams", ["jobs=4,jobs", "jobs=4,jobs=1"])
+def test_a_stream_with_two_weights_is_named_twice(monkeypatch, streams):
+    monkeypatch.setenv("WORKER_STREAM", streams)
+    with pytest.raises(SystemExit):
+        load(WorkerSettings)

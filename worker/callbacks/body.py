@@ -2,23 +2,59 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from worker.streams.messages import Callback, Job
 
 LARGEST_BODY = 100_000
 _MARKS = {"AI": "AI", "NON-AI": "NONAI", "UNCERTAIN": "UNCERTAIN"}
+# Parts of the result document that a callback repeats as they are.
+_REPEATED = ("status", "label", "label_basis", "leaning", "fusion_prob", "not_judged", "provenance", "schema_version")
+_CLOUD_EVENTS = '{"specversion":'
 
 
-def callback_for(job: Job, document: Mapping[str, Any]) -> Callback | None:
+@dataclass(frozen=True, slots=True)
+class EventContext:
+    """Makes the body a CloudEvents 1.0 envelope; `jobs` and `entry_id` tell its event from every other."""
+
+    jobs: str
+    entry_id: str
+
+
+def callback_for(job: Job, document: Mapping[str, Any], event: EventContext | None = None) -> Callback | None:
     """The callback that carries the result document; None where the job names no callback_url."""
     if job.callback_url is None:
         return None
-    return Callback(job.callback_url, job.job_id, _body(job, document))
+    if event is None:
+        return Callback(job.callback_url, job.job_id, _as_json(_data(job, document, LARGEST_BODY)))
+    envelope = _envelope(job, document, event)
+    envelope["data"] = _data(job, document, LARGEST_BODY - _size(envelope) - len(',"data":'))
+    return Callback(job.callback_url, job.job_id, _as_json(envelope))
 
 
-def _body(job: Job, document: Mapping[str, Any]) -> str:
-    error = document["error"]
+def content_type(body: bytes) -> str:
+    """The media type of a body that was made here, also by a worker with another CALLBACK_FORMAT."""
+    return "application/cloudevents+json" if body.startswith(_CLOUD_EVENTS.encode()) else "application/json"
+
+
+def _envelope(job: Job, document: Mapping[str, Any], event: EventContext) -> dict[str, object]:
+    """The attributes of CloudEvents 1.0 (JSON format), without the data."""
+    return {
+        "specversion": "1.0",
+        "id": event.entry_id,
+        "source": f"/img_ml/{quote(event.jobs, safe='')}",
+        "type": "img_ml.error" if document["error"] else "img_ml.verdict",
+        "subject": job.job_id,
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "datacontenttype": "application/json",
+    }
+
+
+def _data(job: Job, document: Mapping[str, Any], room: int) -> dict[str, object]:
+    error, model = document["error"], document["model"]
     parts: dict[str, object] = {
         "jobId": job.job_id,
         "clientId": job.client_id,
@@ -28,21 +64,21 @@ def _body(job: Job, document: Mapping[str, Any]) -> str:
         "reason": "",
         "confidence": 0.0 if error else _confidence(document),
         "retry": bool(error and error["retryable"]),
+        **{name: document[name] for name in _REPEATED},
+        "fingerprint": model["fingerprint"] if model else None,
     }
+    if _size(parts) > room:  # a file may declare as much as it likes; the result has all of it
+        parts["provenance"] = []
     reason = error["message"] if error else " ".join(document["reasoning"])
-    return _as_json(parts | {"reason": _cut(reason, LARGEST_BODY - _size(parts))})
+    return parts | {"reason": _cut(reason, room - _size(parts))}
 
 
 def _confidence(document: Mapping[str, Any]) -> float:
-    """The confidence in the mark, 0 to 100.
-
-    A declared label is not estimated: 100. UNCERTAIN is surest (100) where the probability of AI is one half or
-    unknown, and less sure the further it is from there.
-    """
-    label, confidence = document["label"], document["confidence"]
-    if confidence is None:
+    """100 times the document's confidence; 100 for a declared label, which is not estimated, 0 where nothing is."""
+    if document["label_basis"] == "provenance":
         return 100.0
-    return round(200 * (1 - float(confidence)) if label == "UNCERTAIN" else 100 * float(confidence), 2)
+    confidence = document["confidence"]
+    return 0.0 if confidence is None else round(100 * float(confidence), 2)
 
 
 def _cut(text: str, room: int) -> str:

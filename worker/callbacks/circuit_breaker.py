@@ -9,7 +9,7 @@ _IN_A_ROW = 3
 _MOST_PLACES = 1000
 
 
-class SilentPlaces:
+class CircuitBreakers:
     """Remembers how often in a row a place (host:port) ran into the deadline, and whether it is being tried."""
 
     def __init__(self) -> None:
@@ -17,7 +17,7 @@ class SilentPlaces:
         self._tried: set[str] = set()
 
     @contextlib.contextmanager
-    def watched(self, place: str) -> Iterator[None]:
+    def guarded(self, place: str) -> Iterator[None]:
         """Around one request; CallbackFailedError at once where the place is silent and another request is trying it.
 
         A TimeoutError of the request counts against the place; any other end of it clears the place.

@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import hashlib
-import hmac
 import time
 from collections.abc import AsyncIterable
 from contextlib import aclosing
@@ -11,38 +9,40 @@ from dataclasses import dataclass
 
 import httpcore2
 
-from worker.callbacks.circuit_breaker import SilentPlaces
+from forensics.version import USER_AGENT
+from worker.callbacks.body import content_type
+from worker.callbacks.circuit_breaker import CircuitBreakers
 from worker.errors import BadJobError, BlockedUrlError, CallbackFailedError
 from worker.fetching.ssrf_guard import GuardedBackend, Resolve, Resolver
 from worker.fetching.urls import Target, parse_url
+from worker.signatures import Sign
 
-TIMESTAMP_HEADER, SIGNATURE_HEADER = "X-Img-Ml-Timestamp", "X-Img-Ml-Signature"
 _MOST_READ_BYTES = 64 * 1024
 _READING_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class PostRules:
-    """`timeout_s` covers one attempt in all; `secret`, where there is one, signs; `allowed_places` as for fetching."""
+class CallbackClientRules:
+    """`timeout_s` covers one attempt in all; `sign`, where there is one, signs; `allowed_places` as for fetching."""
 
     timeout_s: float = 10.0
-    secret: str | None = None
+    sign: Sign | None = None
     allowed_places: frozenset[str] = frozenset()
 
 
-class Poster:
+class CallbackClient:
     """Posts JSON; `connections` bounds how many at once. No proxy, no cookies, no credentials, HTTP/1.1."""
 
     def __init__(
         self,
-        rules: PostRules = PostRules(),
+        rules: CallbackClientRules = CallbackClientRules(),
         *,
         connections: int = 8,
         resolve: Resolve | None = None,
         network: httpcore2.AsyncNetworkBackend | None = None,
     ) -> None:
         self._rules = rules
-        self._silent = SilentPlaces()
+        self._breakers = CircuitBreakers()
         self._resolver = Resolver()
         self._pool = httpcore2.AsyncConnectionPool(
             max_connections=connections,
@@ -58,7 +58,7 @@ class Poster:
         """
         try:
             target = parse_url(url, self._rules.allowed_places, name="callback_url")
-            with self._silent.watched(target.place):
+            with self._breakers.guarded(target.place):
                 async with asyncio.timeout(self._rules.timeout_s) as deadline:
                     status = await self._status(target, body, deadline)
         except (BadJobError, BlockedUrlError) as error:
@@ -77,11 +77,11 @@ class Poster:
         )
         headers = [
             (b"Host", target.host_header),
-            (b"User-Agent", b"img_ml/0.1"),
-            (b"Content-Type", b"application/json"),
+            (b"User-Agent", USER_AGENT),
+            (b"Content-Type", content_type(body).encode()),
             (b"Content-Length", str(len(body)).encode()),
             (b"Accept-Encoding", b"identity"),
-            *self._signature(body),
+            *self._signed(body),
         ]
         async with self._pool.stream("POST", url, headers=headers, content=body) as response:
             # The status has decided; the rest is read only so that the connection can serve the next callback.
@@ -91,24 +91,15 @@ class Poster:
                     await _skip(response.aiter_stream())
             return response.status
 
-    def _signature(self, body: bytes) -> list[tuple[bytes, bytes]]:
-        if not self._rules.secret:
+    def _signed(self, body: bytes) -> list[tuple[bytes, bytes]]:
+        if self._rules.sign is None:
             return []
-        timestamp = str(int(time.time()))
-        return [
-            (TIMESTAMP_HEADER.encode(), timestamp.encode()),
-            (SIGNATURE_HEADER.encode(), signature(self._rules.secret, timestamp, body).encode()),
-        ]
+        return [(name.encode(), value.encode()) for name, value in self._rules.sign(body, int(time.time())).items()]
 
     async def close(self) -> None:
         """Close every connection."""
         await self._pool.aclose()
         self._resolver.close()
-
-
-def signature(secret: str, timestamp: str, body: bytes) -> str:
-    """`sha256=` and the hexadecimal HMAC-SHA256 of "timestamp.body" under the secret."""
-    return "sha256=" + hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
 
 
 async def _skip(chunks: "AsyncIterable[bytes]") -> None:

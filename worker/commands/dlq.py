@@ -1,6 +1,7 @@
-"""`python -m worker dlq list | retry | drop`: what to do with dead letters."""
+"""`python -m worker dlq list | show | retry | drop`: what to do with dead letters."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
@@ -13,29 +14,29 @@ from worker.settings import WorkerSettings, load
 
 app = typer.Typer(
     add_completion=False,
-    help="Dead letters: jobs, or callbacks, that were given up.",
+    help="Dead letters: jobs or callbacks that were given up.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 _SENTENCES = {
     "unknown": "There is no dead letter {id}.",
-    "empty": "The dead letter {id} holds no job that could be put back.",
+    "empty": "The dead letter {id} holds no job to put back.",
 }
 
-Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Ids of letters, as `list` shows them.")]
-Everything = Annotated[bool, typer.Option("--all", help="All letters there are now, instead of ids.")]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Dead-letter ids, as `list` shows them.")]
+Everything = Annotated[bool, typer.Option("--all", help="All current dead letters, instead of ids.")]
 Stream = Annotated[
     str | None,
-    typer.Option(metavar="JOBS", help="The job stream, where WORKER_STREAM names several."),
+    typer.Option(metavar="JOBS", help="Job stream; needed where WORKER_STREAM names several."),
 ]
-Callbacks = Annotated[bool, typer.Option("--callbacks", help="Callbacks that were given up, instead of jobs.")]
-Limit = Annotated[int | None, typer.Option(min=1, help="With --all: only so many, the oldest first.")]
+Callbacks = Annotated[bool, typer.Option("--callbacks", help="Dead-lettered callbacks instead of jobs.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="With --all: at most this many, oldest first.")]
 
 
 @app.command("list")
 def list_letters(
-    limit: Annotated[int, typer.Option(min=1, help="Show at most so many, the oldest first.")] = 50,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON a letter.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most this many, oldest first.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON per dead letter.")] = False,
     callbacks: Callbacks = False,
     stream: Stream = None,
 ) -> None:
@@ -63,7 +64,38 @@ def list_letters(
     else:
         data_console().print(_table(found))
     if count > len(found):
-        talk.print(f"{len(found)} of {count} dead letters are shown; --limit shows more.", highlight=False)
+        talk.print(f"Showing {len(found)} of {count} dead letters; raise --limit for more.", highlight=False)
+
+
+@app.command()
+def show(
+    ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of letters, as `list` shows them.")],
+    callbacks: Callbacks = False,
+    stream: Stream = None,
+) -> None:
+    """Show letters whole, with the job or callback as it came, as JSON.
+
+    Exit codes: 0 shown, 1 an id is unknown, 2 usage or no Redis.
+    """
+    settings = load(WorkerSettings)
+    names = _chosen(settings, stream)
+    from img_ml.command import told_errors
+    from worker.commands.shared import ask
+    from worker.streams.dead_letters import DeadLetters, Letter
+
+    async def question(client: Any) -> list[Letter]:
+        return await DeadLetters(client, names, callbacks=callbacks).find(ids)
+
+    talk = Console(stderr=True)
+    with told_errors(talk):
+        found = ask(settings, question)
+    for letter in found:
+        print(json.dumps(asdict(letter) | {"content": _readable(letter.content)}, indent=2))  # noqa: T201
+    unknown = [one for one in dict.fromkeys(ids) if one not in {letter.id for letter in found}]
+    for one in unknown:
+        talk.print(_SENTENCES["unknown"].format(id=one), markup=False, highlight=False, soft_wrap=True)
+    if unknown:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -98,16 +130,30 @@ def drop(
     _settle("drop", ids, everything, limit, callbacks, stream)
 
 
+def _readable(content: Mapping[str, str]) -> dict[str, Any]:
+    """The fields, with those that hold a JSON object or list as such."""
+    return {name: _parsed(value) for name, value in content.items()}
+
+
+def _parsed(value: str) -> Any:
+    try:
+        return json.loads(value) if value[:1] in ("{", "[") else value
+    except (ValueError, RecursionError):
+        return value
+
+
 def _chosen(settings: WorkerSettings, stream: str | None) -> Any:
     """The names of the queue with that job stream; of the only one where none is named."""
     from worker.streams.queues import queues_of
 
     queues = {names.jobs: names for names in queues_of(settings)}
     if stream is None and len(queues) > 1:
-        raise typer.BadParameter(f"WORKER_STREAM names several: give one of {', '.join(queues)} with --stream.")
+        raise typer.BadParameter(
+            f"WORKER_STREAM names several streams: choose one of {', '.join(queues)} with --stream."
+        )
     if stream is not None and stream not in queues:
-        raise typer.BadParameter(f"WORKER_STREAM does not name {stream}.")
-    return queues[stream or settings.worker_stream[0]]
+        raise typer.BadParameter(f"{stream} is not in WORKER_STREAM: choose one of {', '.join(queues)}.")
+    return queues[stream or settings.job_streams[0]]
 
 
 def _settle(
@@ -119,9 +165,9 @@ def _settle(
     stream: str | None,
 ) -> None:
     if bool(ids) == everything:
-        raise typer.BadParameter("Give either ids of letters or --all.")
+        raise typer.BadParameter("Give either dead-letter ids or --all.")
     if limit is not None and not everything:
-        raise typer.BadParameter("--limit goes with --all.")
+        raise typer.BadParameter("--limit needs --all.")
     settings = load(WorkerSettings)
     names = _chosen(settings, stream)
     from img_ml.command import told_errors
@@ -140,17 +186,17 @@ def _settle(
 
 
 def _table(found: Any) -> Table:
-    from worker.commands.shared import duration, harmless
+    from worker.commands.shared import duration, without_control_characters
 
     table = Table("id", "job", "reason", title="Dead letters, oldest first", title_justify="left")
     table.add_column("deliveries", justify="right")
     table.add_column("age", justify="right")
     for letter in found:
-        deliveries = "not told" if letter.deliveries is None else str(letter.deliveries)
+        deliveries = "unknown" if letter.deliveries is None else str(letter.deliveries)
         table.add_row(
             Text(letter.id, no_wrap=True),
-            Text(harmless(letter.job_id)),
-            Text(harmless(letter.reason)),
+            Text(without_control_characters(letter.job_id)),
+            Text(without_control_characters(letter.reason)),
             deliveries,
             duration(letter.age_s),
         )

@@ -35,4 +35,4 @@ def _unpacker(encoding: bytes) -> "zlib._Decompress | None":
         return None
     if encoding in (b"gzip", b"x-gzip", b"deflate"):
         return zlib.decompressobj(_GZIP_OR_ZLIB)
-    raise FetchFailedError("The server sent the image in an encoding that was not asked for.")
+    raise FetchFailedError("The server sent the image in an encoding that was not requested.")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import httpcore2
 
 from forensics.errors import JobError
+from forensics.version import USER_AGENT
 from worker.errors import FetchFailedError
 from worker.fetching.body import read_body
 from worker.fetching.ssrf_guard import GuardedBackend, Resolve, Resolver
@@ -88,7 +89,7 @@ class Fetcher:
         )
         headers = [
             (b"Host", target.host_header),
-            (b"User-Agent", b"img_ml/0.1"),
+            (b"User-Agent", USER_AGENT),
             (b"Accept", b"image/*,*/*;q=0.1"),
             (b"Accept-Encoding", b"identity"),
         ]

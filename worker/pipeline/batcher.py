@@ -99,7 +99,7 @@ class Batcher:
                 raise ValueError(f"{len(verdicts)} verdicts for {len(items)} images")
         except Exception as error:  # noqa: BLE001 - the boundary: whatever a network raises is this batch's problem only
             if len(items) > 1:
-                _log.warning("batch failed, repeating one by one", size=len(items), error=one_line(error))
+                _log.warning("batch failed; retrying images one by one", size=len(items), error=one_line(error))
                 return [outcome for item in items for outcome in self._outcomes([item])]
             _log.error("engine failed on an image", sha256=items[0].evidence.image_sha256, error=one_line(error))
             return [InternalError(f"The detectors failed on this image ({type(error).__name__}).", retryable=True)]

@@ -1,7 +1,7 @@
 """The dead letters of a queue, jobs or callbacks: looked at, put back where they came from, or dropped."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +16,8 @@ _RETRY = (Path(__file__).parent / "lua" / "retry_letters.lua").read_text(encodin
 _AT_ONCE = 50
 _ENTRY_ID = re.compile(r"\d{1,20}-\d{1,20}", re.ASCII)
 _LARGEST_NUMBER = 2**64 - 1
+# What was added to the fields when the message was given up.
+_ADDED = frozenset({b"entry_id", b"reason", b"deliveries", b"attempts"})
 
 Fate = Literal["retried", "dropped", "unknown", "empty"]
 
@@ -24,7 +26,8 @@ Fate = Literal["retried", "dropped", "unknown", "empty"]
 class Letter:
     """One dead letter; `job_id` is empty where the message names none, `age_s` None where the id is no time.
 
-    `deliveries` counts those of the job, or the attempts to deliver a callback.
+    `deliveries` counts those of the job, or the attempts to deliver a callback. `content` has the fields of the job or
+    callback as they came; bytes that are no UTF-8 are escaped.
     """
 
     id: str
@@ -32,6 +35,7 @@ class Letter:
     reason: str
     deliveries: int | None
     age_s: float | None
+    content: Mapping[str, str]
 
 
 class DeadLetters:
@@ -62,6 +66,15 @@ class DeadLetters:
                 break
             found += [_letter(key, fields, seconds + micros / 1e6) for key, fields in page]
             start = b"(" + page[-1][0]
+        return found
+
+    async def find(self, ids: Sequence[str]) -> list[Letter]:
+        """The letters with these ids; those that are unknown are left out."""
+        seconds, micros = await self._client.time()
+        found: list[Letter] = []
+        for one in filter(_is_entry_id, dict.fromkeys(ids)):
+            page = await self._page(one, one, 1)
+            found += [_letter(key, fields, seconds + micros / 1e6) for key, fields in page]
         return found
 
     async def first_ids(self, count: int | None = None) -> list[str]:
@@ -101,7 +114,7 @@ class DeadLetters:
             fates |= {one: "dropped" if gone else "unknown" for one, gone in zip(some, told, strict=True)}
         return fates
 
-    async def _page(self, start: bytes, end: bytes, count: int) -> list[tuple[bytes, Fields]]:
+    async def _page(self, start: bytes | str, end: bytes | str, count: int) -> list[tuple[bytes, Fields]]:
         page: list[tuple[bytes, Fields]] = await self._client.xrange(self._letters, start, end, count=count)
         return page
 
@@ -127,7 +140,12 @@ def _letter(key: bytes, fields: Fields, now_s: float) -> Letter:
         reason=fields.get(b"reason", b"").decode(errors="replace"),
         deliveries=int(deliveries) if deliveries.isdigit() and len(deliveries) < 18 else None,
         age_s=age_of(key, now_s),
+        content={_text(name): _text(value) for name, value in fields.items() if name not in _ADDED},
     )
+
+
+def _text(value: bytes) -> str:
+    return value.decode(errors="backslashreplace")
 
 
 def _job_id(fields: Fields) -> str:

@@ -32,7 +32,7 @@ class Job:
     def url(self) -> str:
         """The image's URL; BadJobError where the job names none."""
         if self.complaint or self.image_url is None:
-            raise BadJobError(self.complaint or "The job names no image_url.")
+            raise BadJobError(self.complaint or "The job has no image_url.")
         return self.image_url
 
 
@@ -50,7 +50,7 @@ def parse_job(fields: Mapping[bytes, bytes]) -> Job:
     content = _content(fields)
     job_id = _identifier(content.get("jobId"))
     if job_id is None:
-        raise UnreadableMessageError(f"The job has no jobId that is a text of 1 to {_LONGEST_ID} characters.")
+        raise UnreadableMessageError(f"The jobId must be a text of 1 to {_LONGEST_ID} characters.")
     url, complaint = _url(content.get("image_url"))
     return Job(
         job_id=job_id,
@@ -94,10 +94,10 @@ def _identifier(value: object) -> str | None:
 
 def _url(value: object) -> tuple[str | None, str]:
     if value is None or value == "":
-        return None, "The job names no image_url."
+        return None, "The job has no image_url."
     url = _text(value, _LONGEST_URL)
     if url is None:
-        return None, f"The image_url is not a text of at most {_LONGEST_URL} characters."
+        return None, f"The image_url must be a text of at most {_LONGEST_URL} characters."
     return url, ""
 
 

@@ -10,8 +10,3 @@ def queues_of(settings: WorkerSettings, consumer: str = "") -> tuple[StreamNames
         StreamNames(jobs, results, settings.worker_group, consumer, settings.worker_results_maxlen)
         for jobs, results in settings.queues
     )
-
-
-def share(whole: int, queues: int) -> int:
-    """Each queue's part of what the worker may do at once; at least 1."""
-    return max(1, whole // queues)

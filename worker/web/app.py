@@ -13,14 +13,14 @@ from starlette.exceptions import HTTPException
 from worker.settings import WorkerSettings
 from worker.streams.connections import connect
 from worker.streams.queues import queues_of
-from worker.streams.retry import REDIS_IS_AWAY
+from worker.streams.retry import REDIS_UNAVAILABLE
 from worker.tasks import end
 from worker.web import api, pages, problems
 from worker.web.collector import Collector
 from worker.web.gateway import Gateway
 from worker.web.keys import Keys
 from worker.web.settings import WebSettings
-from worker.web.store import Store
+from worker.web.store import GatewayStore
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
@@ -33,17 +33,17 @@ _HEADERS = {
 }
 
 
-def make_app(redis_url: str, worker: WorkerSettings, settings: WebSettings) -> FastAPI:
-    """The app of a gateway to the queues of the worker's settings."""
+def make_app(redis_url: str, worker: WorkerSettings, settings: WebSettings, language: str = "en") -> FastAPI:
+    """The app of a gateway to the queues of the worker's settings; `language` is the fallback."""
     queues = queues_of(worker)
     jobs = queues[0].jobs
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         client, reading, pool = connect(redis_url), connect(redis_url), ConnectionPool.from_url(redis_url)
-        store = Store(client, jobs, settings)
+        store = GatewayStore(client, jobs, settings)
         collector = Collector(reading, store, queues)
-        with contextlib.suppress(*REDIS_IS_AWAY):  # it is tried again, and readyz tells
+        with contextlib.suppress(*REDIS_UNAVAILABLE):  # it is tried again, and readyz tells
             await collector.find_places()
         app.state.gateway = Gateway(settings, client, pool, collector, store, Keys(client, jobs))
         app.state.queues = queues
@@ -64,12 +64,13 @@ def make_app(redis_url: str, worker: WorkerSettings, settings: WebSettings) -> F
         docs_url=None,
         redoc_url=None,
     )
+    app.state.language = language
     app.include_router(api.router)
     app.include_router(pages.router)
     app.add_exception_handler(problems.Problem, pages.of_problem)
     app.add_exception_handler(HTTPException, problems.of_http)
     app.add_exception_handler(RequestValidationError, problems.of_validation)
-    for error in REDIS_IS_AWAY:
+    for error in REDIS_UNAVAILABLE:
         app.add_exception_handler(error, _redis_is_away)
     app.middleware("http")(_around)
     return app

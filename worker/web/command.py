@@ -14,6 +14,7 @@ import typer
 import uvicorn
 from rich.console import Console
 
+from fusion.settings import FusionSettings
 from worker.errors import StartError
 from worker.settings import WorkerSettings, load
 from worker.streams.embedded import redis_at
@@ -25,12 +26,12 @@ _RESTART_S = 2.0
 
 def serve(
     host: Annotated[
-        str | None, typer.Option(help="Address to serve on; any but loopback needs API keys. WEB_HOST when not given.")
+        str | None, typer.Option(help="Address to serve on (default: WEB_HOST); any but loopback needs API keys.")
     ] = None,
-    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port; WEB_PORT when not given.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port (default: WEB_PORT).")] = None,
     worker: Annotated[
         bool | None,
-        typer.Option("--worker/--no-worker", help="Run a worker beside it; when not given: if REDIS_URL is unset."),
+        typer.Option("--worker/--no-worker", help="Run a worker too (default: where REDIS_URL is unset)."),
     ] = None,
 ) -> None:
     """Serve the page and the HTTP API.
@@ -60,7 +61,7 @@ def serve(
 def _run(redis_url: str, worker: WorkerSettings, settings: WebSettings, talk: Console) -> None:
     shown = f"[{settings.web_host}]" if ":" in settings.web_host else settings.web_host
     talk.print(f"Open http://{shown}:{settings.web_port}/ (API: /docs, queue: /queue; Ctrl-C ends it)", soft_wrap=True)
-    app = make_app(redis_url, worker, settings)
+    app = make_app(redis_url, worker, settings, load(FusionSettings).language)
     uvicorn.run(
         app,
         host=settings.web_host.strip("[]"),

@@ -9,8 +9,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import ChoiceLoader, Environment, PackageLoader
 
 from fusion.output.messages import Messages, messages
-from fusion.output.report import Entry, asset, data_url, map_view, render_report
-from fusion.output.view import View, view
+from fusion.output.report import ReportEntry, asset, data_url, map_view, render_report
+from fusion.output.view import ResultView, view
 from img_ml.pictures.colours import palette
 from worker.streams.queue_state import read_queue
 from worker.web import problems
@@ -88,7 +88,7 @@ async def image(request: Request, job_id: str) -> Response:
     job = await gateway.job(job_id, await gateway.owner(request))
     data, media_type = await gateway.store.image(job), _media_type(job)
     if data is None or media_type not in _SHOWN:
-        raise Problem(404, "There is no such picture, or no longer.")
+        raise Problem(404, "There is no such picture, or it has expired.")
     return Response(data, media_type=media_type, headers={"Cache-Control": "private, max-age=600"})
 
 
@@ -111,7 +111,7 @@ async def report(request: Request, job_id: str) -> Response:
         "Content-Disposition": f'attachment; filename="report-{job.job_id[:8]}.html"',
         "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:",
     }
-    return HTMLResponse(render_report([Entry(shown, picture, maps)], say), headers=headers)
+    return HTMLResponse(render_report([ReportEntry(shown, picture, maps)], say), headers=headers)
 
 
 @router.get("/queue")
@@ -157,7 +157,7 @@ async def of_problem(request: Request, problem: Any) -> Response:
     return answer
 
 
-def _view(job: WebJob, say: Messages) -> View | None:
+def _view(job: WebJob, say: Messages) -> ResultView | None:
     """What is shown of a job; None while it waits."""
     if job.document is None:
         return None
@@ -175,7 +175,7 @@ def _media_type(job: WebJob) -> str:
 
 
 def _messages(request: Request) -> Messages:
-    return messages(request.headers.get("accept-language"))
+    return messages(request.headers.get("accept-language", ""), request.app.state.language)
 
 
 def _page(template: str, request: Request, status: int = 200, **values: Any) -> Response:

@@ -33,7 +33,7 @@ class WebJob:
     document: dict[str, Any] | None
 
 
-class Store:
+class GatewayStore:
     """The gateway's keys beside the first job stream, `<jobs>:web:...` and `<jobs>:upload...`."""
 
     def __init__(self, client: Any, jobs: str, settings: WebSettings) -> None:

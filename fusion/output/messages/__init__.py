@@ -1,6 +1,5 @@
 """The catalogue of what people read about a verdict: one TOML file a language, the same names in each."""
 
-import os
 import tomllib
 from functools import cache
 from importlib import resources
@@ -22,10 +21,10 @@ class Messages:
         return self._texts[name].format(**values)
 
 
-def messages(wanted: str | None = None) -> Messages:
-    """The messages of the first language that is known: of `wanted` (as in Accept-Language), IMG_ML_LANG, English."""
-    for told in (wanted, os.environ.get("IMG_ML_LANG")):
-        for language in _preferred(told or ""):
+def messages(*wanted: str) -> Messages:
+    """The messages of the first known language: each of `wanted` is an Accept-Language header or a locale's name."""
+    for told in wanted:
+        for language in _preferred(told):
             if language in LANGUAGES:
                 return Messages(language)
     return Messages(_DEFAULT)

@@ -15,7 +15,7 @@ from fusion.evaluation.confusion import confusion
 from fusion.evaluation.gallery import worst
 from fusion.evaluation.measures import AUC
 from fusion.evaluation.paired import ACCURACY, paired
-from fusion.evaluation.scored import Scored
+from fusion.evaluation.scored import ScoredTable
 from fusion.evaluation.scores import as_csv, as_parquet, scores
 from fusion.features import schema_of
 from fusion.training.table import FeatureTable
@@ -26,7 +26,7 @@ GOOD = np.array([0.1, 0.2, 0.3, 0.6, 0.4, 0.7, 0.8, 0.9])
 POOR = np.array([0.95, 0.2, 0.3, 0.6, 0.4, 0.7, 0.8, 0.05])
 
 
-def scored(probability: np.ndarray) -> Scored:
+def scored(probability: np.ndarray) -> ScoredTable:
     schema = schema_of(["exif"])
     count, texts = len(LABEL), np.full(len(LABEL), "")
     table = FeatureTable(
@@ -42,7 +42,7 @@ def scored(probability: np.ndarray) -> Scored:
         image=np.array([f"{n:064x}" for n in range(count)]),
         view=texts,
     )
-    return Scored(table, probability, Thresholds(0.75, 0.25))
+    return ScoredTable(table, probability, Thresholds(0.75, 0.25))
 
 
 def test_each_kind_is_counted_by_what_it_is_called() -> None:

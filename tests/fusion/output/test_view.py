@@ -64,11 +64,13 @@ def test_every_language_has_every_message_with_the_same_values() -> None:
     ("wanted", "language"),
     [("de-DE,de;q=0.9,en;q=0.5", "de"), ("en;q=0.4, de;q=0.6", "de"), ("fr", "en"), ("", "en"), (";q=x,,de;q=", "de")],
 )
-def test_the_most_wanted_language_that_is_known_is_spoken(
-    wanted: str, language: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("IMG_ML_LANG", raising=False)
+def test_the_most_wanted_language_that_is_known_is_spoken(wanted: str, language: str) -> None:
     assert messages(wanted).language == language
+
+
+def test_who_asks_for_no_known_language_gets_the_one_of_the_settings() -> None:
+    assert messages("fr", "de_AT.UTF-8").language == "de"
+    assert messages("en", "de").language == "en"
 
 
 def test_the_catalogues_are_the_files_of_the_languages() -> None:

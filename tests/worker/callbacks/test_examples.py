@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests.worker.processes import ROOT
-from worker.callbacks.client import SIGNATURE_HEADER, TIMESTAMP_HEADER, signature
+from worker.signatures import SIGNATURE_HEADER, TIMESTAMP_HEADER, signature
 
 BODY = '{"jobId":"größer","mark":"AI"}'
 

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from tests.worker.processes import DLQ, JOBS, RESULTS, ROOT, environment, push
-from worker.commands.shared import duration, harmless
+from worker.commands.shared import duration, without_control_characters
 
 
 def command(settings: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -77,7 +77,7 @@ def test_status_measures_the_throughput(redis_client, settings):
 def test_status_of_a_queue_nobody_has_used(redis_client, settings):
     done = command(settings, "status", "--seconds", "0")
     assert done.returncode == 0, done.stderr
-    assert "no worker has been here" in done.stdout
+    assert "no worker has run" in done.stdout
     assert redis_client.keys() == []
 
 
@@ -103,12 +103,28 @@ def test_dead_letters_are_listed_and_a_reason_cannot_write_on_the_terminal(redis
     assert done.returncode == 0
     (told,) = [json.loads(line) for line in done.stdout.splitlines()]
     assert (told["id"], told["job_id"], told["reason"], told["deliveries"]) == (first, "a", "\x1b[31m[bold]bad\n", 6)
-    assert "1 of 2 dead letters are shown" in done.stderr
+    assert told["content"] == {"data": '{"jobId": "a"}'}
+    assert "Showing 1 of 2 dead letters" in done.stderr
     table = command(settings, "dlq", "list").stdout
     assert first in table
     assert second in table
     assert "[31m[bold]bad" in table
     assert "\x1b" not in table
+
+
+def test_a_letter_is_shown_whole(redis_client, settings):
+    letter = dead(redis_client, "a", "It was no good.")
+    raw = redis_client.xadd(DLQ, {b"data": b"{\xff\x1b[1m", "entry_id": "1-2", "reason": "no JSON", "deliveries": "1"})
+    done = command(settings, "dlq", "show", letter)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["id"], told["job_id"], told["reason"], told["deliveries"]) == (letter, "a", "It was no good.", 6)
+    assert told["content"] == {"data": {"jobId": "a"}}
+    done = command(settings, "dlq", "show", raw, "1-1")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["content"] == {"data": "{\\xff\x1b[1m"}
+    assert "\x1b" not in done.stdout
+    assert "There is no dead letter 1-1." in done.stderr
 
 
 def test_letters_are_retried_by_id_and_an_unknown_id_is_told(redis_client, settings):
@@ -140,7 +156,7 @@ def test_neither_ids_nor_all_is_a_usage_error(settings, arguments):
 
 @pytest.mark.parametrize(
     ("seconds", "told"),
-    [(None, "not told"), (0, "0 ms"), (0.34, "340 ms"), (12.34, "12.3 s"), (250, "4 min 10 s"), (11_100, "3 h 5 min"),
+    [(None, "unknown"), (0, "0 ms"), (0.34, "340 ms"), (12.34, "12.3 s"), (250, "4 min 10 s"), (11_100, "3 h 5 min"),
      (187_200, "2 d 4 h")],
 )  # fmt: skip
 def test_a_duration_is_told_for_people(seconds, told):
@@ -148,5 +164,5 @@ def test_a_duration_is_told_for_people(seconds, told):
 
 
 def test_a_strange_text_is_one_harmless_line():
-    assert harmless("a\x1b[1m\n\u202eb") == "a\ufffd[1m\ufffd\ufffdb"
-    assert len(harmless("x" * 1000)) == 200
+    assert without_control_characters("a\x1b[1m\n\u202eb") == "a\ufffd[1m\ufffd\ufffdb"
+    assert len(without_control_characters("x" * 1000)) == 200

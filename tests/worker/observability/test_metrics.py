@@ -26,7 +26,7 @@ def numbers(metrics: Metrics) -> dict[tuple[str, ...], float]:
 
 @pytest.fixture
 def metrics() -> Metrics:
-    return Metrics(lambda: 3, lambda: {"jobs": STATE})
+    return Metrics(lambda: 3, lambda: {"jobs": STATE}, lambda: True)
 
 
 def test_jobs_are_counted_by_outcome_and_their_stages_in_seconds(metrics):
@@ -69,15 +69,20 @@ def test_the_queue_and_the_jobs_in_work_are_asked_at_every_page(metrics):
 
 
 def test_a_queue_that_is_not_known_has_no_numbers():
-    found = numbers(Metrics(lambda: 0, lambda: {"jobs": STATE, "others": None}))
+    found = numbers(Metrics(lambda: 0, lambda: {"jobs": STATE, "others": None}, lambda: True))
     assert (found["img_ml_redis_up", "jobs"], found["img_ml_redis_up", "others"]) == (1, 0)
     assert found["img_ml_stream_length", "jobs"] == 9
     assert ("img_ml_stream_length", "others") not in found
     assert ("img_ml_jobs_in_work",) in found
 
 
+@pytest.mark.parametrize("ready", [True, False])
+def test_readiness_is_a_number(ready):
+    assert numbers(Metrics(lambda: 0, dict, lambda: ready))[("img_ml_ready",)] == ready
+
+
 def test_two_workers_in_one_process_count_apart(metrics):
-    other = Metrics(lambda: 0, dict)
+    other = Metrics(lambda: 0, dict, lambda: True)
     metrics.answered(JobAnswered("a", "1-1", "AI", 1))
     assert ("img_ml_jobs_total", "AI") not in numbers(other)
 
