@@ -19,9 +19,13 @@ class BlockedUrlError(JobError):
 
 
 class FetchFailedError(JobError):
-    """The server did not deliver the image; `retryable` where it may do so later."""
+    """The server did not deliver the image; `retryable` where it may do so later, `retry_after_s` if it said when."""
 
     code: ClassVar[ErrorCode] = "fetch_failed"
+
+    def __init__(self, message: str, *, retryable: bool = False, retry_after_s: float | None = None) -> None:
+        super().__init__(message, retryable=retryable)
+        self.retry_after_s = retry_after_s
 
 
 class TooLargeError(JobError):
@@ -39,13 +43,14 @@ class InternalError(JobError):
 class CallbackFailedError(ImgMlError):
     """A callback was not taken; `permanent` where no later attempt could change that.
 
-    `tried` is False where no request was made, which counts as no attempt.
+    `tried` is False where no request was made, which counts as no attempt; `soon` where it may be tried in a moment.
     """
 
-    def __init__(self, message: str, *, permanent: bool = False, tried: bool = True) -> None:
+    def __init__(self, message: str, *, permanent: bool = False, tried: bool = True, soon: bool = False) -> None:
         super().__init__(message)
         self.permanent = permanent
         self.tried = tried
+        self.soon = soon
 
 
 class UnreadableMessageError(ImgMlError):

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from fusion.interface import ReloadableJudge
+from worker.fetching.resolver import bound_the_systems_patience
 from worker.pipeline.queue_service import RunContext
 from worker.service import serve
 from worker.settings import WorkerSettings
@@ -32,6 +33,7 @@ def run_worker(
 
     `judge` is called once Redis is known to be usable. Installs signal handlers, so only an entry point calls this.
     """
+    bound_the_systems_patience()
     with redis_at(settings.redis_url, settings.embedded_redis_dir) as url:
         _log.info("redis", place=_without_password(url), private=settings.redis_url is None)
         consumer = consumer_name(settings.worker_consumer)

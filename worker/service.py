@@ -68,7 +68,7 @@ async def _serve_queues(
 ) -> bool:
     """Work on every queue at once until told to stop; whether all of them ended clean."""
     secret = settings.callback_secret.get_secret_value() if settings.callback_secret else None
-    allowed = frozenset(settings.fetch_allow)
+    allowed = frozenset(settings.callback_allow)
     sign = signing(secret, settings.callback_signature)
     callback_client = CallbackClient(
         CallbackClientRules(settings.callback_timeout_s, sign, allowed), connections=settings.callback_concurrency
@@ -116,6 +116,7 @@ async def _stages(
             settings.fetch_timeout_s,
             settings.fetch_attempts,
             frozenset(settings.fetch_allow),
+            settings.fetch_user_agent,
         ),
         connections=settings.worker_in_flight,
     )

@@ -11,6 +11,7 @@ from redis.crc import key_slot
 
 from forensics.settings import ProjectSettings
 from forensics.settings import load_or_exit as load
+from forensics.version import USER_AGENT
 from worker.signatures import Scheme, standard_key
 from worker.streams.connections import SCHEMES, is_cluster, is_usable
 from worker.streams.stream import StreamNames
@@ -112,7 +113,12 @@ class WorkerSettings(ProjectSettings):
         description="Seconds a batch may spend in networks before `/readyz` reports a stall.",
     )
     fetch_allow: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="host:port pairs, separated by commas, exempt from the address rules, for callbacks too."
+        (), description="host:port pairs, separated by commas, exempt from the address rules when images are fetched."
+    )
+    fetch_user_agent: str = Field(
+        USER_AGENT.decode(),
+        pattern=r"^[\x21-\x7e]([\x20-\x7e]{0,254}[\x21-\x7e])?$",
+        description="User-Agent of fetches; some servers want an address in it, as in mysite/1.0 (me@example.com).",
     )
     fetch_max_bytes: int = Field(20 * _MEGABYTE, ge=1, description="Largest image file that is fetched, in bytes.")
     fetch_max_pixels: int = Field(
@@ -127,6 +133,9 @@ class WorkerSettings(ProjectSettings):
 
     callback_secret: SecretStr | None = Field(
         None, description="Secret that signs callbacks (HMAC-SHA256); unset: they are not signed."
+    )
+    callback_allow: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="host:port pairs, separated by commas, exempt from the address rules when callbacks are posted."
     )
     callback_signature: Scheme = Field(
         "img_ml",
@@ -171,12 +180,12 @@ class WorkerSettings(ProjectSettings):
                 raise ValueError(f"CALLBACK_SECRET does not fit: {error}") from None
         return value
 
-    @field_validator("fetch_allow", "worker_stream", "worker_results", mode="before")
+    @field_validator("fetch_allow", "callback_allow", "worker_stream", "worker_results", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part for part in re.split(r"[,\s]+", value) if part) if isinstance(value, str) else value
 
-    @field_validator("fetch_allow")
+    @field_validator("fetch_allow", "callback_allow")
     @classmethod
     def _are_pairs(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         value = tuple(pair.lower() for pair in value)

@@ -18,6 +18,7 @@ from forensics.reading.extent import extent_of, trailing_bytes
 from forensics.reading.jxl import jxl_size
 from forensics.reading.metadata import read_metadata
 from forensics.reading.partial import Check, Load, rows_there
+from forensics.reading.progressive import scans_of
 from forensics.reading.sniff import PLUGINS, media_type_of, webp_size
 from forensics.types import ImageSample, Pixels, Reading
 
@@ -26,7 +27,7 @@ pillow_heif.register_heif_opener()
 
 ORIENTATION_TAG = 0x0112
 REDUCED = "reduced by"
-STRIP_ROWS = 32
+STRIP_ROWS, STRIP_PIXELS = 32, 1_000_000
 # Their plugins allocate the whole picture on opening, so its size is looked at first.
 HEADER_SIZES = {"image/webp": webp_size, "image/jxl": jxl_size}
 # What undoes each EXIF orientation (TIFF 6.0, tag Orientation).
@@ -47,6 +48,7 @@ REDUCTIONS = (2, 4, 8)
 MOST_JPEG_PIXELS = 300_000_000
 # A JPEG takes at least a bit for each block of 8 x 8 px; a header that announces more than that is a bomb.
 MOST_PIXELS_PER_BYTE = 512
+MOST_SCANS, USUAL_SCANS, MOST_SCANNED_PIXELS = 100, 32, 1_000_000_000
 SALVAGED = ("image/jpeg", "image/png", "image/webp")
 
 
@@ -127,11 +129,14 @@ def _loaded(data: bytes, media_type: str, limits: DecodeLimits, frame: int = 1) 
     if size is not None:
         _check_size(size(data), limits)
     image = _opened(data, media_type)
+    full = image.size
     if media_type == "image/jpeg" and image.width * image.height <= min(
         MOST_JPEG_PIXELS, len(data) * MOST_PIXELS_PER_BYTE
     ):
         _reduce(image, limits)
     _check_size(image.size, limits)
+    if media_type == "image/jpeg":
+        _check_scans(data, full)
     if frame > 1:
         # EOFError where the file has fewer.
         image.seek(frame - 1)
@@ -164,6 +169,13 @@ def _reduce(image: Image.Image, limits: DecodeLimits) -> None:
 
 def _reduction(image: Image.Image) -> int:
     return int(image.info.get(REDUCED, 1))
+
+
+def _check_scans(data: bytes, size: tuple[int, int]) -> None:
+    """Refuse a JPEG whose many scans would each pass over all of its pixels; encoders write ten or so."""
+    scans = scans_of(data)
+    if scans > MOST_SCANS or (scans > USUAL_SCANS and scans * size[0] * size[1] > MOST_SCANNED_PIXELS):
+        raise DecodeFailedError(f"The JPEG has {scans} scans, too many for one of its size.")
 
 
 def _check_size(size: tuple[int, int], limits: DecodeLimits) -> None:
@@ -221,8 +233,9 @@ def _rgb(image: Image.Image) -> Pixels:
     """The pixels of an RGB image, strip by strip: in one go Pillow and numpy would copy all of them twice."""
     width, height = image.size
     pixels = np.empty((height, width, 3), dtype=np.uint8)
-    for top in range(0, height, STRIP_ROWS):
-        bottom = min(top + STRIP_ROWS, height)
+    rows = max(STRIP_ROWS, STRIP_PIXELS // width)  # a thin image would be millions of strips
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
         pixels[top:bottom] = np.asarray(image.crop((0, top, width, bottom)))
     return pixels
 

@@ -1,6 +1,7 @@
 """How fine a progressive JPEG is as far as its scans go (ITU-T T.81, annex G)."""
 
 import re
+from collections.abc import Iterator
 from enum import Enum
 
 from forensics.reading.containers import MOST_PARTS
@@ -9,6 +10,11 @@ _START_OF_FRAME, _START_OF_SCAN, _END_OF_IMAGE = 0xC2, 0xDA, 0xD9
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _COEFFICIENTS = 64
 _NEVER = 99
+
+
+def scans_of(data: bytes) -> int:
+    """How many scans a JPEG has; those of a thumbnail inside a segment do not count."""
+    return sum(marker == _START_OF_SCAN for marker, _ in _parts(data))
 
 
 class Fineness(Enum):
@@ -33,22 +39,28 @@ def fineness(data: bytes) -> Fineness | None:
 def _missing_bits(data: bytes) -> dict[int, list[int]] | None:
     """Low bits that no scan has given, by component and coefficient; None where the frame is not progressive."""
     found: dict[int, list[int]] | None = None
-    at = 2
-    for _ in range(MOST_PARTS):
-        match = _MARKER.search(data, at)
-        if match is None:
-            break
-        marker, at = data[match.end() - 1], match.end()
-        size = int.from_bytes(data[at : at + 2], "big")
-        body = data[at + 2 : at + size]
-        if marker == _END_OF_IMAGE or size < 2:
-            break
+    for marker, body in _parts(data):
         if marker == _START_OF_FRAME and len(body) >= 6:
             found = {number: [_NEVER] * _COEFFICIENTS for number in body[6::3]}
         elif marker == _START_OF_SCAN and found is not None:
             _note_scan(body, found)
-        at += size
     return found
+
+
+def _parts(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """(marker, payload) of each segment up to the end of the image, scans included."""
+    at = 2
+    for _ in range(MOST_PARTS):
+        match = _MARKER.search(data, at)
+        if match is None:
+            return
+        marker, at = data[match.end() - 1], match.end()
+        size = int.from_bytes(data[at : at + 2], "big")
+        body = data[at + 2 : at + size]
+        if marker == _END_OF_IMAGE or size < 2:
+            return
+        yield marker, body
+        at += size
 
 
 def _note_scan(body: bytes, found: dict[int, list[int]]) -> None:

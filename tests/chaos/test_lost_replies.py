@@ -61,7 +61,8 @@ def push_all_kinds(client, web: pages.Web, receiver: Receiver) -> set[str]:
 )
 def test_lost_replies_lose_and_double_nothing(client, server, web, receiver, settings, every, only, least):
     more = {
-        "FETCH_ALLOW": f"{web.place},{receiver.place}",
+        "FETCH_ALLOW": web.place,
+        "CALLBACK_ALLOW": receiver.place,
         "WORKER_IN_FLIGHT": "8",
         "WORKER_RETRIES": "3",
         "WORKER_RETRY_DELAY_S": "0.3",

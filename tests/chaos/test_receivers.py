@@ -21,7 +21,8 @@ JOBS_A_TROUBLE = 60
 
 def callback_settings(settings: dict[str, str], web: pages.Web, port: int) -> dict[str, str]:
     return settings | {
-        "FETCH_ALLOW": f"{web.place},127.0.0.1:{port}",
+        "FETCH_ALLOW": web.place,
+        "CALLBACK_ALLOW": f"127.0.0.1:{port}",
         "CALLBACK_RETRY_S": "0.1",
         "CALLBACK_TIMEOUT_S": "0.5",
         "CALLBACK_MAX_ATTEMPTS": "50",

@@ -20,7 +20,8 @@ CALLBACKS = f"{JOBS}:callbacks"
 def settings(redis_server, web, receiver) -> dict[str, str]:
     return {
         "REDIS_URL": redis_server.url,
-        "FETCH_ALLOW": f"{web.place},{receiver.place}",
+        "FETCH_ALLOW": web.place,
+        "CALLBACK_ALLOW": receiver.place,
         "CALLBACK_SECRET": "s3cret",
         "CALLBACK_RETRY_S": "0.2",
         "CALLBACK_TIMEOUT_S": "2",

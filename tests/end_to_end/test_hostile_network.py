@@ -36,7 +36,8 @@ class World:
         self.known.add(("127.0.0.1", receiver.server.server_port))
         self.settings = {
             "REDIS_URL": redis_server.url,
-            "FETCH_ALLOW": f"{web.place},{receiver.place}",
+            "FETCH_ALLOW": web.place,
+            "CALLBACK_ALLOW": receiver.place,
             "FETCH_TIMEOUT_S": str(TIMEOUT_S),
             "FETCH_MAX_BYTES": "100000",
             "CALLBACK_TIMEOUT_S": str(TIMEOUT_S),
@@ -136,7 +137,7 @@ def test_slow_and_lying_servers_are_cut_off_in_time_and_hold_up_nobody(client, w
 def test_a_slow_receiver_of_callbacks_is_left_in_time_and_others_get_theirs(client, world, web, receiver):
     with running_receiver() as slow:
         slow.reply = raw(b"HTTP/1.1 200 OK\r\n" * 100, 0.1)
-        world.settings["FETCH_ALLOW"] += f",{slow.place}"
+        world.settings["CALLBACK_ALLOW"] += f",{slow.place}"
         world.known.add(("127.0.0.1", slow.server.server_port))
         push(client, "dripped", f"{web.url}/good.jpg", callback_url=slow.url)
         for number in range(5):

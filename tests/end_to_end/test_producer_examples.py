@@ -56,7 +56,7 @@ def produce(request: pytest.FixtureRequest, redis_server, tmp_path) -> Callable[
 def test_an_example_prints_the_verdict_of_its_own_job_and_the_callback_comes(
     client, redis_server, web, receiver, produce
 ):
-    settings = {"REDIS_URL": redis_server.url, "FETCH_ALLOW": f"{web.place},{receiver.place}"}
+    settings = {"REDIS_URL": redis_server.url, "FETCH_ALLOW": web.place, "CALLBACK_ALLOW": receiver.place}
     with WorkerProcess(settings):
         done = produce(f"{web.url}/good.jpg", receiver.url)
         again = produce(f"{web.url}/good.jpg")

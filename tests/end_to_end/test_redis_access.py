@@ -23,7 +23,8 @@ def test_a_user_with_the_documented_rights_is_enough(client, redis_server, web, 
     client.execute_command("ACL", "SETUSER", "worker", "on", ">p@ss", *rights.split())
     settings = {
         "REDIS_URL": redis_server.url.replace("redis://", "redis://worker:p%40ss@"),
-        "FETCH_ALLOW": f"{web.place},{receiver.place}",
+        "FETCH_ALLOW": web.place,
+        "CALLBACK_ALLOW": receiver.place,
         "WORKER_VERDICT_CACHE_S": "60",
         "WORKER_ONCE_S": "60",
         "WORKER_RETRIES": "1",

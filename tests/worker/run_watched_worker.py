@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from tests.worker.doubles import PlainJudge
-from worker.fetching import ssrf_guard as network
+from worker.fetching import resolver as network
 from worker.fetching import urls
 from worker.launch import run_worker
 from worker.observability.telemetry import configure_logging

@@ -34,12 +34,14 @@ def test_a_dotenv_file_is_read_and_the_environment_wins(monkeypatch, tmp_path):
 def test_allowed_places_are_split_and_lowered(monkeypatch):
     monkeypatch.setenv("FETCH_ALLOW", "Store.Internal:9000, 127.0.0.1:80\n[::1]:8000")
     assert load(WorkerSettings).fetch_allow == ("store.internal:9000", "127.0.0.1:80", "[::1]:8000")
+    assert load(WorkerSettings).callback_allow == ()
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [("WORKER_BATCH_SIZE", "0"), ("WORKER_BATCH_SIZE", "many"), ("REDIS_CHECK_RATE", "0"), ("WORKER_LEASE_S", "-1"),
-     ("REDIS_URL", "localhost:6379"), ("FETCH_ALLOW", "store.internal"), ("FETCH_ALLOW", "a:99999"),
+     ("REDIS_URL", "localhost:6379"), ("FETCH_ALLOW", "store.internal"), ("CALLBACK_ALLOW", "store.internal"),
+     ("FETCH_USER_AGENT", "a\r\nb"), ("FETCH_USER_AGENT", " "), ("FETCH_ALLOW", "a:99999"),
      ("FETCH_MAX_BYTES", "0"), ("WORKER_RESULTS_MAXLEN", "-5"), ("CALLBACK_MAX_ATTEMPTS", "0"),
      ("CALLBACK_CONCURRENCY", "0"), ("CALLBACK_TIMEOUT_S", "0"), ("REDIS_URL", "redis://localhost:port"),
      ("REDIS_URL", "redis://:pass/word@localhost:6379"), ("REDIS_URL", "redis://localhost?no_such_option=1"),

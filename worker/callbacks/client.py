@@ -12,13 +12,16 @@ import httpcore2
 from forensics.version import USER_AGENT
 from worker.callbacks.body import content_type
 from worker.callbacks.circuit_breaker import CircuitBreakers
-from worker.errors import BadJobError, BlockedUrlError, CallbackFailedError
-from worker.fetching.ssrf_guard import GuardedBackend, Resolve, Resolver
+from worker.errors import BadJobError, BlockedUrlError, CallbackFailedError, TooLargeError
+from worker.fetching.resolver import Resolve, Resolver
+from worker.fetching.ssrf_guard import GuardedBackend
 from worker.fetching.urls import Target, parse_url
+from worker.fetching.wire import at_most
 from worker.signatures import Sign
 
 _MOST_READ_BYTES = 64 * 1024
 _READING_S = 1.0
+_MOST_ANSWERED_BYTES = 512 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,27 +45,33 @@ class CallbackClient:
         network: httpcore2.AsyncNetworkBackend | None = None,
     ) -> None:
         self._rules = rules
-        self._breakers = CircuitBreakers()
-        self._resolver = Resolver()
+        self._breakers = CircuitBreakers(newcomers=max(1, connections // 2))
+        self._guard = GuardedBackend(resolve or Resolver(), rules.allowed_places, network)
         self._pool = httpcore2.AsyncConnectionPool(
             max_connections=connections,
             max_keepalive_connections=connections,
             keepalive_expiry=5.0,
-            network_backend=GuardedBackend(resolve or self._resolver, rules.allowed_places, network),
+            network_backend=self._guard,
         )
 
     async def post(self, url: str, body: bytes) -> None:
         """Return once the receiver has answered 2xx; CallbackFailedError says why not, and whether for good.
 
-        A receiver that was silent several times in a row is posted to by one at a time; others fail at once.
+        A receiver, by its address, that was silent several times in a row is posted to by one at a time; others fail
+        at once. Receivers that never answered yet take at most half of the connections.
         """
         try:
             target = parse_url(url, self._rules.allowed_places, name="callback_url")
-            with self._breakers.guarded(target.place):
-                async with asyncio.timeout(self._rules.timeout_s) as deadline:
-                    status = await self._status(target, body, deadline)
+            async with asyncio.timeout(self._rules.timeout_s):
+                addresses = await self._guard.addresses(target.host, target.port)
+            async with self._breakers.guarded(f"{min(addresses)} {target.port}"):
+                with self._guard.connecting_to(target.host, target.port, addresses), at_most(_MOST_ANSWERED_BYTES):
+                    async with asyncio.timeout(self._rules.timeout_s) as deadline:
+                        status = await self._status(target, body, deadline)
         except (BadJobError, BlockedUrlError) as error:
             raise CallbackFailedError(str(error), permanent=True) from None
+        except TooLargeError as error:
+            raise CallbackFailedError(str(error)) from None
         except TimeoutError:
             raise CallbackFailedError(f"The receiver did not answer within {self._rules.timeout_s:g} s.") from None
         except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException, OSError) as error:
@@ -86,7 +95,7 @@ class CallbackClient:
         async with self._pool.stream("POST", url, headers=headers, content=body) as response:
             # The status has decided; the rest is read only so that the connection can serve the next callback.
             deadline.reschedule(None)
-            with contextlib.suppress(TimeoutError, httpcore2.NetworkError, httpcore2.ProtocolError):
+            with contextlib.suppress(TimeoutError, TooLargeError, httpcore2.NetworkError, httpcore2.ProtocolError):
                 async with asyncio.timeout(min(_READING_S, self._rules.timeout_s / 2)):
                     await _skip(response.aiter_stream())
             return response.status
@@ -99,7 +108,6 @@ class CallbackClient:
     async def close(self) -> None:
         """Close every connection."""
         await self._pool.aclose()
-        self._resolver.close()
 
 
 async def _skip(chunks: "AsyncIterable[bytes]") -> None:

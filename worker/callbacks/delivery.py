@@ -153,7 +153,8 @@ class Deliverer:
                 _log.warning("callback dead-lettered", **told)
             return
         # Refused without a request, because the place is silent: coming back at once would be no use to anybody.
-        delay_s = delay_after(attempt if error.tried else max(attempt, _SILENT_AS), self._rules.first_delay_s)
+        counted = attempt if error.tried else max(attempt, 1 if error.soon else _SILENT_AS)
+        delay_s = delay_after(counted, self._rules.first_delay_s)
         if await with_retries(
             "rescheduling a callback", lambda: self._outbox.postpone(entry, delay_s, failures=attempt)
         ):

@@ -31,6 +31,8 @@ def status(
 ) -> None:
     """Show lengths, lag, pending jobs of each consumer, the oldest job's age, dead letters and throughput.
 
+    A consumer that was silent for REDIS_CHECK_RATE and two leases is marked dead: others take over its jobs.
+
     Uses REDIS_URL, WORKER_STREAM, WORKER_RESULTS and WORKER_GROUP, like the worker; each job stream is shown by
     itself. Only looks, changes nothing.
 
@@ -43,8 +45,10 @@ def status(
     from worker.streams.queues import queues_of
 
     queues = queues_of(settings)
+    # A worker that lives asks for jobs, or renews its leases, more often than that.
+    silence_s = settings.redis_check_rate / 1000 + 2 * settings.worker_lease_s
     with told_errors(Console(stderr=True)):
-        states = ask(settings, lambda client: _all_measured(client, queues, seconds))
+        states = ask(settings, lambda client: _all_measured(client, queues, seconds, silence_s))
     if as_json:
         for found in states:
             print(json.dumps(found))  # noqa: T201 - stdout is data
@@ -55,12 +59,12 @@ def status(
         console.print(_consumers(found))
 
 
-async def _all_measured(client: Any, queues: Sequence[Any], seconds: float) -> list[dict[str, Any]]:
-    return await asyncio.gather(*(_measured(client, names, seconds) for names in queues))
+async def _all_measured(client: Any, queues: Sequence[Any], seconds: float, silence_s: float) -> list[dict[str, Any]]:
+    return await asyncio.gather(*(_measured(client, names, seconds, silence_s) for names in queues))
 
 
-async def _measured(client: Any, names: Any, seconds: float) -> dict[str, Any]:
-    """The state at the end of the measurement, and the throughput up to then."""
+async def _measured(client: Any, names: Any, seconds: float, silence_s: float) -> dict[str, Any]:
+    """The state at the end of the measurement, and the throughput up to then; silent consumers are marked dead."""
     from worker.streams.queue_state import QueueState, read_queue
 
     loop = asyncio.get_running_loop()
@@ -80,6 +84,8 @@ async def _measured(client: Any, names: Any, seconds: float) -> dict[str, Any]:
         )
     state = asdict(after)
     del state["jobs_added"], state["results_added"]
+    for consumer in state["consumers"]:
+        consumer["dead"] = consumer["idle_s"] > silence_s
     streams = {"stream": names.jobs, "group": names.group}
     return {**streams, **state, "throughput": None if throughput is None else asdict(throughput)}
 
@@ -133,6 +139,10 @@ def _consumers(found: Mapping[str, Any]) -> Table:
     table = Table("consumer", title="Consumers", title_justify="left")
     table.add_column("pending", justify="right")
     table.add_column("idle", justify="right")
+    table.add_column("")
     for one in found["consumers"]:
-        table.add_row(Text(without_control_characters(one["name"])), f"{one['pending']:,}", duration(one["idle_s"]))
+        dead = "dead" if one["dead"] else ""
+        table.add_row(
+            Text(without_control_characters(one["name"])), f"{one['pending']:,}", duration(one["idle_s"]), dead
+        )
     return table

@@ -1,38 +1,19 @@
 """The network as strangers' URLs see it: names are resolved once, checked, and the checked address is connected to."""
 
 import asyncio
-import socket
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextvars import ContextVar
 
 import httpcore2
 
 from worker.errors import BlockedUrlError
 from worker.fetching.addresses import is_public
+from worker.fetching.resolver import Resolve
+from worker.fetching.wire import CountedStream
 
-Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-
-
-class Resolver:
-    """Name resolution by the system in its own threads, so that a slow name server holds up nothing else."""
-
-    def __init__(self, threads: int = 16) -> None:
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="resolve")
-
-    async def __call__(self, host: str, port: int) -> Sequence[str]:
-        """Every address of the host; OSError where it has none."""
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._threads, _system_addresses, host, port)
-        return list(dict.fromkeys(found))
-
-    def close(self) -> None:
-        """Let the threads end by themselves."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
-
-def _system_addresses(host: str, port: int) -> list[str]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(address[0]) for _, _, _, _, address in found]
+# The addresses of a place (host, port) that were resolved and checked for the request that is under way.
+_checked: ContextVar[tuple[str, int, Sequence[str]] | None] = ContextVar("checked addresses", default=None)
 
 
 class GuardedBackend(httpcore2.AsyncNetworkBackend):
@@ -49,6 +30,28 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         self._allowed_places = allowed_places
         self._inner = inner or httpcore2.AnyIOBackend()
 
+    async def addresses(self, host: str, port: int) -> Sequence[str]:
+        """The host's addresses, all of them allowed; else BlockedUrlError, or ConnectError where there is none."""
+        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        try:
+            found = await self._resolve(host, port)
+        except (OSError, UnicodeError) as error:
+            raise httpcore2.ConnectError(f"the host cannot be resolved: {error}") from None
+        if place not in self._allowed_places and not all(_is_public(address) for address in found):
+            raise BlockedUrlError("The host has an address that is not on the public internet.")
+        if not found:
+            raise httpcore2.ConnectError("the host has no address")
+        return found
+
+    @contextlib.contextmanager
+    def connecting_to(self, host: str, port: int, addresses: Sequence[str]) -> Iterator[None]:
+        """Inside, this task connects to these addresses of the host, and resolves its name no second time."""
+        token = _checked.set((host, port, addresses))
+        try:
+            yield
+        finally:
+            _checked.reset(token)
+
     async def connect_tcp(
         self,
         host: str,
@@ -58,17 +61,13 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
         """A connection to the first of the host's addresses that answers."""
-        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        try:
-            addresses = await self._resolve(host, port)
-        except (OSError, UnicodeError) as error:
-            raise httpcore2.ConnectError(f"the host cannot be resolved: {error}") from None
-        if place not in self._allowed_places and not all(_is_public(address) for address in addresses):
-            raise BlockedUrlError("The host has an address that is not on the public internet.")
+        known = _checked.get()
+        addresses = known[2] if known is not None and known[:2] == (host, port) else await self.addresses(host, port)
         problem: Exception = httpcore2.ConnectError("the host has no address")
         for address in addresses:
             try:
-                return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
+                inner = await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
+                return CountedStream(inner)
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
                 problem = error
         raise problem

@@ -298,6 +298,7 @@ class Pipeline:
     async def _postpone(self, entry: StreamEntry, job_id: str, answer: JobResult) -> None:
         """Put the job aside; its place here is free at once."""
         delay_s = self._rules.retry_delay_s * GROWTH**entry.retries * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311
+        delay_s = max(delay_s, answer.retry_after_s)
         aside = await with_retries("rescheduling a job", lambda: self._stream.postpone(entry, delay_s))
         # Also where it was put aside before the reply was lost.
         self._next_promotion = min(self._next_promotion, time.monotonic() + delay_s)

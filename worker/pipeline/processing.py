@@ -41,7 +41,8 @@ class Stages:
 class JobResult:
     """The result document of one job and its JSON; `outcome` is its label or its error code.
 
-    `worth_a_retry` says that the server behind the URL may well deliver the image later, `final` that asking again
+    `worth_a_retry` says that the server behind the URL may well deliver the image later (not before `retry_after_s`
+    seconds, where it said so), `final` that asking again
     would change nothing, `reused` that the verdict on these bytes was known.
     """
 
@@ -50,6 +51,7 @@ class JobResult:
     outcome: str
     timings_ms: Mapping[str, float]
     worth_a_retry: bool = False
+    retry_after_s: float = 0.0
     final: bool = True
     reused: bool = False
 
@@ -87,6 +89,7 @@ class JobProcessor:
             name,
             timings,
             worth_a_retry=retryable and isinstance(outcome, FetchFailedError),
+            retry_after_s=(outcome.retry_after_s or 0.0) if isinstance(outcome, FetchFailedError) else 0.0,
             final=not retryable,
             reused=isinstance(outcome, CachedVerdict),
         )

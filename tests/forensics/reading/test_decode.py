@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
-from forensics.errors import NotAnImageError, TooManyPixelsError
+from forensics.errors import DecodeFailedError, NotAnImageError, TooManyPixelsError
 from forensics.reading.decode import decode
 from tests.forensics.pictures import encoded, photo, sample_of
 
@@ -150,3 +150,30 @@ def test_a_png_whose_header_has_a_wrong_checksum_is_judged_and_called_damaged() 
     found = decode(bytes(data))
     assert found.reading.damaged
     assert found.pixels.shape == (10, 10, 3)
+
+
+def many_scans(side: int, more: int) -> bytes:
+    """A black progressive JPEG whose last scan, of some ninety bytes, comes again and again."""
+    data = saved(Image.new("L", (side, side)), "JPEG", progressive=True)
+    last = data[data.rfind(b"\xff\xda") : -2]
+    return data[:-2] + last * more + data[-2:]
+
+
+@pytest.mark.parametrize(("side", "more"), [(64, 200), (8000, 40)])
+def test_a_jpeg_of_hundreds_of_scans_is_refused_before_they_are_decoded(side: int, more: int) -> None:
+    data = many_scans(side, more)
+    started = time.perf_counter()
+    with pytest.raises(DecodeFailedError, match=r"scans, too many"):
+        decode(data)
+    assert time.perf_counter() - started < 1
+
+
+def test_a_small_jpeg_of_more_scans_than_usual_is_read() -> None:
+    assert decode(many_scans(64, 40)).width == 64
+
+
+def test_a_picture_one_pixel_wide_takes_no_longer_than_another() -> None:
+    data = saved(Image.new("L", (1, 1_000_000)), "PNG")
+    started = time.perf_counter()
+    assert decode(data).height == 1_000_000
+    assert time.perf_counter() - started < 1

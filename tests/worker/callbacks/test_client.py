@@ -135,6 +135,26 @@ async def test_a_silent_receiver_is_tried_by_one_at_a_time_until_it_answers(rece
     await callback_client.close()
 
 
+async def test_many_names_of_one_silent_address_are_one_silent_receiver(receiver):
+    receiver.reply = lambda handler: time.sleep(0.5)
+    port = receiver.server.server_port
+    places = frozenset(f"{n}.silent.test:{port}" for n in range(30))
+
+    async def resolve(host: str, _: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    callback_client = CallbackClient(CallbackClientRules(0.3, allowed_places=places), connections=8, resolve=resolve)
+    urls = [f"http://{place}/hook" for place in sorted(places)]
+    for url in urls[:3]:
+        with pytest.raises(CallbackFailedError, match=r"within 0\.3 s"):
+            await callback_client.post(url, BODY)
+    started = time.monotonic()
+    ends = await asyncio.gather(*(callback_client.post(url, BODY) for url in urls), return_exceptions=True)
+    assert time.monotonic() - started < 2
+    assert sum("within" in str(end) for end in ends) == 1
+    await callback_client.close()
+
+
 async def test_a_refused_connection_is_a_failure_that_may_pass():
     with running_receiver() as gone:
         pass

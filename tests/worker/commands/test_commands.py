@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from tests.worker.processes import DLQ, JOBS, RESULTS, ROOT, environment, push
+from tests.worker.redis_server import wait_until
 from worker.commands.shared import duration, without_control_characters
 
 
@@ -50,6 +51,22 @@ def test_status_tells_how_the_queue_stands(redis_client, settings):
     table = command(settings, "status", "--seconds", "0").stdout
     assert "[red]one" in table
     assert "never delivered (lag) │ 3" in " ".join(table.split())
+
+
+def test_status_marks_consumers_that_no_longer_live(redis_client, settings):
+    push(redis_client, "job")
+    redis_client.xgroup_create(JOBS, "workers", "0")
+    redis_client.xreadgroup("workers", "gone", {JOBS: ">"}, count=1)
+    wait_until(lambda: redis_client.xinfo_consumers(JOBS, "workers")[0]["idle"] > 900)
+    redis_client.xgroup_createconsumer(JOBS, "workers", "alive")
+    redis_client.xreadgroup("workers", "alive", {JOBS: ">"}, count=1)
+    settings |= {"REDIS_CHECK_RATE": "100", "WORKER_LEASE_S": "0.4"}
+    patient = settings | {"WORKER_LEASE_S": "3000"}
+    told = json.loads(command(patient, "status", "--json", "--seconds", "0").stdout)
+    assert [one["dead"] for one in told["consumers"]] == [False, False]
+    told = json.loads(command(settings, "status", "--json", "--seconds", "0").stdout)
+    assert {one["name"]: one["dead"] for one in told["consumers"]}["gone"] is True
+    assert "dead" in command(settings, "status", "--seconds", "0").stdout.partition("gone")[2].partition("\n")[0]
 
 
 def test_status_measures_the_throughput(redis_client, settings):

@@ -1,12 +1,16 @@
 """Fetching from strangers: nothing internal is ever connected to, and nothing is read without end."""
 
+import asyncio
 import gzip
 import socket
 import ssl
 import threading
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler
 
 import httpcore2
 import pytest
@@ -14,6 +18,7 @@ import pytest
 from forensics.errors import JobError
 from tests.worker import web as pages
 from worker.errors import BadJobError, BlockedUrlError, FetchFailedError, TooLargeError
+from worker.fetching.body import read_body
 from worker.fetching.fetch import Fetcher, FetchLimits
 
 PUBLIC = "93.184.216.34"
@@ -76,6 +81,7 @@ INTERNAL_HOSTS = (
     "[::]", "[::1]", "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::127.0.0.1]",
     "[64:ff9b::7f00:1]", "[64:ff9b::169.254.169.254]", "[64:ff9b:1::7f00:1]", "[2002:7f00:1::]",
     "[2002:a9fe:a9fe::1]", "[2001:0:7f00:1::1]", "[fc00::1]", "[fd00:ec2::254]", "[fe80::1]", "[fec0::1]",
+    "168.63.129.16", "[::ffff:168.63.129.16]", "100.100.100.200", "192.0.0.192",
     "[ff02::1]", "[5f00::1]", "[100::1]", "[2001:db8::1]",
 )  # fmt: skip
 
@@ -223,6 +229,107 @@ async def test_a_compressed_body_is_unpacked_and_a_bomb_is_not(web):
     web.pages |= {"/packed": packed(b"hello" * 100), "/bomb": packed(bytes(200_000_000))}
     assert await outcome(f"{web.url}/packed", limits(web)) == b"hello" * 100
     assert isinstance(await outcome(f"{web.url}/bomb", limits(web, max_bytes=1_000_000)), TooLargeError)
+
+
+@pytest.mark.parametrize("lost", [1, 8, 200])
+async def test_a_compressed_body_that_ends_early_is_a_failure_worth_another_try(web, lost):
+    body = gzip.compress(pages.photo(1))[:-lost]
+    web.pages["/cut"] = lambda handler: pages.answer(handler, body, 200, {"Content-Encoding": "gzip"})
+    error = await outcome(f"{web.url}/cut", limits(web))
+    assert isinstance(error, FetchFailedError)
+    assert error.retryable
+
+
+def pieces(count: int, extension: bytes = b"") -> Callable[[BaseHTTPRequestHandler], None]:
+    """A chunked body of one-byte chunks, each with an extension."""
+
+    def send(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        handler.wfile.write((b"1;" + extension + b"\r\nx\r\n") * count + b"0\r\n\r\n")
+
+    return send
+
+
+async def test_a_body_in_pieces_of_one_byte_is_given_up(web):
+    web.pages |= {"/few": pieces(1000), "/many": pieces(20_000)}
+    assert await outcome(f"{web.url}/few", limits(web)) == b"x" * 1000
+    error = await outcome(f"{web.url}/many", limits(web))
+    assert (str(error), error.retryable) == ("The server sends the image in pieces of a few bytes.", False)
+
+
+async def test_what_crosses_the_wire_beside_the_body_counts_too(web):
+    web.pages["/padded"] = pieces(200, b"x" * 4000)
+    error = await outcome(f"{web.url}/padded", limits(web, max_bytes=10_000))
+    assert isinstance(error, TooLargeError)
+    assert await outcome(f"{web.url}/padded", limits(web, max_bytes=1_000_000)) == b"x" * 200
+
+
+async def test_others_get_their_turn_while_a_body_comes_in_pieces():
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(4000):
+            yield b"x"
+
+    counting = asyncio.create_task(count())
+    await read_body(chunks(), {}, 10_000)
+    counting.cancel()
+    assert turns >= 100
+
+
+async def test_others_get_their_turn_while_a_body_is_unpacked():
+    packed = gzip.compress(bytes(100_000_000))
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield packed
+
+    counting = asyncio.create_task(count())
+    assert len(await read_body(chunks(), {b"content-encoding": b"gzip"}, 100_000_000)) == 100_000_000
+    counting.cancel()
+    assert turns >= 20
+
+
+@pytest.mark.parametrize(
+    ("header", "least", "most"),
+    [("7", 7, 7), ("99999", 3600, 3600), (format_datetime(datetime.now(UTC) + timedelta(hours=9)), 3600, 3600),
+     ("soon", None, None), ("-5", None, None), ("9" * 400, None, None)],
+)  # fmt: skip
+async def test_a_server_that_says_when_to_come_back_is_not_asked_before(web, header, least, most):
+    web.pages["/busy"] = lambda handler: pages.answer(handler, b"", 429, {"Retry-After": header})
+    error = await outcome(f"{web.url}/busy", limits(web, attempts=2))
+    assert error.retryable
+    assert (error.retry_after_s is None) if least is None else (least <= error.retry_after_s <= most)
+    assert len(web.asked) == (2 if least is None else 1)
+
+
+async def test_a_short_wait_is_waited_for(web):
+    answers = [lambda handler: pages.answer(handler, b"", 503, {"Retry-After": "1"}), pages.photo(1)]
+    web.pages["/busy"] = lambda handler: (
+        first(handler) if callable(first := answers.pop(0)) else pages.answer(handler, first)
+    )
+    started = time.monotonic()
+    assert await outcome(f"{web.url}/busy", limits(web, attempts=2)) == pages.photo(1)
+    assert time.monotonic() - started >= 1
+
+
+async def test_fetches_name_themselves_as_they_are_told(web):
+    await outcome(f"{web.url}/good.jpg", limits(web, user_agent="mysite/1.0 (me@example.com)"))
+    assert web.headers[0]["User-Agent"] == "mysite/1.0 (me@example.com)"
 
 
 async def test_an_unknown_encoding_and_broken_compression_are_failures(web):

@@ -124,7 +124,7 @@ async def test_a_lost_reply_loses_and_doubles_nothing(line, client, command):
     assert len(worker.fetched) == 10
 
 
-def failing(worker: Worker, times: int, *, retryable: bool = True) -> list[float]:
+def failing(worker: Worker, times: int, *, retryable: bool = True, after_s: float | None = None) -> list[float]:
     """Make the worker's fetches of `/down` fail so many times; when they were tried."""
     tried: list[float] = []
 
@@ -132,7 +132,7 @@ def failing(worker: Worker, times: int, *, retryable: bool = True) -> list[float
         if "/down" in url:
             tried.append(time.monotonic())
             if len(tried) <= times:
-                raise FetchFailedError("The server answered 503.", retryable=retryable)
+                raise FetchFailedError("The server answered 503.", retryable=retryable, retry_after_s=after_s)
         return url.encode()
 
     worker.fetch = fetch
@@ -155,6 +155,17 @@ async def test_an_image_that_is_away_for_a_while_is_tried_again_with_growing_del
     first, second = tried[1] - tried[0], tried[2] - tried[1]
     assert second > 2 * first > 0.1
     assert [event.outcome for event in worker.events if event.job_id == "away"][:2] == ["postponed", "postponed"]
+
+
+async def test_a_job_whose_server_says_when_comes_back_no_earlier(line, client):
+    push(client, "away", "http://a.test/down")
+    worker = Worker(line.url, retries=5, retry_delay_s=0.02)
+    tried = failing(worker, 1, after_s=0.7)
+    running = asyncio.create_task(worker.run())
+    await until(lambda: client.xlen(RESULTS) == 1)
+    worker.stop.set()
+    assert await running
+    assert 0.6 < tried[1] - tried[0] < 5
 
 
 async def test_after_the_last_retry_the_error_is_the_answer(line, client):
