@@ -39,16 +39,17 @@ def show(profile: OfProfile = None) -> None:
     The AUC is that on the test split of the dataset an artifact was made from; the dataset is told by the first digits
     of the SHA-256 over its images, labels and splits.
     """
-    table = Table("", "Artifact", "Fingerprint", "Test AUC", "Dataset")
+    table = Table("", "Artifact", "Fingerprint", "Test AUC")
     with told_errors(talk):
         of = _profile(profile)
         if not has_artifact(of):
             fusion = fusion_in_force(of)
-            table.add_row("in force", _told_prior(fusion), fusion.fingerprint, "not measured", "")
+            table.add_row("in force", _told_prior(fusion), fusion.fingerprint, "not measured")
             data_console().print(table)
             talk.print(f"{of.artifact} holds no artifact: the prior answers until you choose one with `use`.")
             return
         pointer = read_pointer(of.artifact)
+    table.add_column("Dataset")
     for path in (pointer.artifact, *pointer.earlier):
         state = "in force" if path == pointer.artifact else ""
         table.add_row(state, str(path), _fingerprint(path), *_measured(path))

@@ -141,7 +141,7 @@ def _paired(first: ScoredTable, second: ScoredTable) -> tuple[NDArray[np.intp], 
     return in_first, in_second
 
 
-def _warnings(plain: ScoredTable, artifact: Artifact, inherited: frozenset[str]) -> list[str]:
+def _warnings(plain: ScoredTable, artifact: Artifact, inherited: frozenset[str] = frozenset()) -> list[str]:
     """What a reader has to know before believing a number."""
     table = plain.table
     found = []

@@ -71,7 +71,7 @@ def view(document: Mapping[str, Any], name: str, say: Messages) -> ResultView:
         measured=tuple((one, sentence) for one, sentence, weighed in signals if not weighed),
         skipped=_skipped(document["skipped"], say),
         cautions=_cautions(document, say),
-        facts=_facts(document),
+        facts=_facts(document, say),
         model=say("model", profile=model.get("profile", ""), fingerprint=model.get("fingerprint", "")),
     )
 
@@ -80,7 +80,7 @@ def _of_error(document: Mapping[str, Any], name: str, say: Messages) -> ResultVi
     error = document["error"] or {}
     note = f"{error.get('message', '')} ({error.get('code', '')})"
     return ResultView(
-        name, "error", "", say("answer.error"), (note,), None, None, (), (), (), (), "", (), _facts(document), ""
+        name, "error", "", say("answer.error"), (note,), None, None, (), (), (), (), "", (), _facts(document, say), ""
     )
 
 
@@ -147,8 +147,11 @@ def _cautions(document: Mapping[str, Any], say: Messages) -> tuple[str, ...]:
     return (say(f"caution.{name}"), *half)
 
 
-def _facts(document: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+def _facts(document: Mapping[str, Any], say: Messages) -> tuple[tuple[str, str], ...]:
     image = document["image"]
-    shape = () if image is None else (("size", f"{image['width']} x {image['height']}"), ("type", image["media_type"]))
+    shape: tuple[tuple[str, str], ...] = ()
+    if image is not None:
+        size = f"{image['width']} x {image['height']}"
+        shape = ((say("fact.size"), size), (say("fact.type"), image["media_type"]))
     digest = document["image_sha256"]
     return (*shape, *((("SHA-256", digest),) if digest else ()))

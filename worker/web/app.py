@@ -67,7 +67,7 @@ def make_app(redis_url: str, worker: WorkerSettings, settings: WebSettings, lang
     app.state.language = language
     app.include_router(api.router)
     app.include_router(pages.router)
-    app.add_exception_handler(problems.Problem, problems.of_problem)
+    app.add_exception_handler(problems.Problem, pages.of_problem)
     app.add_exception_handler(HTTPException, problems.of_http)
     app.add_exception_handler(RequestValidationError, problems.of_validation)
     for error in REDIS_UNAVAILABLE:

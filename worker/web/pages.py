@@ -1,6 +1,7 @@
 """The pages: drop an image, read a verdict, hand on a report, watch the queue."""
 
 import base64
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Form, Request
@@ -12,6 +13,7 @@ from fusion.output.report import ReportEntry, asset, data_url, map_view, render_
 from fusion.output.view import ResultView, view
 from img_ml.pictures.colours import palette
 from worker.streams.queue_state import read_queue
+from worker.web import problems
 from worker.web.api import PROBLEMS, gateway_of
 from worker.web.gateway import COOKIE
 from worker.web.problems import Problem
@@ -142,6 +144,17 @@ async def static(name: str) -> Response:
 
 
 _CACHED = {"Cache-Control": "max-age=300"}
+
+
+async def of_problem(request: Request, problem: Any) -> Response:
+    """The answer to a Problem: a page for browsers that asked for one, else the problem document."""
+    wants_page = "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/v1/")
+    if not wants_page:
+        return await problems.of_problem(request, problem)
+    title = HTTPStatus(problem.status).phrase
+    answer = _page("problem.html.j2", request, problem.status, title=title, detail=problem.detail)
+    answer.headers.update(problem.headers)
+    return answer
 
 
 def _view(job: WebJob, say: Messages) -> ResultView | None:

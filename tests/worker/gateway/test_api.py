@@ -136,6 +136,15 @@ def test_what_cannot_be_taken_is_a_problem_document(
     assert client.xlen(JOBS) == 0
 
 
+def test_a_browser_gets_a_refusal_as_a_page_and_a_program_as_a_document(gateway: GatewayServer) -> None:
+    place = f"/verdicts/{uuid.uuid4()}"
+    page = gateway.get(place, Accept="text/html,application/xhtml+xml")
+    assert (page.status, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "There is no verdict of that id, or no longer." in page.body.decode()
+    for other in (gateway.get(place), gateway.get(f"/v1{place}", Accept="text/html")):
+        assert (other.status, other.headers["content-type"]) == (404, "application/problem+json")
+
+
 def test_a_compressed_body_is_refused(gateway: GatewayServer) -> None:
     headers = {"Content-Type": "image/jpeg", "Content-Encoding": "gzip"}
     assert gateway.ask("POST", "/v1/verdicts", b"x" * 10, headers).status == 415
