@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat requirements*.txt | cksum | cut -d' ' -f1)
 LIGHT := $(VENV)/.light-$(shell cat pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: help environment demo serve test browser check deploy-check docs clean
+.PHONY: help environment demo serve test coverage browser check deploy-check docs clean
 
 help:
 	@echo "make demo   judge a few photographs with a worker on a private Redis"
 	@echo "make serve  open a page to drop images on, at http://127.0.0.1:8000/"
 	@echo "make test   run all tests that need no network and no accelerator"
+	@echo "make coverage  the same, and which lines ran; fails below the floor in pyproject.toml"
 	@echo "make check  lint, types, layers, generated documents"
 	@echo "make deploy-check  check deploy/ with hadolint, compose, Helm, promtool"
 	@echo "make docs   write the generated documents again"
@@ -44,6 +45,10 @@ serve: $(or $(wildcard $(READY)),$(LIGHT))
 test: $(READY)
 	$(BIN)/python -m pytest -n 2
 
+coverage: $(READY)
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term
+	$(BIN)/coverage report --include='forensics/*' --fail-under=94
+
 # Needs a Chromium, as of Debian's package; tests say so and are skipped without one.
 browser: $(READY)
 	$(BIN)/python -m pytest -m browser tests/browser
@@ -66,4 +71,4 @@ docs: $(READY)
 	$(BIN)/python -m scripts.generate_docs
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .coverage* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

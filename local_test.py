@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fusion.judge import Judge
     from fusion.output.messages import Messages
     from fusion.verdict import Verdict
-    from scripts.checking.report import Report
+    from scripts.checking.report import HtmlReport
     from scripts.checking.telling import Form, Tell
     from worker.settings import WorkerSettings
 
@@ -40,6 +40,14 @@ class Outcome:
     sample: "ImageSample | None" = None
 
 
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """What is read of an image: up to the worker's limits, and so many frames."""
+
+    limits: "WorkerSettings"
+    frames: int = 1
+
+
 @app.command()
 def main(
     images: Annotated[list[str] | None, typer.Argument(metavar="[IMAGE-OR-URL]...", show_default=False)] = None,
@@ -50,9 +58,12 @@ def main(
         Path | None, typer.Option(metavar="FILE", help="Also write a report: one HTML file with pictures and maps.")
     ] = None,
     debug_dir: Annotated[Path | None, typer.Option(help="Save heatmaps and what detectors see here, as PNG.")] = None,
+    frames: Annotated[
+        int, typer.Option(min=1, help="Frames of an animation to judge; the verdict is that of the middle one.")
+    ] = 1,
     profile: Annotated[
         str | None,
-        typer.Option(help="tiny, light, standard, full or the path of a profile file; IMG_ML_PROFILE when not given."),
+        typer.Option(help="tiny, light, standard, full or the path of a profile file (default: IMG_ML_PROFILE)."),
     ] = None,
 ) -> None:
     """Judge images: say whether each was made by a machine, and why. Without arguments, it asks for one.
@@ -76,7 +87,7 @@ def main(
         judge, limits = _loaded(profile)
     say = _messages()
     report = _report(html, say)
-    code = _run(inputs, judge, limits, debug_dir, teller(form, talk, say), report)
+    code = _run(inputs, judge, Reads(limits, frames), debug_dir, teller(form, talk, say), report)
     if report is not None:
         _write(report)
     raise typer.Exit(code)
@@ -111,16 +122,16 @@ def _loaded(profile: str | None) -> "tuple[Judge, WorkerSettings]":
 def _run(
     inputs: Sequence[Given],
     judge: "Judge",
-    limits: "WorkerSettings",
+    reads: Reads,
     debug_dir: Path | None,
     tell: "Tell",
-    report: "Report | None",
+    report: "HtmlReport | None",
 ) -> int:
     """Judge each image and tell about it; the exit code."""
     labels: list[str | None] = []
     stems: dict[str, int] = {}
     for one in _followed(inputs):
-        outcome = _outcome(one, judge, limits)
+        outcome = _outcome(one, judge, reads)
         document = _document(outcome)
         tell(document)
         labels.append(document["label"] if document["status"] == "done" else None)
@@ -162,15 +173,16 @@ def _alive(what: str) -> AbstractContextManager[Any]:
     return Live(Spinner("dots", f"{what} ..."), console=talk, transient=True, redirect_stdout=False)
 
 
-def _outcome(one: Given, judge: "Judge", limits: "WorkerSettings") -> Outcome:
-    from forensics.reading.decode import DecodeLimits, decode
+def _outcome(one: Given, judge: "Judge", reads: Reads) -> Outcome:
+    from forensics.reading.decode import DecodeLimits
+    from fusion.frames import judge_frames
 
     try:
-        data = _bytes_of(one.name, limits) if one.data is None else one.data
-        sample = decode(data, DecodeLimits(limits.fetch_max_pixels))
+        data = _bytes_of(one.name, reads.limits) if one.data is None else one.data
+        verdict, sample = judge_frames(judge, data, DecodeLimits(reads.limits.fetch_max_pixels), reads.frames)
     except JobError as error:
         return Outcome(one.name, error)
-    return Outcome(one.name, judge.judge([sample])[0], sample)
+    return Outcome(one.name, verdict, sample)
 
 
 def _document(outcome: Outcome) -> dict[str, Any]:
@@ -235,15 +247,15 @@ def _messages() -> "Messages":
     return messages(load(FusionSettings).language)
 
 
-def _report(path: Path | None, say: "Messages") -> "Report | None":
+def _report(path: Path | None, say: "Messages") -> "HtmlReport | None":
     if path is None:
         return None
-    from scripts.checking.report import Report
+    from scripts.checking.report import HtmlReport
 
-    return Report(path, say)
+    return HtmlReport(path, say)
 
 
-def _write(report: "Report") -> None:
+def _write(report: "HtmlReport") -> None:
     try:
         report.write()
     except OSError as error:

@@ -14,7 +14,7 @@ from benchmarks.support.command import orderly, talk
 from benchmarks.support.result_file import RESULTS, write_result
 from forensics.settings import load as load_settings
 from fusion.evaluate import measured_alone, rows_of
-from fusion.evaluation.alone import Alone
+from fusion.evaluation.single_detectors import SingleDetector
 from fusion.evaluation.tables import alone_table, finite
 from fusion.training.cache import FeatureCache
 from img_ml.command import data_console, run_command
@@ -35,7 +35,7 @@ def detectors(
     """Measure detectors alone on val and test; tables on stdout, and a result file."""
     with orderly():
         like = load_profile(profile, load_settings(ImgMlSettings).model_dir)
-        found: dict[str, list[Alone]] = {}
+        found: dict[str, list[SingleDetector]] = {}
         for split in ("val", "test"):
             rows = rows_of(dataset, split)
             found[split] = measured_alone(beside, rows, like, FeatureCache(cache), talk)

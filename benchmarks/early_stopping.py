@@ -23,7 +23,7 @@ from fusion.weighers.weigher import Candidate, Rows
 from img_ml.command import run_command
 from img_ml.data.dataset import read_dataset
 from img_ml.data.folds import Rows as Fold
-from img_ml.data.folds import balanced_weights, grouped_folds, watched
+from img_ml.data.folds import balanced_weights, grouped_folds, validation_rows
 from img_ml.data.views import training_views
 from img_ml.engine.engine import Engine
 from img_ml.profiles import load_profile
@@ -41,7 +41,7 @@ def main(
     )
     rows = [row for row in read_dataset(dataset) if row.split != "test"]
     table = extract(rows, engine, FeatureCache(cache), training_views(2, 0), Console(stderr=True))
-    table = table.select(~np.isnan(table.values).all(axis=0))
+    table = table.select(np.asarray(~np.isnan(table.values).all(axis=0)))
     folds = grouped_folds(table.label, table.source, 0)
     rules = ("rounds best for each fold", "each its own", "median", "mean curve", f"all {MOST_ROUNDS}")
     shown = Table("depth, least weight", *rules)
@@ -55,7 +55,7 @@ def main(
 
 
 def _curve(table: FeatureTable, learned: Fold, candidate: Candidate) -> np.ndarray:
-    watch = watched(table.label[learned], table.source[learned], table.split[learned], 0)
+    watch = validation_rows(table.label[learned], table.source[learned], table.split[learned], 0)
     assert KIND.curve is not None
     rows = _rows(table, learned[~watch])
     return KIND.curve(rows, table.schema.names, candidate, 0, _rows(table, learned[watch]))

@@ -67,7 +67,7 @@ def engine(
         plain = plain_seconds(loaded, weights, load, device)
         # A sum over some of the networks would be compared with a run of all.
         whole = sum(plain.values()) if len(plain) == len(loaded.loaded) else None
-        told = {mode: _told(runs, whole) for mode, runs in modes.items()}
+        told: dict[str, dict[str, Any]] = {mode: _told(runs, whole) for mode, runs in modes.items()}
         content = {
             "settings": {
                 "profile": profile,

@@ -1,8 +1,8 @@
 """How often what no machine made is called AI: `python -m benchmarks.false_accusations --photographs DIR`.
 
 Every image of the folders is judged by the profile as the worker would. Photographs are judged as they are, scaled down
-to each long side, and as JPEG thumbnails. Each row also says what the label would be without the gate of
-`forensics.judgeable`.
+to each long side, as JPEG thumbnails, and scaled down to each smaller side (the gate refuses below a limit).
+Each row also says how many would be called AI without the gate of `forensics.judgeable`.
 """
 
 import io
@@ -18,7 +18,7 @@ from rich.progress import track
 from scipy.stats import beta
 
 from benchmarks.support.command import orderly, talk
-from benchmarks.support.markdown import table_line
+from benchmarks.support.folders import files_of
 from benchmarks.support.result_file import RESULTS, write_result
 from forensics.errors import JobError
 from forensics.examine import Examined, examine
@@ -30,11 +30,12 @@ from fusion.settings import FusionSettings
 from img_ml.command import run_command
 from img_ml.data.dataset import DatasetError
 from img_ml.settings import ImgMlSettings
+from scripts.documents.measured_tables import accusations
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 LONG_SIDES = (64, 96, 128, 160, 192, 224, 256, 320, 512, 1024)
+SMALLER_SIDES = (64, 96, 128, 160, 192, 224, 256, 288, 320)
 THUMBNAIL, THUMBNAIL_QUALITY = 160, 75
-HEADER = ("images", "count", "AI", "at most (95 %)", "no probability", "AI without the gate")
 
 
 @dataclass(slots=True)
@@ -69,35 +70,24 @@ class Tally:
 
 @app.command()
 def false_accusations(
-    photographs: Annotated[list[Path] | None, typer.Option(help="Folder of photographs; may be repeated.")] = None,
+    photographs: Annotated[Path | None, typer.Option(help="Folder of photographs.")] = None,
     kind: Annotated[list[str] | None, typer.Option(metavar="NAME=DIR", help="Folder of another kind of image.")] = None,
-    most: Annotated[int, typer.Option(min=1, help="Most images of a row, the first by name.")] = 400,
-    out: Annotated[Path, typer.Option(help="Folder of the result file.")] = RESULTS,
+    most: Annotated[int, typer.Option(min=1, help="Most images of a row.")] = 400,
+    seed: Annotated[int, typer.Option(help="Draws the images of a folder that holds more.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder of the result file, one for each profile.")] = RESULTS,
 ) -> None:
-    """Judge the images; a table on stdout, and a result file."""
+    """Judge the images by the profile in force; a table on stdout, and a result file."""
     with orderly():
         judge = load_judge(load_settings(ImgMlSettings), load_settings(FusionSettings))
-        tallies = [_folder(judge, name, folder, most) for name, folder in map(_named, kind or ())]
-        tallies += [row for folder in photographs or () for row in _photographs(judge, folder, most)]
+        tallies = _photographs(judge, files_of(photographs, most, seed)) if photographs else []
+        tallies += [_folder(judge, name, files_of(path, most, seed)) for name, path in map(_named, kind or ())]
         if not tallies:
             raise DatasetError("Name at least one folder: --photographs DIR or --kind NAME=DIR.")
         rows = [_row(tally) for tally in tallies]
-        for line in table(rows):
+        for line in accusations(rows):
             print(line)
-        content = {"profile": judge.profile, "fingerprint": judge.fingerprint, "rows": rows}
-        write_result("false_accusations", content, talk, out)
-
-
-def table(rows: Sequence[dict[str, object]]) -> list[str]:
-    """The rows of a result in Markdown."""
-    lines = [table_line(HEADER), table_line(["---"] * len(HEADER))]
-    for row in rows:
-        reasons = row["not_judged"]
-        assert isinstance(reasons, dict)
-        held = ", ".join(f"{count} {reason}" for reason, count in reasons.items()) or "0"
-        cells = (str(row["name"]), str(row["images"]), str(row["accused"]), f"{row['upper']:.1%}")
-        lines.append(table_line([*cells, held, str(row["ungated"])]))
-    return lines
+        content = {"profile": judge.profile, "fingerprint": judge.fingerprint, "seed": seed, "rows": rows}
+        write_result(f"false_accusations_{Path(judge.profile).stem}", content, talk, out)
 
 
 def _row(tally: Tally) -> dict[str, object]:
@@ -109,13 +99,13 @@ def _row(tally: Tally) -> dict[str, object]:
 def _named(option: str) -> tuple[str, Path]:
     name, _, folder = option.partition("=")
     if not name or not folder:
-        raise DatasetError(f"{option!r} is not NAME=DIR.")
+        raise DatasetError(f"{option!r} is not NAME=DIR: write for example icons=my/icons.")
     return name, Path(folder)
 
 
-def _folder(judge: Judge, name: str, folder: Path, most: int) -> Tally:
+def _folder(judge: Judge, name: str, files: Sequence[Path]) -> Tally:
     tally = Tally(name)
-    for path in track(_files(folder)[:most], name, console=talk, transient=True):
+    for path in track(files, name, console=talk, transient=True):
         try:
             tally.add(judge, decode(path.read_bytes()))
         except JobError:
@@ -123,37 +113,46 @@ def _folder(judge: Judge, name: str, folder: Path, most: int) -> Tally:
     return tally
 
 
-def _files(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.rglob("*") if path.is_file())
-    if not found:
-        raise DatasetError(f"There are no files in {folder}.")
-    return found
-
-
-def _photographs(judge: Judge, folder: Path, most: int) -> Iterator[Tally]:
-    yield _folder(judge, f"photographs of {folder.name}", folder, most)
-    yield _scaled(judge, folder, most, "JPEG thumbnails, 160 px", THUMBNAIL, THUMBNAIL_QUALITY)
-    for side in LONG_SIDES:
-        yield _scaled(judge, folder, most, f"photographs, long side {side} px", side, None)
-
-
-def _scaled(judge: Judge, folder: Path, most: int, name: str, side: int, quality: int | None) -> Tally:
-    """The photographs scaled down to a long side, as PNG or as JPEG; those that are smaller are left out."""
-    tally = Tally(name)
-    for path in track(_files(folder)[:most], name, console=talk, transient=True):
+def _photographs(judge: Judge, files: Sequence[Path]) -> list[Tally]:
+    """A row for the photographs as they are, and one for each size they are scaled down to."""
+    whole, thumbnails = Tally("photographs as they are"), Tally(f"JPEG thumbnails, {THUMBNAIL} px")
+    long = {side: Tally(f"photographs, long side {side} px") for side in LONG_SIDES}
+    smaller = {side: Tally(f"photographs, smaller side {side} px") for side in SMALLER_SIDES}
+    for path in track(files, "photographs", console=talk, transient=True):
         try:
-            pixels = decode(path.read_bytes()).pixels
+            sample = decode(path.read_bytes())
         except JobError:
-            tally.unread += 1
+            whole.unread += 1
             continue
-        image = Image.fromarray(pixels)
-        if max(image.size) >= side:
-            image.thumbnail((side, side), Image.Resampling.LANCZOS)
-            tally.add(judge, decode(_encoded(image, quality)))
-    return tally
+        whole.add(judge, sample)
+        image = Image.fromarray(sample.pixels)
+        for tally, scaled in _scaled(image, thumbnails, long, smaller):
+            tally.add(judge, decode(scaled))
+    return [whole, thumbnails, *long.values(), *smaller.values()]
+
+
+def _scaled(
+    image: Image.Image, thumbnails: Tally, long: dict[int, Tally], smaller: dict[int, Tally]
+) -> Iterator[tuple[Tally, bytes]]:
+    """The photograph at each size that is not larger than itself, with the row it belongs to."""
+    longest, shortest = max(image.size), min(image.size)
+    if longest >= THUMBNAIL:
+        yield thumbnails, _encoded(_shrunk(image, THUMBNAIL / longest), THUMBNAIL_QUALITY)
+    for side, tally in long.items():
+        if longest >= side:
+            yield tally, _encoded(_shrunk(image, side / longest), None)
+    for side, tally in smaller.items():
+        if shortest >= side:
+            yield tally, _encoded(_shrunk(image, side / shortest), None)
+
+
+def _shrunk(image: Image.Image, share: float) -> Image.Image:
+    size = max(1, round(image.width * share)), max(1, round(image.height * share))
+    return image.resize(size, Image.Resampling.LANCZOS)
 
 
 def _encoded(image: Image.Image, quality: int | None) -> bytes:
+    """The image as PNG, or as JPEG of a quality."""
     target = io.BytesIO()
     if quality is None:
         image.save(target, "PNG", compress_level=1)

@@ -85,7 +85,11 @@ def fleet(
             found = [_measured(server, size, per_worker, in_flight, seconds, processes) for size in sizes]
             version = server.version
         _show(found)
-        settings = {"jobs_per_second_of_a_worker": per_worker, "in_flight": in_flight, "seconds": seconds}
+        settings: dict[str, object] = {
+            "jobs_per_second_of_a_worker": per_worker,
+            "in_flight": in_flight,
+            "seconds": seconds,
+        }
         settings |= {"processes": processes, "job_bytes": JOB_BYTES, "result_bytes": RESULT_BYTES, "redis": version}
         content = {"settings": settings, "memory_bytes": memory, "fleets": [asdict(one) for one in found]}
         write_result("fleet", content, talk, out)

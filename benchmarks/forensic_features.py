@@ -38,7 +38,7 @@ from img_ml.data.dataset import Row, read_datasets
 from img_ml.data.folds import balanced_weights, grouped_folds
 from img_ml.data.views import render_view, training_views
 from img_ml.engine.held_out import source_mark
-from img_ml.engine.loaded import Learned
+from img_ml.engine.loaded import LearnedDetector
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
@@ -57,7 +57,7 @@ Result = TypeVar("Result")
 class Instruments:
     """What every image is measured by: the network, and the numbers of the profile's analyzers."""
 
-    network: Learned
+    network: LearnedDetector
     analyzers: tuple[str, ...]
     schema: FeatureSchema
 

@@ -20,8 +20,8 @@ from forensics.files import write_atomically
 from forensics.reading.decode import decode
 from forensics.settings import load as load_settings
 from forensics.types import ImageSample
-from fusion.evaluation.alone import Alone, measured_alone
 from fusion.evaluation.metrics import Estimate, Ranking, estimate
+from fusion.evaluation.single_detectors import SingleDetector, measured_alone
 from fusion.evaluation.tables import alone_table, finite
 from img_ml.command import data_console, run_command, told_errors
 from img_ml.data.dataset import Row, read_dataset
@@ -125,7 +125,7 @@ def _together(members: Sequence[str], count: int, found: dict[tuple[str, int], F
     return np.array([mean_logit(numbers) for numbers in stacked])
 
 
-def _rows(members: Sequence[str], found: dict[tuple[str, int], Floats], rows: Sequence[Row]) -> list[Alone]:
+def _rows(members: Sequence[str], found: dict[tuple[str, int], Floats], rows: Sequence[Row]) -> list[SingleDetector]:
     label, source, image = _facts(rows)
     columns = {f"{name}, {count} votes": found[name, count] for name in members for count in VOTES}
     if len(members) > 1:

@@ -63,11 +63,12 @@ def not_judged(pixels: Pixels) -> NotJudged | None:
             f"The image is {width} x {height} px: below {LEAST_SIDE} px on the smaller side the detectors have "
             "nothing to go by.",
         )
-    reason = _reason(picture_numbers(pixels))
+    reason = reason_of(picture_numbers(pixels))
     return None if reason is None else NotJudged(reason, _SENTENCES[reason])
 
 
-def _reason(values: Mapping[str, float]) -> NotJudgedReason | None:
+def reason_of(values: Mapping[str, float]) -> NotJudgedReason | None:
+    """Why an image of these `picture_numbers` gets no probability; None where it may have one."""
     if _is_blank(values):
         return "blank"
     if _is_noise(values):

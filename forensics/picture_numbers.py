@@ -7,6 +7,8 @@ from forensics.types import Pixels
 
 TILE, MOST_TILES = 64, 64
 SIDE = 8
+# Lines of text are looked for in the middle: strips that a slanted line hardly leaves, and the distances of lines.
+MIDDLE, STRIP, LEAST_LINE, MOST_LINE = 512, 128, 8, 64
 # Fewer blocks than this make no statistics of their own.
 FEW = 3
 NUMBERS = {
@@ -43,6 +45,8 @@ NUMBERS = {
     "step49": "share of neighbours that differ by more than 48 levels",
     "hard": "share of steps above 48 levels among those above 6",
     "next_pixel": "correlation of brightness with the next pixel in the row",
+    "lines": "how far rows of pixels differ from those around them, among the differences of single pixels",
+    "lines_again": "correlation of rows of pixels with those a line of text further, less that half a line further",
 }
 
 Histogram = NDArray[np.float64]
@@ -65,6 +69,7 @@ def picture_numbers(pixels: Pixels) -> dict[str, float]:
         "saturation": float(np.mean(strongest - weakest)),
         "equal": float(np.mean(same)),
         "next_pixel": _next_pixel(light.astype(np.float32)),
+        **_of_lines(pixels),
     }
 
 
@@ -165,3 +170,38 @@ def _next_pixel(light: NDArray[np.float32]) -> float:
     centred = light - light.mean()
     pairs = float(np.mean(centred[:, :, :-1] * centred[:, :, 1:]))
     return float(np.clip(pairs / (float(np.mean(np.square(centred))) + 1e-6), -1, 1))
+
+
+def _of_lines(pixels: Pixels) -> dict[str, float]:
+    """How far the middle of the picture looks like lines of text, upright or on their side."""
+    height, width = pixels.shape[:2]
+    top, left = max(0, height - MIDDLE) // 2, max(0, width - MIDDLE) // 2
+    light = pixels[top : top + MIDDLE, left : left + MIDDLE, 1].astype(np.float32)
+    return max((_lines(light), _lines(light.T)), key=lambda found: found["lines_again"])
+
+
+def _lines(light: NDArray[np.float32]) -> dict[str, float]:
+    strips = [light[:, start : start + STRIP] for start in range(0, max(1, light.shape[1] - STRIP + 1), STRIP)]
+    around = [_without_slow(strip.mean(axis=1)) for strip in strips]
+    rows, pixels = float(np.mean([one.std() for one in around])), float(light.std()) + 1e-3
+    again = float(np.mean([_again(one) for one in around]))
+    return {"lines": rows / pixels, "lines_again": again}
+
+
+def _without_slow(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The row means less the mean of the rows around."""
+    size = min(MOST_LINE // 2 + 1, len(rows))
+    return np.asarray(
+        rows - np.convolve(np.pad(rows, size // 2, "edge"), np.ones(size) / size, "same")[size // 2 :][: len(rows)]
+    )
+
+
+def _again(rows: NDArray[np.float32]) -> float:
+    """The best correlation of the rows with themselves a line further, less the least one before."""
+    if len(rows) < 2 * LEAST_LINE:
+        return 0.0
+    power = np.abs(np.fft.rfft(rows, 2 * len(rows))) ** 2
+    correlation = np.fft.irfft(power)[: min(MOST_LINE, len(rows) // 2) + 1]
+    correlation = correlation / (correlation[0] + 1e-3)
+    lag = LEAST_LINE + int(correlation[LEAST_LINE:].argmax())
+    return float(correlation[lag] - correlation[:lag].min())

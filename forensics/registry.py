@@ -116,6 +116,15 @@ class Setup:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
+class Weights(Protocol):
+    """A set of weights that a detector can be loaded with; what there is to know of one is the loader's affair."""
+
+    @property
+    def name(self) -> str:
+        """Its name, which no other set has."""
+        ...
+
+
 Analyze = Callable[[ImageSample], Signal]
 Load = Callable[[Setup], Detector]
 Picture = Callable[[ImageSample], Pixels]
@@ -128,7 +137,8 @@ class Registered:
 
     `picture` shows people what the detector sees in an image, any size of RGB; it needs no weights. `heatmap` draws
     the map of an analyzer whose numbers need less than that; it is asked only where somebody wants to see it. A learned
-    detector `on_cpu` runs there alone and without torch, whatever device the others run on.
+    detector `on_cpu` runs there alone and without torch, whatever device the others run on. `weights`: all that it can
+    be loaded with.
     """
 
     spec: DetectorSpec
@@ -137,6 +147,7 @@ class Registered:
     picture: Picture | None = None
     heatmap: Draw | None = None
     on_cpu: bool = False
+    weights: tuple[Weights, ...] = ()
 
 
 _ENTRIES: dict[str, Registered] = {}
@@ -152,11 +163,13 @@ def analyzer(spec: DetectorSpec, *, heatmap: Draw | None = None) -> Callable[[An
     return decorate
 
 
-def detector(spec: DetectorSpec, *, picture: Picture | None = None, on_cpu: bool = False) -> Callable[[Load], Load]:
+def detector(
+    spec: DetectorSpec, *, weights: tuple[Weights, ...] = (), picture: Picture | None = None, on_cpu: bool = False
+) -> Callable[[Load], Load]:
     """Register a loader `Setup -> Detector`; heavy imports belong inside it, ArtifactError says what it lacks."""
 
     def decorate(load: Load) -> Load:
-        _add(Registered(spec, load=load, picture=picture, on_cpu=on_cpu))
+        _add(Registered(spec, load=load, picture=picture, on_cpu=on_cpu, weights=weights))
         return load
 
     return decorate
@@ -192,6 +205,10 @@ def _add(entry: Registered) -> None:
     if spec.head is not None and spec.head.number not in {n.name for n in spec.numbers}:
         raise RegistryError(f"The head of {spec.name!r} gives {spec.head.number!r}, which it does not declare.")
     _check_prior(spec)
+    known = {weights.name: other.spec.name for other in _ENTRIES.values() for weights in other.weights}
+    for weights in entry.weights:
+        if weights.name in known:
+            raise RegistryError(f"{spec.name!r} and {known[weights.name]!r} both have weights named {weights.name!r}.")
     taken = {n.name: other.spec.name for other in _ENTRIES.values() for n in other.spec.numbers}
     for number in spec.numbers:
         if number.name in taken:

@@ -34,8 +34,9 @@ class Reading:
     `missing` in [0, 1) is the share of the picture's rows that the file lacks; they are cut off. `damaged` says that
     the file ends early or breaks off, even where every row is there; `coarse`, that scans which would make a
     progressive JPEG finer are missing. `trailing_bytes` follow the end of the image.
-    `frames` counts the frames of an animation; the first is taken. `reduced_by` divides each side of a picture that
-    is too large to be decoded in full.
+    `frames` counts the frames of an animation, `frame` is the one that became pixels, counted from 1, and
+    `frames_judged` says among how many it was chosen. `reduced_by` divides each side of a picture that is too large to
+    be decoded in full.
     """
 
     missing: float = 0.0
@@ -43,6 +44,8 @@ class Reading:
     coarse: bool = False
     trailing_bytes: int = 0
     frames: int = 1
+    frame: int = 1
+    frames_judged: int = 1
     reduced_by: int = 1
 
 

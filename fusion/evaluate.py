@@ -12,19 +12,21 @@ from forensics.files import write_atomically
 from forensics.registry import TIERS, get
 from forensics.settings import load as load_settings
 from fusion.artifacts.artifact import Artifact, load_artifact, to_json
-from fusion.evaluation.alone import Alone, alone
+from fusion.artifacts.weights_binding import share_weights
 from fusion.evaluation.conditions import AS_IS, CONDITIONS
 from fusion.evaluation.evaluation import evaluate
 from fusion.evaluation.page import page
-from fusion.evaluation.tables import as_json, finite, tables
-from fusion.training.cache import FeatureCache
+from fusion.evaluation.scores import as_csv, as_parquet, scores
+from fusion.evaluation.single_detectors import SingleDetector, alone
+from fusion.evaluation.tables import as_json, comparisons, finite, tables
+from fusion.training.cache import FeatureCache, image_key
 from fusion.training.extract import extract
 from fusion.training.table import FeatureTable
 from img_ml.command import data_console, run_command, told_errors
 from img_ml.data.dataset import SPLITS, Row, check_files, read_rows
 from img_ml.engine.engine import Engine
 from img_ml.profiles import BUILT_IN, Profile, load_profile
-from img_ml.settings import ImgMlSettings
+from img_ml.settings import PACKAGED_MODELS, ImgMlSettings
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -32,20 +34,21 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @app.command()
 def main(
     paths: Annotated[list[Path], typer.Argument(metavar="ARTIFACT... DATASET.CSV", show_default=False)],
-    split: Annotated[str, typer.Option(help="Split to measure: train, val, test or all.")] = "test",
+    split: Annotated[str, typer.Option(help="Split to evaluate: train, val, test or all.")] = "test",
     out: Annotated[Path, typer.Option(help="Folder for report.json and report.html.")] = Path("report"),
     cache: Annotated[Path, typer.Option(help="Folder of the feature cache.")] = Path("features"),
     profile: Annotated[
-        str | None, typer.Option(help="Profile whose weights and options count; that of the artifact when not given.")
+        str | None, typer.Option(help="Profile whose weights and options are used (default: that of the artifact).")
     ] = None,
     beside: Annotated[
         list[str] | None,
-        typer.Option("--with", metavar="DETECTOR", help="A detector to measure alone beside them; may be repeated."),
+        typer.Option("--with", metavar="DETECTOR", help="A detector to measure by itself beside them; repeatable."),
     ] = None,
 ) -> None:
     """Measure one or several artifacts on the images of a split, as they are and under everyday changes.
 
-    Tables on stdout; report.json and report.html (one file, no network) in the folder. Exit codes: 0 done, 2 something
+    Tables on stdout; report.json, report.html (one file, no network) and each image's scores (scores.csv,
+    scores.parquet) in the folder. Exit codes: 0 done, 2 something
     is wrong with the input, 3 interrupted.
     """
     talk = Console(stderr=True)
@@ -53,6 +56,7 @@ def main(
         if len(paths) < 2:
             raise UsageError("Name at least one artifact, then a dataset.csv.")
         *folders, dataset = paths
+        _check_order(folders, dataset)
         like = None if profile is None else load_profile(profile, load_settings(ImgMlSettings).model_dir)
         artifacts = {name: load_artifact(folder) for name, folder in _named(folders).items()}
         rows = rows_of(dataset, split)
@@ -60,17 +64,42 @@ def main(
         table = _measured(list(artifacts.values()), rows, like, FeatureCache(cache), talk)
         others = measured_alone(beside or [], rows, like, FeatureCache(cache), talk)
         talk.print("Measuring ...")
-        found = [evaluate(name, artifact, table) for name, artifact in artifacts.items()]
+        found = [evaluate(name, artifact, table, _inherited(artifact)) for name, artifact in artifacts.items()]
+        files = {image_key(row.path.read_bytes()): row.path for row in rows}
         content = {"dataset": dataset.name, "split": split, "artifacts": [as_json(one) for one in found]}
         content["detectors"] = finite([asdict(one) for one in others])
+        content["comparisons"] = finite([asdict(one) for one in comparisons(found)])
         write_atomically(out / "report.json", to_json(content))
-        write_atomically(out / "report.html", page(found, dataset, split, others))
+        write_atomically(out / "report.html", page(found, dataset, split, others, files))
+        by_image = scores({one.artifact: one.plain for one in found}, files)
+        write_atomically(out / "scores.csv", as_csv(by_image))
+        write_atomically(out / "scores.parquet", as_parquet(by_image))
     console = data_console()
     for one in tables(found, others):
         console.print(one)
     for warning in dict.fromkeys(f"{one.artifact}: {warning}" for one in found for warning in one.warnings):
         talk.print(f"Warning: {warning}", markup=False, highlight=False)
-    talk.print(f"Wrote {out / 'report.html'} and {out / 'report.json'}", soft_wrap=True, markup=False, highlight=False)
+    talk.print(
+        f"Wrote {out / 'report.html'} and {out / 'report.json'}; each image's scores are in {out / 'scores.csv'} and "
+        ".parquet",
+        soft_wrap=True,
+        markup=False,
+        highlight=False,
+    )
+
+
+def _check_order(folders: list[Path], dataset: Path) -> None:
+    for folder in folders:
+        if folder.is_file():
+            raise UsageError(f"{folder} is a file, not an artifact's folder: name the artifacts first, the CSV last.")
+    if dataset.is_dir():
+        raise UsageError(f"{dataset} is a folder, not a CSV: name the artifacts first, the dataset's CSV last.")
+
+
+def _inherited(artifact: Artifact) -> frozenset[str]:
+    """The images that the packaged networks learned from, where the artifact weighs one of them."""
+    packaged = load_artifact(PACKAGED_MODELS / TIERS[0])
+    return packaged.learned if share_weights(artifact.weights, packaged.weights) else frozenset()
 
 
 def _named(folders: list[Path]) -> dict[str, Path]:
@@ -108,7 +137,9 @@ def _measured(
     return extract(rows, _engine(names, like), cache, lambda row, key: tuple(CONDITIONS.values()), talk)
 
 
-def measured_alone(names: list[str], rows: list[Row], like: Profile, cache: FeatureCache, talk: Console) -> list[Alone]:
+def measured_alone(
+    names: list[str], rows: list[Row], like: Profile, cache: FeatureCache, talk: Console
+) -> list[SingleDetector]:
     """The rows of detectors by themselves, on the images as they are.
 
     Raises DatasetError where one gives no probability of AI by itself, or cannot be loaded.

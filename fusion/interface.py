@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from forensics.examine import Examined
+from forensics.types import ImageSample, Signal
 from fusion.verdict import FusionKind, Verdict
 
 
@@ -40,6 +41,10 @@ class JudgeInterface(Protocol):
     def conclude(self, examined: Sequence[Examined]) -> list[Verdict]:
         """A verdict for each image whose analyzers ran already, in order; called in one thread."""
         ...
+
+    def located(self, sample: ImageSample, verdict: Verdict) -> tuple[Signal, ...]:
+        """The signals of the verdict, with the maps that are drawn only when somebody asks; in the same thread."""
+        return verdict.evidence.signals
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,22 +5,23 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-from forensics.reading.decode import decode
 from forensics.settings import load as load_settings
+from fusion.frames import judge_frames
 from fusion.judge import Judge, load_judge
 from fusion.settings import FusionSettings
 from fusion.verdict import Verdict
 from img_ml.settings import ImgMlSettings
 
 
-def judge(image: str | os.PathLike[str] | bytes | BinaryIO, *, profile: str | None = None) -> Verdict:
+def judge(image: str | os.PathLike[str] | bytes | BinaryIO, *, profile: str | None = None, frames: int = 1) -> Verdict:
     """The verdict on an image: a path, the file's bytes, or a file opened for reading bytes.
 
-    `profile` is tiny, light, standard, full or the path of a profile file; IMG_ML_PROFILE when not given. The model is
+    Of an animation the first frame is judged, or up to `frames` of them; the verdict is then that of the middle one.
+    `profile` is tiny, light, standard, full or the path of a profile file (default: IMG_ML_PROFILE). The model is
     loaded at the first call and kept. JobError where the bytes are no image that can be judged, OSError where the
     file cannot be read, ArtifactError or RegistryError where the model cannot be had.
     """
-    return _judge(profile).judge([decode(_bytes_of(image))])[0]
+    return judge_frames(_judge(profile), _bytes_of(image), frames=frames)[0]
 
 
 def _bytes_of(image: str | os.PathLike[str] | bytes | BinaryIO) -> bytes:

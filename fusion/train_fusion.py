@@ -25,9 +25,9 @@ from fusion.evaluation.tables import measures_table
 from fusion.training.cache import FeatureCache
 from fusion.training.card import model_card
 from fusion.training.extract import extract
-from fusion.training.fit import Fitted, Plan, fit
-from fusion.training.heads import told_kinds
-from fusion.training.report import Report, measure, metrics
+from fusion.training.fit import Fitted, FusionPlan, fit
+from fusion.training.heads import head_kinds
+from fusion.training.report import TrainingReport, measure, metrics
 from fusion.training.sources import SOURCES_FILE, read_licences, sources_page
 from fusion.training.table import FeatureTable
 from fusion.weighers.weigher import Kind
@@ -38,6 +38,9 @@ from img_ml.engine.engine import Engine
 from img_ml.profiles import load_profile
 from img_ml.settings import ImgMlSettings
 
+_DATASET, _CLEANED = Path("dataset.csv"), Path("dataset.cleaned.csv")
+# A difference of AUC that is worth a word.
+CLEARLY = 0.02
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -45,12 +48,15 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def train(
     dataset: Annotated[
         list[Path],
-        typer.Option(help="CSV with the columns filepath,label,split (source, kind). Repeatable."),
-    ] = [Path("dataset.csv")],  # noqa: B006 - typer copies it
+        typer.Option(
+            help="CSV with the columns filepath,label,split (source, kind); repeatable. Of dataset.csv, what "
+            "scripts.clean_dataset kept of it is taken where that was written since."
+        ),
+    ] = [_DATASET],  # noqa: B006 - typer copies it
     profile: Annotated[str, typer.Option(help="Profile whose detectors are fused.")] = "light",
     model: Annotated[Kind, typer.Option(help="Kind of fusion model.")] = "xgboost",
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the artifact; a new one trained/PROFILE-MODEL when not given.")
+        Path | None, typer.Option(help="Folder for the artifact (default: a new trained/PROFILE-MODEL).")
     ] = None,
     cache: Annotated[Path, typer.Option(help="Folder of the feature cache.")] = Path("features"),
     views: Annotated[int, typer.Option(min=1, max=20, help="Number of random views of each training image.")] = 2,
@@ -62,14 +68,15 @@ def train(
         list[str] | None,
         typer.Option(
             metavar="DETECTOR=KIND",
-            help="Another kind of head than the detector's own: svm, svm_linear, linear (logistic) or mlp. Repeatable.",
+            help="Train another head than the detector's own: svm, svm_linear, linear (logistic), mlp; repeatable.",
         ),
     ] = None,
     weigh: Annotated[
         list[str] | None,
         typer.Option(
             metavar="DETECTOR",
-            help="Weigh this detector; the others are shown beside the verdict, not weighed. Repeatable; unset: all.",
+            help="Weigh this detector; the others are shown beside the verdict, not weighed. Repeatable; unset: all, "
+            "or the networks alone where that is better in cross-validation.",
         ),
     ] = None,
     sources: Annotated[
@@ -95,18 +102,19 @@ def train(
     with told_errors(talk):
         settings = load_settings(ImgMlSettings)
         chosen = load_profile(profile, settings.model_dir)
-        kinds = told_kinds(head or (), chosen.detectors)
+        kinds = head_kinds(head or (), chosen.detectors)
         weighed = _weighed(weigh or (), chosen.detectors)
-        plan = Plan(model, views, seed, false_positives, art_positives, false_negatives, skip, kinds, weighed)
+        plan = FusionPlan(model, views, seed, false_positives, art_positives, false_negatives, skip, kinds, weighed)
         folder = _fresh(Path("trained"), f"{chosen.name}-{model}") if out is None else _usable(out)
         # What is not weighed need not be measured either.
         measured = replace(chosen, detectors=weighed) if weighed else chosen
         engine = Engine(measured, settings.weights_dir, settings.device, settings.device_use)
-        rows, licences = read_datasets(dataset), read_licences(sources) if sources is not None else {}
+        rows, licences = read_datasets(_cleaned(dataset, talk)), read_licences(sources) if sources is not None else {}
         _warn(rows, talk)
         table = extract(rows, engine, FeatureCache(cache), training_views(views, seed), talk)
         talk.print(f"Cross-validating on {len(table)} views, folds grouped by source ...")
         fitted = fit(table, plan)
+        _tell(fitted, talk)
         report = measure(fitted)
         _warn_of_formats(table.where(table.split == "test"), talk)
         documents = _documents(chosen.name, fitted, report, plan)
@@ -118,6 +126,17 @@ def train(
     if report.test:
         console.print(measures_table(f"Test split, artifact {fingerprint}", report.test))
     talk.print(f"Wrote {folder}", soft_wrap=True, markup=False, highlight=False)
+
+
+def _cleaned(datasets: list[Path], talk: Console) -> list[Path]:
+    """The datasets; in place of the default one what was kept when it was cleaned, unless it was written since."""
+    if datasets != [_DATASET] or not _CLEANED.is_file():
+        return datasets
+    if _DATASET.is_file() and _DATASET.stat().st_mtime_ns > _CLEANED.stat().st_mtime_ns:
+        talk.print(f"{_DATASET} is newer than {_CLEANED}: run python -m scripts.clean_dataset again to train on that.")
+        return datasets
+    talk.print(f"Training on {_CLEANED}, what scripts.clean_dataset kept of {_DATASET}.")
+    return [_CLEANED]
 
 
 def _weighed(names: Sequence[str], detectors: Sequence[str]) -> tuple[str, ...]:
@@ -138,6 +157,29 @@ def _warn(rows: Sequence[Row], talk: Console) -> None:
         )
 
 
+def _tell(fitted: Fitted, talk: Console) -> None:
+    """What cross-validation chose, and a warning where the plainest kind of model would have been clearly better."""
+    chosen, tried = fitted.chosen, fitted.best_by_detectors
+    if len(tried) > 1:
+        others = ", ".join(f"{value:.3f} with {_told(n)}" for n, value in tried.items() if n != chosen.detectors)
+        talk.print(
+            f"Weighs {_told(chosen.detectors)}: AUC {chosen.auc:.3f} out of fold, {others}. --weigh chooses otherwise.",
+            markup=False,
+            highlight=False,
+        )
+    if fitted.yardstick is not None and fitted.yardstick > chosen.auc + CLEARLY:
+        talk.print(
+            f"Warning: over the same numbers a logistic regression has an AUC of {fitted.yardstick:.3f} out of fold, "
+            f"this model {chosen.auc:.3f}: train with --model logistic.",
+            markup=False,
+            highlight=False,
+        )
+
+
+def _told(detectors: Sequence[str]) -> str:
+    return ", ".join(detectors) if len(detectors) <= 4 else f"all {len(detectors)} detectors"
+
+
 def _warn_of_formats(held_out: FeatureTable, talk: Console) -> None:
     if len(np.unique(held_out.label)) == 2 and format_gap(held_out) > FORMAT_GAP:
         talk.print(
@@ -148,7 +190,7 @@ def _warn_of_formats(held_out: FeatureTable, talk: Console) -> None:
         )
 
 
-def _documents(profile: str, fitted: Fitted, report: Report, plan: Plan) -> dict[str, str]:
+def _documents(profile: str, fitted: Fitted, report: TrainingReport, plan: FusionPlan) -> dict[str, str]:
     """What stands beside the model, by file name."""
     table = fitted.table
     learned = sorted({image[:LEARNED_DIGITS] for image in table.image[table.split != "test"].tolist()})

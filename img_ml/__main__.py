@@ -14,7 +14,7 @@ from img_ml import profiles as _profiles  # noqa: F401 - importing it registers 
 from img_ml.command import data_console, run_command, told_errors
 from img_ml.settings import ImgMlSettings
 from img_ml.weights.store import state_of
-from img_ml.weights.table import RECORDS
+from img_ml.weights.table import of
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
@@ -27,7 +27,7 @@ def main() -> None:
 
 @app.command()
 def detectors(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON array instead of a table.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array instead of a table.")] = False,
 ) -> None:
     """List every registered detector: profile, version, weights, and what it measures."""
     with told_errors(talk):
@@ -67,7 +67,7 @@ def _weights(entry: Registered) -> str:
     if entry.load is None:
         return "none needed"
     folder = load_settings(ImgMlSettings).weights_dir
-    states = {one: state_of(one, folder) for one in RECORDS if entry.spec.name in one.detectors}
+    states = {one: state_of(one, folder) for one in of(entry.spec.name)}
     told = [f"{one.name} {state}" for one, state in states.items() if not (one.optional and state == "missing")]
     return ", ".join(told) or "own files"
 

@@ -21,8 +21,8 @@ APPS: Mapping[str, tuple[str, ...]] = {
     "resnet": ("ai_art_resnet",),
     "resnet_ft": ("resnet_ft",),
     "resnet_hf": ("resnet_hf",),
-    "aekl_clf": ("aekl",),
-    ENSEMBLED: ("resnet_ft", "resnet_hf", "aekl"),
+    "aekl_clf": ("aekl_clf",),
+    ENSEMBLED: ("resnet_ft", "resnet_hf", "aekl_clf"),
 }
 # A probability that was rounded to 0 or 1 must not outvote all others.
 _SUREST = 1e-6

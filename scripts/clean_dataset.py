@@ -23,10 +23,10 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def clean_dataset(
-    dataset: Annotated[Path, typer.Argument(help="CSV with the columns filepath,label,split.")],
-    out: Annotated[Path | None, typer.Option(help="The cleaned CSV; DATASET.cleaned.csv when not given.")] = None,
+    dataset: Annotated[Path, typer.Argument(help="CSV with the columns filepath,label,split.")] = Path("dataset.csv"),
+    out: Annotated[Path | None, typer.Option(help="The cleaned CSV (default: DATASET.cleaned.csv).")] = None,
     report: Annotated[
-        Path | None, typer.Option(help="Report of removed rows and why; DATASET.cleaning.csv when not given.")
+        Path | None, typer.Option(help="Report of removed rows and why (default: DATASET.cleaning.csv).")
     ] = None,
     minimum_side: Annotated[
         int, typer.Option(min=1, help="Minimum shorter side; smaller images are removed.")

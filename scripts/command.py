@@ -1,10 +1,12 @@
 """The command `img-ml`: everything there is to run, each part imported when it is asked for."""
 
 import sys
-from importlib import import_module, metadata
+from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
-_PACKAGE = "img_ml"
+from forensics.version import version
+
 # Name on the command line: the module and the function or typer app in it, and what it does.
 _COMMANDS = {
     "check": ("local_test:main", "Judge images by hand: files, folders, URLs."),
@@ -46,12 +48,26 @@ def main() -> None:
     run_command(app)
 
 
-def version() -> str:
-    """The installed version."""
-    try:
-        return metadata.version(_PACKAGE)
-    except metadata.PackageNotFoundError:  # run from a clone that was not installed
-        return "0 (not installed)"
+def places() -> Iterator[tuple[str, str, str]]:
+    """Each command as `img-ml` has it, how else it is typed, and the place of what runs it."""
+    for prefix, commands in (("img-ml", _COMMANDS), ("img-ml dataset", _DATASET)):
+        for name, (place, _) in commands.items():
+            if place:
+                yield f"{prefix} {name}", _typed(place) or f"{prefix} {name}", place
+
+
+def _typed(place: str) -> str:
+    """The command line without `img-ml`; empty where there is none."""
+    module, _, attribute = place.partition(":")
+    package, _, last = module.rpartition(".")
+    if not package:
+        return f"python {module}.py"
+    if package == "worker.commands":
+        return f"python -m worker {last}"
+    if package == "worker.web":
+        return ""
+    inner = "" if attribute in ("app", last) else f" {attribute}"
+    return f"python -m {package if last == '__main__' else module}{inner}"
 
 
 def _group(commands: dict[str, tuple[str, str]], told: str, *, completion: bool = False) -> Any:

@@ -17,7 +17,10 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def make_dataset_csv(
-    roots: Annotated[list[Path], typer.Argument(metavar="ROOT", help="Folders that hold labelled images.")],
+    roots: Annotated[
+        list[Path],
+        typer.Argument(metavar="ROOT", help="Folders that hold labelled images; the current one by default."),
+    ] = [Path()],  # noqa: B006 - typer copies it
     out: Annotated[Path, typer.Option(help="The CSV to write.")] = Path("dataset.csv"),
     label_map: Annotated[
         list[str] | None, typer.Option(metavar="FOLDER=0|1", help="Label of the folders of that name; repeatable.")

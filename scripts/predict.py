@@ -20,7 +20,7 @@ from img_ml.data.image_files import image_files
 from img_ml.ensemble import APPS, Ensemble, load_app, mean_logit
 from img_ml.settings import ImgMlSettings
 from img_ml.weights.store import pull_command
-from img_ml.weights.table import known_records
+from img_ml.weights.table import of
 
 # What stands in the place of an image that cannot be read: a line has to, for lines are told apart by their number.
 UNREADABLE = "-1"
@@ -103,7 +103,7 @@ def _check_members(ensemble: Ensemble, found: list[Prediction]) -> None:
     seen = [one.members for one in found if one.members]
     for place, name in enumerate(ensemble.names):
         if seen and all(np.isnan(members[place]) for members in seen):
-            commands = [pull_command(record) for record in known_records() if name in record.detectors]
+            commands = [pull_command(record) for record in of(name) if not record.optional]
             raise WeightsError(f"{name} gave no image a probability; is it trained? {' or '.join(commands)}")
 
 

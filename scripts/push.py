@@ -22,7 +22,7 @@ from worker.settings import WorkerSettings, load
 from worker.streams.connections import connect_sync
 from worker.streams.embedded import redis_at
 from worker.streams.queues import queues_of
-from worker.streams.retry import REDIS_IS_AWAY
+from worker.streams.retry import REDIS_UNAVAILABLE
 
 _AT_ONCE = 500
 _BLOCK_MS = 1000
@@ -66,7 +66,7 @@ def push(
     try:
         with redis_at(settings.redis_url, settings.embedded_redis_dir) as place:
             code = send(place, settings, jobs, client_id=client_id, timeout_s=timeout if wait else None)
-    except (StartError, *REDIS_IS_AWAY) as error:
+    except (StartError, *REDIS_UNAVAILABLE) as error:
         print(f"Redis cannot be used: {error}", file=sys.stderr)  # noqa: T201
         raise typer.Exit(2) from None
     raise typer.Exit(code)

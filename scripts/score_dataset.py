@@ -20,9 +20,9 @@ from fusion.settings import FusionSettings
 from img_ml.command import data_console, run_command, told_errors
 from img_ml.profiles import load_profile
 from img_ml.settings import ImgMlSettings
-from scripts.scoring.cluster import Answer, Crew, answers, ray_running, require_ray
+from scripts.scoring.cluster import Crew, ShardResult, answers, ray_running, require_ray
 from scripts.scoring.errors import ScoringError, ScoringStoppedError
-from scripts.scoring.folder import Folder, Settings, opened
+from scripts.scoring.folder import ScoreFolder, Settings, opened
 from scripts.scoring.inputs import Listing, read_listing
 from scripts.scoring.scorer import Scoring, shard_record
 from worker.fetching.fetch import FetchLimits
@@ -36,11 +36,11 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def main(
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="Folder of images or Parquet files, or one file.")],
     out: Annotated[Path, typer.Option(help="Folder of the scores; the same one continues a run.")],
-    profile: Annotated[str | None, typer.Option(help="Profile to run; IMG_ML_PROFILE when not given.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Profile to run (default: IMG_ML_PROFILE).")] = None,
     column: Annotated[
         str | None, typer.Option(help="Column of the bytes, URLs or paths, where it is ambiguous.")
     ] = None,
-    actors: Annotated[int | None, typer.Option(min=1, help="Actors; as many as fit when not given.")] = None,
+    actors: Annotated[int | None, typer.Option(min=1, help="Actors (default: as many as fit).")] = None,
     threads: Annotated[int, typer.Option(min=1, max=256, help="Cores of each actor.")] = 1,
     batch_size: Annotated[int, typer.Option(min=1, max=1024, help="Maximum batch size.")] = 32,
     shard_size: Annotated[int, typer.Option(min=1, max=100_000, help="Images of each part that is written.")] = 500,
@@ -114,7 +114,7 @@ def _settings(listing: Listing, shard_size: int, scoring: Scoring) -> Settings:
 
 
 def _run(
-    listing: Listing, shard_size: int, folder: Folder, scoring: Scoring, actors: int | None, talk: Console
+    listing: Listing, shard_size: int, folder: ScoreFolder, scoring: Scoring, actors: int | None, talk: Console
 ) -> Counter[str]:
     """Score what is not scored yet; the counts over all parts."""
     starts = range(0, listing.images, shard_size)
@@ -143,7 +143,7 @@ def _run(
 def _score(
     records: list[dict[str, object]],
     sizes: Mapping[int, int],
-    folder: Folder,
+    folder: ScoreFolder,
     scoring: Scoring,
     crew: Crew,
     known: set[str],
@@ -169,7 +169,7 @@ def _todo(records: list[dict[str, object]], sizes: Mapping[int, int]) -> int:
     return sum(size for shard, size in sizes.items() if shard in {record["shard"] for record in records})
 
 
-def _check(answer: Answer, known: set[str], folder: Folder) -> None:
+def _check(answer: ShardResult, known: set[str], folder: ScoreFolder) -> None:
     """Refuse an answer of an actor that has no judge, that failed, or that has another judge than those before."""
     if answer.problem and answer.configuration:
         raise ScoringStoppedError(f"{answer.problem.rstrip('.')}. What was finished is kept.")
@@ -183,7 +183,7 @@ def _check(answer: Answer, known: set[str], folder: Folder) -> None:
         )
 
 
-def _missing(answer: Answer, told: set[str]) -> Iterator[str]:
+def _missing(answer: ShardResult, told: set[str]) -> Iterator[str]:
     """A line for each detector that is left out, once."""
     for name, reason in json.loads(answer.missing).items():
         if name not in told:

@@ -37,7 +37,7 @@ def main(
         try:
             checked_anchors(text)
         except TrustAnchorsError as error:
-            _give_up(f"{name} is no list of certificates: {error}")
+            _give_up(f"{name} is not a list of certificates: {error}")
     output.write_text(trust_list(parts, date or datetime.datetime.now(datetime.UTC).date().isoformat()), "utf-8")
     typer.echo(f"{output}: {sum(text.count('BEGIN CERTIFICATE') for text in parts.values())} certificates", err=True)
 

@@ -67,3 +67,10 @@ def test_an_error_document_follows_the_schema_and_names_every_contract_number() 
     document["label"] = "MAYBE"
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(document, schema)
+
+
+def test_every_place_that_contributing_names_exists() -> None:
+    table = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("| to change | open |")[2]
+    named = re.findall(r"`((?:worker|forensics|img_ml|fusion)/[a-z_/.]+)`", table.partition("\n\n")[0])
+    assert len(named) > 10
+    assert [place for place in named if not (ROOT / place).exists()] == []

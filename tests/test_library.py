@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from fusion.verdict import Verdict
 from img_ml import judge
@@ -51,6 +52,18 @@ def test_a_path_bytes_and_an_open_file_give_the_same_verdict(tmp_path: Path) -> 
     verdicts = [judge(path), judge(str(path)), judge(data), judge(io.BytesIO(data))]
     assert all(isinstance(verdict, Verdict) for verdict in verdicts)
     assert len({verdict.fusion_prob for verdict in verdicts}) == 1
+
+
+def test_frames_of_an_animation_are_judged_where_they_are_asked_for() -> None:
+    target = io.BytesIO()
+    first, second = (Image.fromarray(photo("chelsea")).rotate(angle) for angle in (0, 5))
+    first.save(target, "WEBP", save_all=True, append_images=[second], quality=90)
+    alone = judge(target.getvalue(), profile="tiny")
+    both = judge(target.getvalue(), profile="tiny", frames=2)
+    assert (alone.evidence.reading.frames_judged, both.evidence.reading.frames_judged) == (1, 2)
+    assert both.fusion_prob is not None
+    assert alone.fusion_prob is not None
+    assert both.fusion_prob <= alone.fusion_prob
 
 
 def test_the_light_profile_runs_without_the_optional_libraries(tmp_path: Path) -> None:

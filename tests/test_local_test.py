@@ -20,6 +20,12 @@ from tests.worker import web as pages
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The encoder of the light profile takes a second an image; tests of its answers ask for it."""
+    monkeypatch.setenv("IMG_ML_PROFILE", "tiny")
+
+
 def run(*arguments: object, **options: object) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments], **options)
 
@@ -51,6 +57,17 @@ def test_json_is_one_document_an_image_and_nothing_else(picture: Path) -> None:
     assert documents[0] == documents[1]
     assert documents[0]["status"] == "done"
     assert documents[0]["image_url"] == str(picture)
+
+
+def test_several_frames_of_an_animation_are_judged_where_they_are_asked_for(tmp_path: Path) -> None:
+    path, frames = tmp_path / "cat.webp", [Image.fromarray(photo("chelsea")).rotate(angle) for angle in (0, 4, 8)]
+    frames[0].save(path, save_all=True, append_images=frames[1:], quality=90)
+    one = json.loads(run("--json", "--profile", "tiny", path).stdout)
+    several = json.loads(run("--json", "--profile", "tiny", "--frames", 3, path).stdout)
+    assert (one["image"]["frames"], one["image"]["frame"], one["image"]["frames_judged"]) == (3, 1, 1)
+    assert several["image"]["frames_judged"] == 3
+    assert any("the first frame was judged" in told for told in one["reasoning"])
+    assert any("3 of them were judged" in told for told in several["reasoning"])
 
 
 def test_people_read_label_probability_reasons_and_signals(picture: Path) -> None:
@@ -233,13 +250,12 @@ def test_a_profile_without_weights_and_without_a_trained_fusion_answers_and_says
     picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, profile: str
 ) -> None:
     monkeypatch.setenv("IMG_ML_WEIGHTS_DIR", str(tmp_path / "none"))
-    light = json.loads(run("--json", picture).stdout)
+    light = json.loads(run("--json", "--profile", "light", picture).stdout)
     document = json.loads(run("--json", "--profile", profile, picture).stdout)
     assert (light["model"]["fusion"], document["model"]["fusion"]) == ("trained", "prior")
     assert document["fusion_prob"] == light["fusion_prob"]
     assert "python -m img_ml.weights pull" in document["skipped"]["dino"]
-    told = " ".join(run("--profile", profile, picture).stdout.split())
-    assert "No fusion was trained for this profile" in told
+    assert "No fusion was trained for this profile" in " ".join(run("--profile", profile, picture).stdout.split())
 
 
 def test_one_threshold_leaves_two_labels(picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:

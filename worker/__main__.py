@@ -26,9 +26,9 @@ def work(
     context: typer.Context,
     stop_when_idle: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", min=0, help="End once the stream has been empty for so long."),
+        typer.Option(metavar="SECONDS", min=0, help="Stop once the stream has been empty for this many seconds."),
     ] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more detail.")] = False,
 ) -> None:
     """Take image jobs from a Redis stream, judge them, put verdicts on the result stream.
 
@@ -73,7 +73,7 @@ def _judge(settings: WorkerSettings, detectors: "ImgMlSettings", fusion: "Fusion
     tell_start(settings, judge.about)
     if judge.kind == "prior":
         structlog.get_logger("worker").warning(
-            "no fusion was trained for this profile: answering with the light model and prior weights",
+            "no fusion trained for this profile; answering with the light model and prior weights",
             profile=detectors.profile,
             fingerprint=judge.fingerprint,
         )

@@ -11,7 +11,7 @@ import structlog
 
 from fusion.interface import ReloadableJudge
 from worker.fetching.resolver import bound_the_systems_patience
-from worker.pipeline.queue_service import Surroundings
+from worker.pipeline.queue_service import RunContext
 from worker.service import serve
 from worker.settings import WorkerSettings
 from worker.streams.access import check_access
@@ -58,8 +58,8 @@ async def _run(
     stop, hurry, reload = asyncio.Event(), asyncio.Event(), asyncio.Event()
     _listen_for_signals(stop, hurry, reload)
     await check_access(url, queues_of(settings))
-    around = Surroundings(url, consumer, stop, hurry, reload, stop_when_idle_s, trust_anchors)
-    return await serve(settings, judge(), around)
+    context = RunContext(url, consumer, stop, hurry, reload, stop_when_idle_s, trust_anchors)
+    return await serve(settings, judge(), context)
 
 
 def _listen_for_signals(stop: asyncio.Event, hurry: asyncio.Event, reload: asyncio.Event) -> None:

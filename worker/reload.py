@@ -11,7 +11,7 @@ from fusion.interface import Refreshed
 _log = structlog.get_logger("worker")
 
 
-class Refresh(Protocol):
+class Reload(Protocol):
     """Looks for another artifact; may take a while, so it is called in a thread."""
 
     def __call__(self, *, force: bool = False) -> Refreshed:
@@ -19,7 +19,7 @@ class Refresh(Protocol):
         ...
 
 
-async def keep_fresh(refresh: Refresh, asked: asyncio.Event, every_s: float) -> None:
+async def reload_periodically(refresh: Reload, asked: asyncio.Event, every_s: float) -> None:
     """Look every `every_s` seconds (0: never) and at once when asked; until cancelled."""
     while True:
         with contextlib.suppress(TimeoutError):
@@ -33,8 +33,8 @@ async def keep_fresh(refresh: Refresh, asked: asyncio.Event, every_s: float) -> 
 def tell(found: Refreshed, *, asked: bool) -> None:
     """A log line for what happened; for nothing only where somebody asked."""
     if found.outcome == "taken":
-        _log.info("now answering with another artifact", fingerprint=found.fingerprint, earlier=found.earlier)
+        _log.info("artifact reloaded", fingerprint=found.fingerprint, earlier=found.earlier)
     elif found.outcome == "refused":
-        _log.warning("the new artifact was refused", reason=found.reason, still_answering_with=found.fingerprint)
+        _log.warning("new artifact refused", reason=found.reason, still_answering_with=found.fingerprint)
     elif asked:
-        _log.info("the artifact has not changed", fingerprint=found.fingerprint)
+        _log.info("artifact unchanged", fingerprint=found.fingerprint)

@@ -11,6 +11,7 @@ from redis.crc import key_slot
 
 from forensics.settings import ProjectSettings
 from forensics.settings import load_or_exit as load
+from forensics.version import USER_AGENT
 from worker.signatures import Scheme, standard_key
 from worker.streams.connections import SCHEMES, is_cluster, is_usable
 from worker.streams.stream import StreamNames
@@ -59,10 +60,13 @@ class WorkerSettings(ProjectSettings):
         20, ge=0, le=60_000, description="How long a batch waits to fill up, in milliseconds."
     )
     worker_in_flight: int = Field(
-        32, ge=1, le=10_000, description="Most jobs in work at once; several job streams share it, each by its weight."
+        32, ge=1, le=10_000, description="Maximum jobs in progress at once; job streams share it by their weights."
     )
     worker_lease_s: float = Field(
-        15, ge=0.2, le=3600, description="Seconds without a sign of life after which others take over a job."
+        15,
+        ge=0.2,
+        le=3600,
+        description="Lease of a job in seconds: after this long without a heartbeat, another worker takes it over.",
     )
     worker_max_deliveries: int = Field(
         5, ge=1, le=1000, description="Deliveries after which an unfinished job becomes a dead letter."
@@ -74,7 +78,7 @@ class WorkerSettings(ProjectSettings):
         0, ge=0, le=31_536_000, description="Deduplication window for a jobId, in seconds; 0: each job is answered."
     )
     worker_retries: int = Field(
-        3, ge=0, le=20, description="How often an image that its server did not deliver is tried again later."
+        3, ge=0, le=20, description="Later retries of an image that its server did not deliver."
     )
     worker_retry_delay_s: float = Field(
         5,
@@ -82,9 +86,9 @@ class WorkerSettings(ProjectSettings):
         le=3600,
         description="Seconds before the first of these retries; each further one waits 4 times as long.",
     )
-    worker_drain_s: float = Field(25, ge=0, le=3600, description="Seconds to finish jobs in work when told to stop.")
+    worker_drain_s: float = Field(25, ge=0, le=3600, description="Seconds to finish jobs in progress on shutdown.")
     worker_artifact_check_s: float = Field(
-        5, ge=0, le=86_400, description="Seconds between looks whether another artifact is in force; 0: on SIGHUP only."
+        5, ge=0, le=86_400, description="Seconds between checks for another artifact in force; 0: on SIGHUP only."
     )
     worker_results_maxlen: int = Field(
         100_000, ge=0, description="Results kept: the result stream is trimmed to about this many; 0: never trim."
@@ -106,13 +110,13 @@ class WorkerSettings(ProjectSettings):
         600,
         gt=0,
         le=86_400,
-        description="Seconds that a batch may take in networks before `/readyz` says that the worker hangs.",
+        description="Seconds a batch may spend in networks before `/readyz` reports a stall.",
     )
     fetch_allow: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="host:port pairs, separated by commas, exempt from the address rules when images are fetched."
     )
     fetch_user_agent: str = Field(
-        "img_ml/0.1",
+        USER_AGENT.decode(),
         pattern=r"^[\x21-\x7e]([\x20-\x7e]{0,254}[\x21-\x7e])?$",
         description="User-Agent of fetches; some servers want an address in it, as in mysite/1.0 (me@example.com).",
     )
@@ -120,14 +124,12 @@ class WorkerSettings(ProjectSettings):
     fetch_max_pixels: int = Field(
         64_000_000,
         ge=1,
-        description="Most pixels (width x height) of an image; a larger JPEG is decoded at a fraction of its size.",
+        description="Maximum pixels (width x height) of an image; a larger JPEG is decoded at a fraction of its size.",
     )
     fetch_timeout_s: float = Field(
-        15, gt=0, le=3600, description="Seconds one fetch may take in all, redirects and retries included."
+        15, gt=0, le=3600, description="Timeout of one fetch in seconds, redirects and retries included."
     )
-    fetch_attempts: int = Field(
-        2, ge=1, le=10, description="How often a fetch is tried while the failure may be temporary."
-    )
+    fetch_attempts: int = Field(2, ge=1, le=10, description="Attempts per fetch while the failure may be temporary.")
 
     callback_secret: SecretStr | None = Field(
         None, description="Secret that signs callbacks (HMAC-SHA256); unset: they are not signed."
@@ -144,10 +146,8 @@ class WorkerSettings(ProjectSettings):
         "plain",
         description="What callbacks are: plain JSON, or cloudevents (the same inside a CloudEvents 1.0 envelope).",
     )
-    callback_concurrency: int = Field(8, ge=1, le=1000, description="Most callbacks posted at once.")
-    callback_timeout_s: float = Field(
-        10, gt=0, le=3600, description="Seconds one attempt to deliver a callback may take in all."
-    )
+    callback_concurrency: int = Field(8, ge=1, le=1000, description="Maximum callbacks posted at once.")
+    callback_timeout_s: float = Field(10, gt=0, le=3600, description="Timeout of one callback attempt in seconds.")
     callback_max_attempts: int = Field(
         8, ge=1, le=100, description="Attempts after which an undelivered callback becomes a dead letter."
     )
@@ -155,7 +155,7 @@ class WorkerSettings(ProjectSettings):
         1,
         gt=0,
         le=3600,
-        description="Longest wait before the second attempt; each later one is 4 times longer, to 1 h.",
+        description="Longest wait before the second attempt; it grows fourfold per attempt, up to 1 h.",
     )
 
     @field_validator("callback_secret")
@@ -201,7 +201,7 @@ class WorkerSettings(ProjectSettings):
             raise ValueError(f"it must start with {', '.join(SCHEMES[:-1])} or {SCHEMES[-1]}")
         if value is not None and not is_usable(value):
             raise ValueError(
-                "it has a port or an option that Redis has not (in a password / is written %2F, and so on with : @ ? #)"
+                "its port or one of its options is invalid (in a password / is written %2F, and so on with : @ ? #)"
             )
         return value
 

@@ -184,7 +184,7 @@ def siglip2(case: Case) -> Results:
 
 def resnet_ft(case: Case) -> Results:
     """Logits of pictures as both classes of the contest's network give them."""
-    from img_ml.weights.table import IMAGENET_MEAN, IMAGENET_STD
+    from img_ml.weights.record import IMAGENET_MEAN, IMAGENET_STD
 
     network = _two_classes("picture", case)
     images = rule.values(case["seed"], "pictures", 1, 3, 224, 224, low=-2, high=2)
@@ -210,7 +210,22 @@ def resnet_hf(case: Case) -> Results:
     }
 
 
+def aekl_clf(case: Case) -> Results:
+    """The latent image and both logits of images in [0, 1]."""
+    from img_ml.networks.autoencoders.latent_classifier import of_architecture
+
+    network = _filled(of_architecture(case["sizes"], 256), case)
+    images = rule.values(case["seed"], "images", 1 if case["slow"] else 2, 3, 256, 256)
+    return {
+        "from_tensors": {
+            "latent": rule.noted(network.latent(images)),
+            "logits": rule.noted(network.logits(images)),
+        }
+    }
+
+
 SYSTEMS: Mapping[str, Callable[[Case], Results]] = {
+    "aekl_clf": aekl_clf,
     "commfor": commfor,
     "fatformer": fatformer,
     "mantranet": mantranet,

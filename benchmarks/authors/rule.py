@@ -35,7 +35,7 @@ def uniform(seed: int, name: str, shape: tuple[int, ...]) -> NDArray[np.float64]
     """Values in [0, 1) that follow from seed, name and shape."""
     digest = hashlib.sha256(f"{seed} {name} {','.join(map(str, shape))}".encode()).digest()
     raw = np.random.PCG64(int.from_bytes(digest[:8], "little")).random_raw(math.prod(shape))
-    return ((raw >> np.uint64(11)) * 2.0**-53).reshape(shape)
+    return np.asarray((raw >> np.uint64(11)) * 2.0**-53, dtype=np.float64).reshape(shape)
 
 
 def tensor(seed: int, name: str, shape: tuple[int, ...], gain: float = 1.0) -> Tensor:

@@ -3,7 +3,7 @@
 from forensics.errors import WeightsError
 from forensics.settings import load as load_settings
 from img_ml.engine.engine import Engine
-from img_ml.engine.loaded import Learned
+from img_ml.engine.loaded import LearnedDetector
 from img_ml.profiles import load_profile
 from img_ml.settings import ImgMlSettings
 
@@ -16,7 +16,7 @@ def light_engine() -> Engine:
     return Engine(load_profile("light", settings.model_dir), settings.weights_dir, "cpu")
 
 
-def crop_network(engine: Engine) -> Learned:
+def crop_network(engine: Engine) -> LearnedDetector:
     """The engine's network; WeightsError where it could not be loaded."""
     for one in engine.loaded:
         if one.name == NETWORK:

@@ -9,10 +9,11 @@ from typing import Any, Final, get_args
 
 import c2pa
 
-from forensics.provenance.manifests import Manifest, failures_of, lineage
+from forensics.provenance.manifests import Manifest, failures_of, is_dated, lineage
 from forensics.provenance.standards import source_type
 from forensics.provenance.text import quoted
 from forensics.provenance.trust import official_anchors, trust_anchors
+from forensics.provenance.validity import valid_until
 from forensics.types import Claim, Declares, ImageSample, SignatureState
 
 NONE: Final = float("nan")
@@ -32,7 +33,7 @@ _BROKEN: Mapping[SignatureState, str] = {
 }
 _STANDING: Mapping[SignatureState, str] = {
     "certificate_unfit": "whose certificate is not fit for signing content",
-    "certificate_expired": "whose certificate has expired since, without a trusted time stamp to say when it signed",
+    "certificate_expired": "whose certificate had expired",
     "signer_unknown": "a signer that is not in the trust list",
     "trusted": "a trusted signer",
 }
@@ -48,8 +49,9 @@ def read_c2pa(sample: ImageSample) -> tuple[tuple[Claim, ...], float]:
 
     A claim of AI needs an action whose digital source type says so, in the manifest or that of a version the image was
     made from. It decides where it is of the whole image and content and signature hold, whoever signed: unsigned
-    declarations decide too. What is broken is told and not used (C2PA 2.1, 15). No state but an expired certificate
-    depends on the day, and that does not move the label.
+    declarations decide too. What is broken is told and not used (C2PA 2.1, 15). Where no trusted time stamp says when
+    it was signed, the library looks at certificates as of today; then the state may change with the day, but neither
+    the label nor the sentence, which tells the certificate's last day in place of its standing.
     """
     if _MARK not in sample.data or sample.media_type not in c2pa.Reader.get_supported_mime_types():
         return (), NONE
@@ -65,7 +67,7 @@ def read_c2pa(sample: ImageSample) -> tuple[tuple[Claim, ...], float]:
     chain = tuple(lineage(store, trusted=state == "trusted"))
     if state in _BROKEN or not chain:
         return _broken(state if state in _BROKEN else "malformed")
-    claim = _claim(chain, state)
+    claim = _claim(chain, state, None if is_dated(store) else sample.data)
     return (claim,), float(STATES.index(claim.signature or state))
 
 
@@ -108,8 +110,19 @@ def _context() -> Any:
     return c2pa.Context.from_dict(settings)
 
 
-def _claim(chain: tuple[Manifest, ...], state: SignatureState) -> Claim:
-    """What the manifests say: whole creation before edits, the newer before the older."""
+def _undated(data: bytes, manifest: Manifest) -> str:
+    """What can be said on any day of a signer whose signature nobody dated."""
+    serial = str((manifest.content.get("signature_info") or {}).get("cert_serial_number") or "")
+    last_day = valid_until(data, serial)
+    until = f"whose certificate is valid until {last_day} and " if last_day else ""
+    return f"{until}which no trusted time stamp dates"
+
+
+def _claim(chain: tuple[Manifest, ...], state: SignatureState, undated: bytes | None) -> Claim:
+    """What the manifests say: whole creation before edits, the newer before the older.
+
+    `undated` is the file where no trusted time stamp says when it was signed.
+    """
     spoken = [(manifest, *told) for manifest in chain if (told := _declared(manifest.content))]
     whole = [one for one in spoken if one[1] == "ai_created"]
     trusted = [one for one in whole if one[0].trusted]
@@ -119,12 +132,15 @@ def _claim(chain: tuple[Manifest, ...], state: SignatureState) -> Claim:
     signer = quoted(str((manifest.content.get("signature_info") or {}).get("issuer") or "an unnamed signer"))
     # Cameras and newsrooms sign too: a manifest that does not speak of AI says nothing against it.
     content = _TOLD[declares] if declares else "how it was made, without naming a generative model"
+    standing = _STANDING[state]
+    if undated is not None and state != "certificate_unfit":
+        standing = _undated(undated, manifest)
     of, by = " of an earlier version" if manifest.earlier else "", f" ({generator})" if generator else ""
     return Claim(
         carrier="C2PA",
         says_ai=declares == "ai_created",
         decisive=declares == "ai_created",
-        statement=f"An intact C2PA signature by {signer}, {_STANDING[state]}, declares{of}: {content}{by}.",
+        statement=f"An intact C2PA signature by {signer}, {standing}, declares{of}: {content}{by}.",
         generator=generator,
         declares=declares,
         signature=state,

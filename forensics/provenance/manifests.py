@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 LONGEST_CHAIN = 50
+_TIME_TRUSTED = "timeStamp.trusted"
 _UNTRUSTED, _TRUSTED = "signingCredential.untrusted", "signingCredential.trusted"
 # What is wrong with a certificate does not change what was signed.
 _CREDENTIAL = "signingCredential."
@@ -46,6 +47,16 @@ def failures_of(store: Mapping[str, Any]) -> set[str]:
     """The codes of everything that validation of the active manifest found wrong."""
     results = (store.get("validation_results") or {}).get("activeManifest") or {}
     return {str(status.get("code")) for status in results.get("failure") or ()}
+
+
+def is_dated(store: Mapping[str, Any]) -> bool:
+    """Whether a trusted time stamp says when the active manifest was signed."""
+    results = (store.get("validation_results") or {}).get("activeManifest") or {}
+    return any(
+        status.get("code") == _TIME_TRUSTED
+        for kind in ("success", "informational")
+        for status in results.get(kind) or ()
+    )
 
 
 def _parent(manifest: Mapping[str, Any]) -> Mapping[str, Any]:

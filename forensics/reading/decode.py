@@ -17,7 +17,7 @@ from forensics.reading.containers import png_without_damaged_extras
 from forensics.reading.extent import extent_of, trailing_bytes
 from forensics.reading.jxl import jxl_size
 from forensics.reading.metadata import read_metadata
-from forensics.reading.partial import Load, rows_there
+from forensics.reading.partial import Check, Load, rows_there
 from forensics.reading.progressive import scans_of
 from forensics.reading.sniff import PLUGINS, media_type_of, webp_size
 from forensics.types import ImageSample, Pixels, Reading
@@ -62,18 +62,18 @@ class DecodeLimits:
     max_pixels: int = 64_000_000
 
 
-def decode(data: bytes, limits: DecodeLimits = DecodeLimits()) -> ImageSample:
+def decode(data: bytes, limits: DecodeLimits = DecodeLimits(), frame: int = 1) -> ImageSample:
     """The sample in `data`; NotAnImageError, TooManyPixelsError or DecodeFailedError where there is none.
 
-    The first frame of an animation is taken. Colour profiles are kept but not applied: the analyzers look at values
-    as the encoder wrote them, and stripping a profile must not move them.
+    `frame` is the frame of an animation, counted from 1. Colour profiles are kept but not applied: the analyzers look
+    at values as the encoder wrote them, and stripping a profile must not move them.
     """
     media_type = media_type_of(data)
     try:
         # Pillow warns about damaged metadata and large images; both have their own answers here.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            image, reading = _readable(data, media_type, limits)
+            image, reading = _readable(data, media_type, limits, frame)
             turn = TURNS.get(_orientation(image))
             upright = _eight_bit(image)
             pixels, alpha = _split_alpha(upright.transpose(turn) if turn is not None else upright)
@@ -90,23 +90,28 @@ def decode(data: bytes, limits: DecodeLimits = DecodeLimits()) -> ImageSample:
     return ImageSample(data, hashlib.sha256(data).hexdigest(), media_type, pixels, metadata, alpha, reading)
 
 
-def _readable(data: bytes, media_type: str, limits: DecodeLimits) -> tuple[Image.Image, Reading]:
+def _readable(data: bytes, media_type: str, limits: DecodeLimits, frame: int) -> tuple[Image.Image, Reading]:
     """The loaded image, not turned yet, and how it was read."""
-    load = partial(_loaded, media_type=media_type, limits=limits)
+    load = partial(_loaded, media_type=media_type, limits=limits, frame=frame)
     extent = extent_of(data, media_type)
     reading = Reading(damaged=extent.end is None, trailing_bytes=trailing_bytes(data, extent), frames=extent.frames)
     try:
         image, missing, coarse = load(data), 0.0, False
     except (JobError, Image.DecompressionBombError, MemoryError):
         raise
-    except Exception as error:  # noqa: BLE001 - whatever it was, part of the picture may be there
-        image, missing, coarse = _salvaged(data, media_type, load, error)
+    except Exception as error:
+        if frame > 1:
+            raise
+        image, missing, coarse = _salvaged(data, media_type, load, partial(_check_size, limits=limits), error)
         reading = replace(reading, damaged=True)
     frames = max(reading.frames, int(getattr(image, "n_frames", 1))) if media_type == "image/avif" else reading.frames
-    return image, replace(reading, missing=missing, coarse=coarse, frames=frames, reduced_by=_reduction(image))
+    read = replace(reading, missing=missing, coarse=coarse, frames=frames, frame=frame, reduced_by=_reduction(image))
+    return image, read
 
 
-def _salvaged(data: bytes, media_type: str, load: Load, error: Exception) -> tuple[Image.Image, float, bool]:
+def _salvaged(
+    data: bytes, media_type: str, load: Load, check: Check, error: Exception
+) -> tuple[Image.Image, float, bool]:
     """What is left of a damaged file, the share of rows that is missing, and whether it is coarse."""
     # Pillow gives a PNG up for a text whose checksum is wrong, as hand-edited ones have; browsers show it.
     sound = png_without_damaged_extras(data) if media_type == "image/png" else data
@@ -115,11 +120,11 @@ def _salvaged(data: bytes, media_type: str, load: Load, error: Exception) -> tup
             return load(sound), 0.0, False
     if media_type not in SALVAGED:
         raise error
-    left = rows_there(sound, media_type, load)
+    left = rows_there(sound, media_type, load, check)
     return left.image, left.missing, left.coarse
 
 
-def _loaded(data: bytes, media_type: str, limits: DecodeLimits) -> Image.Image:
+def _loaded(data: bytes, media_type: str, limits: DecodeLimits, frame: int = 1) -> Image.Image:
     size = HEADER_SIZES.get(media_type)
     if size is not None:
         _check_size(size(data), limits)
@@ -132,6 +137,9 @@ def _loaded(data: bytes, media_type: str, limits: DecodeLimits) -> Image.Image:
     _check_size(image.size, limits)
     if media_type == "image/jpeg":
         _check_scans(data, full)
+    if frame > 1:
+        # EOFError where the file has fewer.
+        image.seek(frame - 1)
     image.load()
     return image
 

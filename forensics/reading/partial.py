@@ -30,6 +30,8 @@ _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 
 Load = Callable[[bytes], Image.Image]
+# Raises TooManyPixelsError where an image of that width and height may not be decoded.
+Check = Callable[[tuple[int, int]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,8 @@ class Partial:
     coarse: bool = False
 
 
-def rows_there(data: bytes, media_type: str, load: Load) -> Partial:
-    """The rows that a damaged file still holds; `load` decodes a whole file of that type.
+def rows_there(data: bytes, media_type: str, load: Load, check: Check) -> Partial:
+    """The rows that a damaged file still holds; `load` decodes a whole file of that type, `check` refuses its size.
 
     Raises DecodeFailedError where fewer than half are there, and whatever `load` raises where nothing can be decoded.
     """
@@ -55,7 +57,7 @@ def rows_there(data: bytes, media_type: str, load: Load) -> Partial:
     if fine is Fineness.COARSE:
         return Partial(load(_fillings(data, media_type)[0]), 0.0, coarse=True)
     if media_type == "image/png":
-        whole, rows = _completed_png(data, load)
+        whole, rows = _completed_png(data, load, check)
     else:
         whole, rows = _compared(_fillings(data, media_type), media_type, load)
     missing = 1 - rows / whole.height
@@ -63,7 +65,11 @@ def rows_there(data: bytes, media_type: str, load: Load) -> Partial:
         return Partial(whole.crop((0, 0, whole.width, rows)) if missing else whole, missing)
     if fine is Fineness.FULL:
         return Partial(whole, 0.0, coarse=True)
-    raise DecodeFailedError(
+    raise _too_little(media_type, missing)
+
+
+def _too_little(media_type: str, missing: float) -> DecodeFailedError:
+    return DecodeFailedError(
         f"The {media_type} file is damaged or truncated: {missing:.0%} of the picture is missing, too much to judge."
     )
 
@@ -149,19 +155,23 @@ def _riff(body: bytes) -> bytes:
     return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WEBP" + body
 
 
-def _completed_png(data: bytes, load: Load) -> tuple[Image.Image, int]:
+def _completed_png(data: bytes, load: Load, check: Check) -> tuple[Image.Image, int]:
     """The picture with zeros where its stream breaks off, and how many rows it holds until there."""
     chunks, stream, header = _png_parts(data)
     width, height, depth, colour, interlaced = *struct.unpack(">IIBB", header[:10]), header[12]
+    # Nobody has looked at the size yet where Pillow could not read the header, and zeros are cheap to announce.
+    check((width, height))
     rows = _adam7_rows(width, height) if interlaced else [(width, height)]
     lengths = [1 + (columns * depth * _PNG_CHANNELS[colour] + 7) // 8 for columns, _ in rows]
     total = sum(length * count for length, (_, count) in zip(lengths, rows, strict=True))
     raw = _inflated(stream, total)
     there = _interlaced_rows(len(raw), lengths, rows, height) if interlaced else len(raw) // lengths[0]
+    if there < height * (1 - LEAST_THERE):
+        raise _too_little("image/png", 1 - there / height)
     filled = zlib.compress(raw + bytes(total - len(raw)), 1)
     body = b"".join(_chunk(kind, payload) for kind, payload in chunks)
     whole = load(data[:8] + _chunk(b"IHDR", header) + body + _chunk(b"IDAT", filled) + _chunk(b"IEND", b""))
-    return whole, min(max(there, 1), height)
+    return whole, min(there, height)
 
 
 def _png_parts(data: bytes) -> tuple[list[tuple[bytes, bytes]], bytes, bytes]:

@@ -20,7 +20,7 @@ from img_ml.settings import ImgMlSettings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
-OfProfile = Annotated[str | None, typer.Option("--profile", help="Profile; IMG_ML_PROFILE when not given.")]
+OfProfile = Annotated[str | None, typer.Option("--profile", help="Profile (default: IMG_ML_PROFILE).")]
 talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
 
 
@@ -34,20 +34,26 @@ def main() -> None:
 
 @app.command(name="list")
 def show(profile: OfProfile = None) -> None:
-    """List the artifact in force and the earlier ones."""
-    table = Table("", "Artifact", "Fingerprint", "Test AUC")
+    """List the artifact in force and the earlier ones.
+
+    The AUC is that on the test split of the dataset an artifact was made from; the dataset is told by the first digits
+    of the SHA-256 over its images, labels and splits.
+    """
+    table = Table("", "Artifact", "Fingerprint", "Test AUC", "Dataset")
     with told_errors(talk):
         of = _profile(profile)
         if not has_artifact(of):
             fusion = fusion_in_force(of)
-            table.add_row("in force", _told_prior(fusion), fusion.fingerprint, "not measured")
+            table.add_row("in force", _told_prior(fusion), fusion.fingerprint, "not measured", "")
             data_console().print(table)
-            talk.print(f"{of.artifact} holds no artifact: the prior answers until one is put in force.")
+            talk.print(f"{of.artifact} holds no artifact: the prior answers until you choose one with `use`.")
             return
         pointer = read_pointer(of.artifact)
     for path in (pointer.artifact, *pointer.earlier):
-        table.add_row("in force" if path == pointer.artifact else "", str(path), _fingerprint(path), _auc(path))
+        state = "in force" if path == pointer.artifact else ""
+        table.add_row(state, str(path), _fingerprint(path), *_measured(path))
     data_console().print(table)
+    talk.print("AUCs compare where the dataset is the same; python -m fusion.evaluate puts artifacts side by side.")
 
 
 @app.command()
@@ -95,11 +101,13 @@ def _fingerprint(folder: Path) -> str:
         return f"refused: {error}"
 
 
-def _auc(folder: Path) -> str:
+def _measured(folder: Path) -> tuple[str, str]:
+    """The AUC on the test split of the dataset that the artifact was made from, and that dataset's mark."""
     try:
-        return f"{json.loads((folder / 'metrics.json').read_text(encoding='utf-8'))['test']['AUC']['value']:.3f}"
+        content = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        return f"{content['test']['AUC']['value']:.3f}", str(content["dataset_sha256"])[:8]
     except (OSError, ValueError, KeyError, TypeError):
-        return "not told"
+        return "unknown", ""
 
 
 if __name__ == "__main__":

@@ -133,6 +133,8 @@ def _head_file(detector: str) -> str:
 
 def _verified(directory: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     """The manifest, and the bytes of every file it lists, each with the SHA-256 it states."""
+    if directory.is_file():
+        raise ArtifactError(f"{directory} is a file, and an artifact is a folder: name the folder.")
     try:
         manifest = json.loads(_bytes_of(directory, MANIFEST_FILE))
         expected = {str(name): str(entry["sha256"]) for name, entry in manifest["files"].items()}

@@ -43,6 +43,11 @@ def fusion_in_force(profile: Profile) -> Fusion:
     if not has_artifact(profile):
         return _prior(profile)
     folder = read_pointer(profile.artifact).artifact
+    if folder != profile.artifact and not folder.is_dir():
+        raise ArtifactError(
+            f"The artifact in force, {folder}, is not there any longer: `python -m fusion.artifacts back --profile "
+            f"{profile.name}` puts the one before it in force again, `use FOLDER` names where it lies now."
+        )
     artifact = load_artifact(folder)
     artifact.check_detectors(profile.detectors, profile.name)
     return Fusion("trained", artifact, folder, artifact.fingerprint, artifact.model.thresholds)

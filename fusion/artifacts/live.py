@@ -5,6 +5,7 @@ from pathlib import Path
 
 from forensics.errors import ArtifactError, ImgMlError
 from forensics.examine import Examined
+from forensics.types import ImageSample, Signal
 from fusion.artifacts.in_force import Fusion, fusion_in_force, watched_folders
 from fusion.artifacts.pointer import read_pointer
 from fusion.interface import About, Refreshed, ReloadableJudge
@@ -58,6 +59,10 @@ class LiveJudge(ReloadableJudge):
     def conclude(self, examined: Sequence[Examined]) -> list[Verdict]:
         """A verdict for each image whose analyzers ran already, in order."""
         return self._judge.conclude(examined)
+
+    def located(self, sample: ImageSample, verdict: Verdict) -> tuple[Signal, ...]:
+        """The signals of the verdict, with the maps that are drawn only when somebody asks for them."""
+        return self._judge.located(sample, verdict)
 
     def refresh(self, *, force: bool = False) -> Refreshed:
         """Look whether another artifact is in force and take it; the detectors stay loaded.

@@ -15,6 +15,11 @@ def of_other_weights(trained: Mapping[str, str], here: Mapping[str, str]) -> fro
     return frozenset(name for name, mark in trained.items() if here.get(name, "") != mark)
 
 
+def share_weights(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Whether two fusions weigh what the same weights measure, by the marks of their detectors' weights."""
+    return any(other.get(name) == mark for name, mark in one.items() if mark)
+
+
 def without(detectors: frozenset[str], evidence: Sequence[Evidence]) -> list[Evidence]:
     """The evidence with what these detectors measured skipped, saying why."""
     if not detectors:

@@ -8,12 +8,13 @@ from scipy.special import logit
 
 from fusion.artifacts.artifact import LEARNED_DIGITS, Artifact
 from fusion.artifacts.weights_binding import of_other_weights
-from fusion.evaluation.alone import Alone, alone, fused_alone, heads_alone
 from fusion.evaluation.conditions import AS_IS, CONDITIONS
+from fusion.evaluation.confusion import Called, confusion
 from fusion.evaluation.groups import Group, by_format, by_generator, by_source
 from fusion.evaluation.measures import measures
 from fusion.evaluation.metrics import Estimate, Ranking, balanced_accuracy, estimate, estimates, mixed_sources, share
-from fusion.evaluation.scored import Scored, format_gap, score
+from fusion.evaluation.scored import ScoredTable, format_gap, score
+from fusion.evaluation.single_detectors import SingleDetector, alone, fused_alone, heads_alone
 from fusion.training.table import FeatureTable
 
 # An interval that resamples fewer sources than this says next to nothing.
@@ -55,18 +56,27 @@ class Evaluation:
     fingerprint: str
     counts: dict[str, int]
     measures: dict[str, Estimate]
-    alone: list[Alone]
+    alone: list[SingleDetector]
+    confusion: list[Called]
     abstention: list[Abstention]
     conditions: list[Condition]
     generators: list[Group]
     sources: list[Group]
     formats: list[Group]
     warnings: list[str]
-    plain: Scored
+    plain: ScoredTable
+
+    @property
+    def sources_are_images(self) -> bool:
+        """Whether every source is one image, so that a table by source would be one by image."""
+        return all(group.ai + group.not_ai == 1 for group in self.sources)
 
 
-def evaluate(name: str, artifact: Artifact, table: FeatureTable) -> Evaluation:
-    """The evaluation of an artifact on a table that holds each image under every condition."""
+def evaluate(name: str, artifact: Artifact, table: FeatureTable, inherited: frozenset[str] = frozenset()) -> Evaluation:
+    """The evaluation of an artifact on a table that holds each image under every condition.
+
+    `inherited` are images, as in Artifact.learned, that the networks below it learned from.
+    """
     scored = score(artifact, table)
     views = {condition: scored.where(table.view == view.name) for condition, view in CONDITIONS.items()}
     plain = views[AS_IS]
@@ -81,17 +91,18 @@ def evaluate(name: str, artifact: Artifact, table: FeatureTable) -> Evaluation:
             *heads_alone(name, artifact, plain),
             *alone(table.where(table.view == CONDITIONS[AS_IS].name)),
         ],
+        confusion=confusion(plain),
         abstention=abstention(plain),
         conditions=[_condition(condition, view, plain) for condition, view in views.items() if condition != AS_IS],
         generators=by_generator(plain),
         sources=by_source(plain),
         formats=by_format(plain),
-        warnings=_warnings(plain, artifact),
+        warnings=_warnings(plain, artifact, inherited - artifact.learned),
         plain=plain,
     )
 
 
-def abstention(scored: Scored) -> list[Abstention]:
+def abstention(scored: ScoredTable) -> list[Abstention]:
     """Balanced accuracy on the surest tenth, the surest two tenths, ... and all images."""
     sureness = np.abs(logit(np.clip(scored.score, 1e-9, 1 - 1e-9)))
     order = np.argsort(-sureness, kind="stable")
@@ -103,7 +114,7 @@ def abstention(scored: Scored) -> list[Abstention]:
     return found
 
 
-def _condition(name: str, changed: Scored, plain: Scored) -> Condition:
+def _condition(name: str, changed: ScoredTable, plain: ScoredTable) -> Condition:
     before, after = _paired(plain, changed)
     old, new = plain.called[before], changed.called[after]
     source = plain.table.source[before]
@@ -124,13 +135,13 @@ def _condition(name: str, changed: Scored, plain: Scored) -> Condition:
     )
 
 
-def _paired(first: Scored, second: Scored) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _paired(first: ScoredTable, second: ScoredTable) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The rows of either that show the same image; a file listed twice counts once."""
     _, in_first, in_second = np.intersect1d(first.table.image, second.table.image, return_indices=True)
     return in_first, in_second
 
 
-def _warnings(plain: Scored, artifact: Artifact) -> list[str]:
+def _warnings(plain: ScoredTable, artifact: Artifact, inherited: frozenset[str]) -> list[str]:
     """What a reader has to know before believing a number."""
     table = plain.table
     found = []
@@ -146,6 +157,12 @@ def _warnings(plain: Scored, artifact: Artifact) -> list[str]:
             f"{learned} of the {len(table)} images were learned from by this artifact: the numbers flatter. Measure on "
             "images it never saw."
         )
+    below = sum(image[:LEARNED_DIGITS] in inherited for image in table.image.tolist())
+    if below:
+        found.append(
+            f"{below} of the {len(table)} images were learned from by a network that this artifact weighs: the numbers "
+            "flatter, even though the artifact itself never saw them."
+        )
     gap = format_gap(table)
     if gap > FORMAT_GAP:
         found.append(
@@ -154,9 +171,11 @@ def _warnings(plain: Scored, artifact: Artifact) -> list[str]:
         )
     mixed = len(mixed_sources(table.label, table.source, table.image))
     if 0 < mixed < FEW_SOURCES:
-        found.append(f"The within-source AUC rests on {mixed} sources: its interval over sources says next to nothing.")
+        found.append(
+            f"The within-source AUC rests on {mixed} sources: its interval over sources means next to nothing."
+        )
     if len(np.unique(table.source)) < FEW_SOURCES:
-        found.append("There are fewer than five sources: the intervals over sources say next to nothing.")
+        found.append("There are fewer than five sources: the intervals over sources mean next to nothing.")
     if not plain.called_ai.any() and not plain.called_non_ai.any():
-        found.append("Every image is UNCERTAIN: the labels under changes cannot flip, which is no merit.")
+        found.append("Every image is UNCERTAIN: the labels under changes cannot flip, which proves nothing.")
     return found

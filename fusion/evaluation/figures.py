@@ -14,7 +14,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from fusion.evaluation.evaluation import Evaluation
 from fusion.evaluation.measures import AUC
 from fusion.evaluation.metrics import CALIBRATION_BINS, Estimate, auc
-from fusion.evaluation.scored import Scored
+from fusion.evaluation.scored import ScoredTable
 
 # Okabe and Ito's colours, told apart by the colour-blind too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
@@ -42,6 +42,7 @@ def figures(evaluations: Sequence[Evaluation]) -> dict[str, str]:
     with mpl.rc_context(_STYLE):
         return {
             **curves({e.artifact: e.plain for e in evaluations}),
+            "histograms": "".join(_histogram(e) for e in evaluations),
             "abstention": _abstention(evaluations),
             "quality": _quality(evaluations),
             "robustness": _robustness(evaluations),
@@ -50,7 +51,7 @@ def figures(evaluations: Sequence[Evaluation]) -> dict[str, str]:
         }
 
 
-def curves(scored: Mapping[str, Scored]) -> dict[str, str]:
+def curves(scored: Mapping[str, ScoredTable]) -> dict[str, str]:
     """The plots that need scores and labels only, one curve for each name."""
     with mpl.rc_context(_STYLE):
         return {
@@ -60,7 +61,7 @@ def curves(scored: Mapping[str, Scored]) -> dict[str, str]:
         }
 
 
-def _roc(scored: Mapping[str, Scored]) -> str:
+def _roc(scored: Mapping[str, ScoredTable]) -> str:
     """The ROC curve, with the chance line and the 5 % mark."""
     figure, axes = _new("ROC", "false-positive rate", "recall of AI images", _SIZE)
     axes.plot([0, 1], [0, 1], color=_GREY, linewidth=0.8, linestyle=":")
@@ -72,7 +73,7 @@ def _roc(scored: Mapping[str, Scored]) -> str:
     return _svg(figure)
 
 
-def _precision_recall(scored: Mapping[str, Scored]) -> str:
+def _precision_recall(scored: Mapping[str, ScoredTable]) -> str:
     """The precision-recall curve, with the share of AI images as the chance line."""
     figure, axes = _new("Precision and recall", "recall of AI images", "precision", _SIZE)
     for (name, one), colour in zip(scored.items(), _cycle(), strict=False):
@@ -84,7 +85,7 @@ def _precision_recall(scored: Mapping[str, Scored]) -> str:
     return _svg(figure)
 
 
-def _reliability(scored: Mapping[str, Scored]) -> str:
+def _reliability(scored: Mapping[str, ScoredTable]) -> str:
     """Of the images given some probability, how many are AI; bins of fewer than five images are left out."""
     figure, axes = _new("Reliability", "predicted probability of AI", "share that is AI", _SIZE)
     axes.plot([0, 1], [0, 1], color=_GREY, linewidth=0.8, linestyle=":")
@@ -100,6 +101,21 @@ def _reliability(scored: Mapping[str, Scored]) -> str:
         for edge in (one.thresholds.ai, one.thresholds.non_ai):
             axes.axvline(edge, color=colour, linewidth=0.6, alpha=0.5)
     _square(axes, "upper left")
+    return _svg(figure)
+
+
+def _histogram(evaluation: Evaluation) -> str:
+    """How the probabilities of both classes lie, with the thresholds."""
+    plain = evaluation.plain
+    figure, axes = _new(f"Probabilities of {evaluation.artifact}", "probability of AI", "share of the class", _SIZE)
+    for label, name, colour in ((0, "not AI", COLOURS[2]), (1, "AI", COLOURS[1])):
+        inside = plain.score[plain.table.label == label]
+        weights = np.full(len(inside), 1 / max(len(inside), 1))
+        axes.hist(inside, bins=20, range=(0, 1), weights=weights, color=colour, alpha=0.55, label=name)
+    for edge in (plain.thresholds.non_ai, plain.thresholds.ai):
+        axes.axvline(edge, color="black", linewidth=0.8, linestyle="--")
+    axes.set_xlim(-0.01, 1.01)
+    axes.legend(frameon=False, fontsize=8)
     return _svg(figure)
 
 

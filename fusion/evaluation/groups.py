@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fusion.evaluation.metrics import WITHIN_SOURCE_MINIMUM, Estimate, Ranking, estimate
-from fusion.evaluation.scored import Scored
+from fusion.evaluation.scored import ScoredTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Group:
     called_non_ai: float
 
 
-def by_generator(scored: Scored) -> list[Group]:
+def by_generator(scored: ScoredTable) -> list[Group]:
     """The groups of AI images that one generator made, the unnamed under "(not named)"."""
     table = scored.table
     names = np.where(table.generator == "", "(not named)", table.generator)
@@ -39,30 +39,30 @@ def by_generator(scored: Scored) -> list[Group]:
     return found
 
 
-def by_source(scored: Scored) -> list[Group]:
+def by_source(scored: ScoredTable) -> list[Group]:
     """The groups of one source each."""
     return list(_groups(scored, scored.table.source))
 
 
-def by_format(scored: Scored) -> list[Group]:
+def by_format(scored: ScoredTable) -> list[Group]:
     """The groups of one file format each, as the CSV names it (of the original where the images are crops)."""
     return list(_groups(scored, np.where(scored.table.format == "", "(unknown)", scored.table.format)))
 
 
-def _groups(scored: Scored, names: NDArray[np.str_]) -> Iterator[Group]:
+def _groups(scored: ScoredTable, names: NDArray[np.str_]) -> Iterator[Group]:
     for name in np.unique(names):
         inside = scored.where(names == name)
         yield _group(str(name), inside, _auc(inside))
 
 
-def _auc(scored: Scored) -> Estimate | None:
+def _auc(scored: ScoredTable) -> Estimate | None:
     positives = int(scored.table.label.sum())
     if min(positives, len(scored.table) - positives) < WITHIN_SOURCE_MINIMUM:
         return None
     return estimate(Ranking(scored.score, scored.table.label).auc, scored.table.source)
 
 
-def _group(name: str, inside: Scored, auc: Estimate | None) -> Group:
+def _group(name: str, inside: ScoredTable, auc: Estimate | None) -> Group:
     label, called = inside.table.label, inside.called
     return Group(
         name,

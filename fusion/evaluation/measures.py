@@ -11,19 +11,19 @@ from fusion.evaluation.metrics import (
     share,
     within_source_auc,
 )
-from fusion.evaluation.scored import Scored
+from fusion.evaluation.scored import ScoredTable
 from img_ml.data.bootstrap import Measure
 
 AUC, WITHIN, ERROR, UNCERTAIN = "AUC", "within-source AUC", "expected calibration error", "UNCERTAIN"
 RECALL_1, RECALL_5 = "recall at 1 % false positives", "recall at 5 % false positives"
 
 
-def measures(scored: Scored) -> dict[str, Estimate]:
+def measures(scored: ScoredTable) -> dict[str, Estimate]:
     """Ranking, calibration, and what each kind of image is called."""
     return estimates(_measures(scored), scored.table.source, scored.table.image)
 
 
-def _measures(scored: Scored) -> dict[str, Measure]:
+def _measures(scored: ScoredTable) -> dict[str, Measure]:
     table, score = scored.table, scored.score
     ranking = Ranking(score, table.label)
     ai, non_ai = scored.called_ai, scored.called_non_ai

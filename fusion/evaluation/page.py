@@ -1,19 +1,29 @@
 """The HTML report: one file that needs nothing else, no network and no script."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from fusion.evaluation.alone import Alone
 from fusion.evaluation.evaluation import Evaluation
 from fusion.evaluation.figures import figures
-from fusion.evaluation.tables import beside
+from fusion.evaluation.gallery import worst
+from fusion.evaluation.single_detectors import SingleDetector
+from fusion.evaluation.tables import beside, comparisons
 
 
-def page(evaluations: Sequence[Evaluation], dataset: Path, split: str, others: Sequence[Alone] = ()) -> str:
-    """The report of one or several artifacts, and of other detectors, on the same images."""
+def page(
+    evaluations: Sequence[Evaluation],
+    dataset: Path,
+    split: str,
+    others: Sequence[SingleDetector] = (),
+    paths: Mapping[str, Path] | None = None,
+) -> str:
+    """The report of one or several artifacts, and of other detectors, on the same images.
+
+    `paths` are the images' files by their key, for the gallery of errors.
+    """
     environment = Environment(
         loader=PackageLoader("fusion.evaluation", "."),
         autoescape=select_autoescape(default=True, default_for_string=True),
@@ -22,4 +32,6 @@ def page(evaluations: Sequence[Evaluation], dataset: Path, split: str, others: S
     environment.tests["nan"] = math.isnan
     template = environment.get_template("page.html.j2")
     shown = {"evaluations": evaluations, "alone": beside(evaluations, others), "figures": figures(evaluations)}
-    return template.render(**shown, dataset=dataset.name, split=split)
+    galleries = {e.artifact: worst(e.plain, paths or {}) for e in evaluations}
+    more = {"comparisons": comparisons(evaluations), "galleries": galleries}
+    return template.render(**shown, **more, dataset=dataset.name, split=split)

@@ -13,7 +13,7 @@ from fusion.training.table import FeatureTable
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class ScoredTable:
     """`probability` (n,) is NaN where too little could be measured; `score` has one half there, undecided."""
 
     table: FeatureTable
@@ -50,9 +50,9 @@ class Scored:
         """1 AI, -1 NON-AI, 0 UNCERTAIN."""
         return self.called_ai.astype(np.int64) - self.called_non_ai.astype(np.int64)
 
-    def where(self, mask: NDArray[np.bool_] | NDArray[np.intp]) -> "Scored":
+    def where(self, mask: NDArray[np.bool_] | NDArray[np.intp]) -> "ScoredTable":
         """The rows of a mask, or of indices."""
-        return Scored(self.table.where(mask), self.probability[mask], self.thresholds)
+        return ScoredTable(self.table.where(mask), self.probability[mask], self.thresholds)
 
 
 def format_gap(table: FeatureTable) -> float:
@@ -64,7 +64,7 @@ def format_gap(table: FeatureTable) -> float:
     return sum(abs(shares[0][name] - shares[1][name]) for name in shares[0]) / 2
 
 
-def score(artifact: Artifact, table: FeatureTable) -> Scored:
+def score(artifact: Artifact, table: FeatureTable) -> ScoredTable:
     """The artifact's probabilities for each row; features the table lacks count as not measured."""
     table = table.aligned(artifact.model.schema)
     values = table.values.copy()
@@ -74,4 +74,4 @@ def score(artifact: Artifact, table: FeatureTable) -> Scored:
         if head.detector in table.embeddings and head.weights == table.marks.get(head.detector, ""):
             values[:, table.schema.names.index(head.number)] = head.probability(table.embeddings[head.detector])
     table = table.with_values(values)
-    return Scored(table, expit(artifact.model.log_odds(values)), artifact.model.thresholds)
+    return ScoredTable(table, expit(artifact.model.log_odds(values)), artifact.model.thresholds)

@@ -7,26 +7,32 @@ from typing import Any
 
 from rich.table import Table
 
-from fusion.evaluation.alone import Alone
 from fusion.evaluation.evaluation import Evaluation
 from fusion.evaluation.groups import Group
 from fusion.evaluation.metrics import Estimate
+from fusion.evaluation.paired import Paired, paired
+from fusion.evaluation.single_detectors import SingleDetector
 from img_ml.data.bootstrap import Interval
 
 
-def tables(evaluations: Sequence[Evaluation], others: Sequence[Alone] = ()) -> Iterator[Table]:
+def tables(evaluations: Sequence[Evaluation], others: Sequence[SingleDetector] = ()) -> Iterator[Table]:
     """Measures of all artifacts side by side, detectors alone, what changes do; of a single artifact its groups too.
 
     `others` are detectors that no artifact weighs.
     """
     yield _measures(evaluations)
+    for one in comparisons(evaluations):
+        yield _paired(one)
+    for evaluation in evaluations:
+        yield _confusion(evaluation)
     yield alone_table(beside(evaluations, others))
     for evaluation in evaluations:
         yield _conditions(evaluation)
     if len(evaluations) == 1:
         (only,) = evaluations
         yield _groups(f"{only.artifact} by generator, against all images that are not AI", only.generators)
-        yield _groups(f"{only.artifact} by source", only.sources)
+        if not only.sources_are_images:
+            yield _groups(f"{only.artifact} by source", only.sources)
         yield _groups(f"{only.artifact} by format", only.formats)
 
 
@@ -43,14 +49,16 @@ def measures_table(title: str, measures: Mapping[str, Estimate]) -> Table:
     return table
 
 
-def beside(evaluations: Sequence[Evaluation], others: Sequence[Alone] = ()) -> list[Alone]:
+def beside(evaluations: Sequence[Evaluation], others: Sequence[SingleDetector] = ()) -> list[SingleDetector]:
     """The rows of all artifacts, then those of single detectors, each once."""
     fused = [evaluation.alone[0] for evaluation in evaluations]
     single = [one for evaluation in evaluations for one in evaluation.alone[1:]]
     return [*fused, *{one.name: one for one in (*single, *others)}.values()]
 
 
-def alone_table(rows: Sequence[Alone], title: str = "Fusions and single detectors, 95 % over sources") -> Table:
+def alone_table(
+    rows: Sequence[SingleDetector], title: str = "Fusions and single detectors, 95 % over sources"
+) -> Table:
     """One row for each probability of AI."""
     table = Table("probability", title=title, title_justify="left")
     for column in ("images", "AUC", "AUC within sources", "average precision", "accuracy at 0.5"):
@@ -70,6 +78,8 @@ def told(estimate: Estimate) -> str:
     """A value with its interval over sources."""
     if math.isnan(estimate.value):
         return "not measured"
+    if math.isnan(estimate.sources.low):
+        return f"{estimate.value:.3f}"
     return f"{estimate.value:.3f} ({estimate.sources.low:.3f}-{estimate.sources.high:.3f})"
 
 
@@ -82,6 +92,31 @@ def _measures(evaluations: Sequence[Evaluation]) -> Table:
         table.add_column(f"{evaluation.artifact}\n{evaluation.fingerprint}", justify="right")
     for name in first.measures:
         table.add_row(name, *(told(evaluation.measures[name]) for evaluation in evaluations))
+    return table
+
+
+def comparisons(evaluations: Sequence[Evaluation]) -> list[Paired]:
+    """Every further artifact against the first, on the same images."""
+    first, *others = evaluations
+    return [paired((first.artifact, first.plain), (other.artifact, other.plain)) for other in others]
+
+
+def _paired(one: Paired) -> Table:
+    title = f"{one.second} less {one.first}, in the same resamples"
+    table = measures_table(title, one.differences)
+    only = f"{one.only_second} only {one.second}, {one.only_first} only {one.first}"
+    table.caption = f"Images that one alone gets right at 0.5: {only} (McNemar p {one.p:.3g})"
+    return table
+
+
+def _confusion(evaluation: Evaluation) -> Table:
+    thresholds = evaluation.plain.thresholds
+    title = f"{evaluation.artifact} calls AI from {thresholds.ai:.3f}, NON-AI up to {thresholds.non_ai:.3f}"
+    table = Table(title=title, title_justify="left")
+    for name in ("it is", "called AI", "UNCERTAIN", "called NON-AI"):
+        table.add_column(name, justify="left" if name == "it is" else "right")
+    for row in evaluation.confusion:
+        table.add_row(row.kind, str(row.ai), str(row.uncertain), str(row.non_ai))
     return table
 
 

@@ -22,15 +22,22 @@ def reading_sentences(reading: Reading) -> list[str]:
     if reading.reduced_by > 1:
         told.append(f"The picture is too large to be decoded in full: it was judged at 1/{reading.reduced_by} size.")
     if reading.frames > 1:
-        told.append(f"The file is an animation of {reading.frames} frames: the first frame was judged.")
+        told.append(f"The file is an animation of {reading.frames} frames: {_judged(reading)}.")
     if reading.trailing_bytes > 0:
-        told.append(f"{reading.trailing_bytes:,} bytes follow the end of the image; they are no part of the picture.")
+        told.append(f"{reading.trailing_bytes:,} bytes follow the end of the image; they are not part of the picture.")
     return told
 
 
 def reading_of(image: Mapping[str, Any]) -> Reading:
     """The reading as the `image` part of a result document tells it."""
     return Reading(**{field.name: image[field.name] for field in fields(Reading) if field.name in image})
+
+
+def _judged(reading: Reading) -> str:
+    if reading.frames_judged > 1:
+        middle = f"the middle one by probability, frame {reading.frame}"
+        return f"{reading.frames_judged} of them were judged, and the verdict is that of {middle}"
+    return "the first frame was judged" if reading.frame == 1 else f"frame {reading.frame} was judged"
 
 
 def _share(missing: float) -> str:

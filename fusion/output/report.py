@@ -15,7 +15,7 @@ from PIL import Image
 from forensics.registry import get
 from forensics.types import ImageSample, Pixels, Signal
 from fusion.output.messages import Messages
-from fusion.output.view import View
+from fusion.output.view import ResultView
 from img_ml.pictures.colours import palette
 from img_ml.pictures.heatmaps import located_maps, overlay, shrunk
 
@@ -24,7 +24,7 @@ _LONGEST_SIDE = 1000
 
 @dataclass(frozen=True, slots=True)
 class MapView:
-    """One map: the picture as a data URL, its title, what it shows, and what not to read into it."""
+    """One map: the picture as a URL, its title, what it shows, and what not to read into it."""
 
     picture: str
     title: str
@@ -33,24 +33,25 @@ class MapView:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ReportEntry:
     """One image of a report; `picture` is a data URL, or empty where the image could not be shown."""
 
-    view: View
+    view: ResultView
     picture: str = ""
     maps: tuple[MapView, ...] = ()
 
 
-def entry(view: View, sample: ImageSample, signals: tuple[Signal, ...], say: Messages) -> Entry:
+def entry(view: ResultView, sample: ImageSample, signals: tuple[Signal, ...], say: Messages) -> ReportEntry:
     """The entry of a decoded image, with every map that its signals have."""
     pixels = shrunk(sample.pixels, _LONGEST_SIDE)
     maps = tuple(
-        _map(signal.detector, overlay(pixels, heatmap), say) for signal, heatmap in located_maps(sample, signals)
+        map_view(signal.detector, data_url(overlay(pixels, heatmap)), say)
+        for signal, heatmap in located_maps(sample, signals)
     )
-    return Entry(view, data_url(pixels), maps)
+    return ReportEntry(view, data_url(pixels), maps)
 
 
-def render_report(entries: Sequence[Entry], say: Messages, made: datetime | None = None) -> str:
+def render_report(entries: Sequence[ReportEntry], say: Messages, made: datetime | None = None) -> str:
     """The report as HTML that needs nothing beside it."""
     date = (made or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M UTC")
     return (
@@ -87,8 +88,11 @@ def data_url(pixels: Pixels) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def _map(detector: str, drawn: Pixels, say: Messages) -> MapView:
+def map_view(detector: str, picture: str, say: Messages) -> MapView:
+    """A detector's map with what is told of it; `picture` is a URL."""
+    from img_ml import profiles as _profiles  # noqa: F401 - importing it registers every detector
+
     spec = get(detector).spec
     caution = say("maps.ela" if detector == "ela" else "maps.other")
     looks_at = spec.looks_at[:1].upper() + spec.looks_at[1:]
-    return MapView(data_url(drawn), spec.title, f"{looks_at.rstrip('.')}.", caution)
+    return MapView(picture, spec.title, f"{looks_at.rstrip('.')}.", caution)

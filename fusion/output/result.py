@@ -98,6 +98,8 @@ class ImagePart(_Part):
     width: int = Field(ge=1)
     height: int = Field(ge=1)
     frames: int = Field(ge=1)
+    frame: int = Field(ge=1)
+    frames_judged: int = Field(ge=1)
     missing: float = Field(ge=0, lt=1)
     damaged: bool
     coarse: bool
@@ -228,6 +230,8 @@ def _image(evidence: Evidence) -> ImagePart:
         width=evidence.width,
         height=evidence.height,
         frames=reading.frames,
+        frame=reading.frame,
+        frames_judged=reading.frames_judged,
         missing=round(reading.missing, 4),
         damaged=reading.damaged,
         coarse=reading.coarse,

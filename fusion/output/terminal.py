@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fusion.output.messages import Messages
-from fusion.output.view import ReasonView, View, view
+from fusion.output.view import ReasonView, ResultView, view
 
 _STYLES = {"ai": "bold red", "non_ai": "bold green", "uncertain": "bold yellow", "error": "bold"}
 _BAR = 48
@@ -28,7 +28,7 @@ def show(console: Console, name: str, document: Mapping[str, Any], say: Messages
         console.print(Text(shown.model, style="dim"))
 
 
-def _parts(shown: View, say: Messages) -> list[RenderableType]:
+def _parts(shown: ResultView, say: Messages) -> list[RenderableType]:
     parts: list[RenderableType] = [_headline(shown, say)]
     if shown.claims:
         parts += [_title(say("title.declared")), *(Text(f"• {claim}") for claim in shown.claims)]
@@ -44,7 +44,7 @@ def _parts(shown: View, say: Messages) -> list[RenderableType]:
     return parts
 
 
-def _headline(shown: View, say: Messages) -> RenderableType:
+def _headline(shown: ResultView, say: Messages) -> RenderableType:
     text = Text(shown.answer, style=_STYLES[shown.tone])
     if shown.label:
         text.append(f"  ({shown.label})", style="default not bold")
@@ -57,7 +57,7 @@ def _headline(shown: View, say: Messages) -> RenderableType:
     return text.append_text(_gauge(shown, say))
 
 
-def _gauge(shown: View, say: Messages) -> Text:
+def _gauge(shown: ResultView, say: Messages) -> Text:
     """The probability on a bar from 0 to 100 %, with the thresholds marked below it."""
     assert shown.probability is not None
     filled = round(shown.probability * _BAR)

@@ -23,7 +23,7 @@ class ReasonView:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ResultView:
     """What is shown of one result document.
 
     `answer` is the verdict in plain words, `notes` what the answer rests on, `cautions` what it does not mean.
@@ -48,7 +48,7 @@ class View:
     model: str
 
 
-def view(document: Mapping[str, Any], name: str, say: Messages) -> View:
+def view(document: Mapping[str, Any], name: str, say: Messages) -> ResultView:
     """The view of a result document; `name` is what the reader calls the image."""
     if document["status"] != "done":
         return _of_error(document, name, say)
@@ -57,7 +57,7 @@ def view(document: Mapping[str, Any], name: str, say: Messages) -> View:
     told = model.get("thresholds")
     thresholds = None if told is None else (told["non_ai"], told["ai"])
     signals = [(one, part["sentence"], part.get("weighed", False)) for one, part in document["signals"].items()]
-    return View(
+    return ResultView(
         name=name,
         tone={"AI": "ai", "NON-AI": "non_ai"}.get(document["label"], "uncertain"),  # type: ignore[arg-type]
         label=document["label"],
@@ -76,10 +76,10 @@ def view(document: Mapping[str, Any], name: str, say: Messages) -> View:
     )
 
 
-def _of_error(document: Mapping[str, Any], name: str, say: Messages) -> View:
+def _of_error(document: Mapping[str, Any], name: str, say: Messages) -> ResultView:
     error = document["error"] or {}
     note = f"{error.get('message', '')} ({error.get('code', '')})"
-    return View(
+    return ResultView(
         name, "error", "", say("answer.error"), (note,), None, None, (), (), (), (), "", (), _facts(document), ""
     )
 

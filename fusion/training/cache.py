@@ -31,7 +31,7 @@ class CacheError(ImgMlError):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CachedSignal:
     """What one detector found in one view of one image."""
 
     image: str
@@ -76,7 +76,7 @@ class FeatureCache:
         stacked = np.stack(numbers, axis=1) if numbers else np.empty((len(table), 0))
         return Column(place, stacked, _embeddings(table))
 
-    def add(self, spec: DetectorSpec, entries: Sequence[Entry], mark: str = "") -> None:
+    def add(self, spec: DetectorSpec, entries: Sequence[CachedSignal], mark: str = "") -> None:
         """Put entries into a file of their own; OSError where the disk refuses, leaving nothing behind."""
         if not entries:
             return
@@ -124,7 +124,7 @@ def _schema(spec: DetectorSpec) -> pa.Schema:
     return pa.schema([*(pa.field(*f) for f in fixed), pa.field("embedding", pa.list_(pa.float32())), *numbers])
 
 
-def _table(spec: DetectorSpec, entries: Sequence[Entry]) -> pa.Table:
+def _table(spec: DetectorSpec, entries: Sequence[CachedSignal]) -> pa.Table:
     measured = [e.signal if isinstance(e.signal, Measured) else None for e in entries]
     columns: dict[str, Iterable[object]] = {
         "image": [e.image for e in entries],

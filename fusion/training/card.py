@@ -4,15 +4,15 @@ import math
 
 from fusion.calibration import LEANING_ERROR
 from fusion.evaluation.metrics import Estimate
-from fusion.training.fit import Fitted, Plan
-from fusion.training.report import Report
+from fusion.training.fit import Fitted, FusionPlan
+from fusion.training.report import TrainingReport
 from fusion.weighers.kinds import KINDS
 from img_ml.data.folds import FOLDS
 
 MOST_FEATURES = 15
 
 
-def model_card(profile: str, fitted: Fitted, report: Report, plan: Plan) -> str:
+def model_card(profile: str, fitted: Fitted, report: TrainingReport, plan: FusionPlan) -> str:
     """The card as Markdown; every number in it is computed by the run that writes it."""
     return (
         "\n\n".join(
@@ -52,7 +52,7 @@ change them.
 images called AI are."""
 
 
-def _shared(report: Report) -> str:
+def _shared(report: TrainingReport) -> str:
     if not report.sources_of_test_elsewhere:
         return ""
     return (
@@ -77,7 +77,7 @@ def _what(fitted: Fitted) -> str:
     )
 
 
-def _protocol(fitted: Fitted, plan: Plan) -> str:
+def _protocol(fitted: Fitted, plan: FusionPlan) -> str:
     several = len({feature.detector for feature in fitted.model.schema.features}) > 1
     struck = f"- In training, each detector is struck out of {plan.skip:.0%} of the rows.\n" if several else ""
     return f"""- Every training image is seen through random views, drawn from its bytes and the seed {plan.seed}, \
@@ -89,12 +89,24 @@ or PNG (1 of 10). Half keep their EXIF, all other metadata is gone. Views of eac
 - The candidate is the one of best AUC in {FOLDS}-fold cross-validation over train and val, folds grouped by source. \
 It trains for the rounds that are best on the val images, by the mean of their AUC over the folds. Heads are trained \
 in the same folds, so that the fusion learns from scores of heads that never saw the image or its source.
-{struck}- Calibration and thresholds come from the same out-of-fold scores: at most {plan.false_positive_rate:.0%} \
-of the real images and {plan.art_rate:.1%} of the human art are called AI there, at most \
-{plan.false_negative_rate:.0%} of the AI images NON-AI. At most {LEANING_ERROR:.0%} of either class lean the wrong \
-way there.
+{_choice(fitted)}{struck}- Calibration and thresholds come from the same out-of-fold scores: at most \
+{plan.false_positive_rate:.0%} of the real images and {plan.art_rate:.1%} of the human art are called AI there, \
+at most {plan.false_negative_rate:.0%} of the AI images NON-AI. At most {LEANING_ERROR:.0%} of either class lean \
+the wrong way there.
 - Test is only reported. Intervals are 95 % bootstrap intervals, one that resamples whole sources and one that \
 resamples images."""
+
+
+def _choice(fitted: Fitted) -> str:
+    """What was weighed, where cross-validation chose it, and how the plainest model compares."""
+    tried = fitted.best_by_detectors
+    lines = ""
+    if len(tried) > 1:
+        told = "; ".join(f"{', '.join(f'`{name}`' for name in names)}: {value:.3f}" for names, value in tried.items())
+        lines += f"- What is weighed was chosen the same way, among (AUC out of fold) {told}.\n"
+    if fitted.yardstick is not None:
+        lines += f"- A logistic regression over the same numbers has an AUC of {fitted.yardstick:.3f} out of fold.\n"
+    return lines
 
 
 def _counts(counts: dict[str, tuple[int, int]]) -> str:
@@ -106,7 +118,7 @@ def _counts(counts: dict[str, tuple[int, int]]) -> str:
     )
 
 
-def _command(profile: str, plan: Plan) -> str:
+def _command(profile: str, plan: FusionPlan) -> str:
     """The command that gives this artifact again from the same dataset."""
     heads = "".join(f" --head {detector}={kind}" for detector, kind in plan.heads.items())
     weighed = "".join(f" --weigh {detector}" for detector in plan.weighed)
@@ -127,16 +139,16 @@ def _measured(measures: dict[str, Estimate]) -> str:
         f"| {e.images.low:.3f} to {e.images.high:.3f} |"
         for name, e in measures.items()
         if not math.isnan(e.value)
-    )
+    ).replace("nan to nan", "")
     return f"| measure | value | 95 % over sources | 95 % over images |\n|---|---|---|---|\n{rows}"
 
 
-def _rests_on(report: Report, part: str) -> str:
+def _rests_on(report: TrainingReport, part: str) -> str:
     count = report.mixed_sources[part]
     return f"\n\nThe within-source AUC rests on {count} {'source' if count == 1 else 'sources'}.\n\n"
 
 
-def _missing(fitted: Fitted, plan: Plan) -> str:
+def _missing(fitted: Fitted, plan: FusionPlan) -> str:
     rows = "\n".join(f"| `{name}` | {value:.3f} |" for name, value in fitted.without.items())
     return (
         f"Out-of-fold AUC with all detectors {fitted.chosen.auc:.3f}, and with one of them missing:\n\n"

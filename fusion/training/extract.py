@@ -22,13 +22,13 @@ from forensics.reading.sniff import media_type_of
 from forensics.registry import DetectorSpec, get
 from forensics.types import Skipped
 from fusion.features import schema_of
-from fusion.training.cache import Column, Entry, FeatureCache, Key, image_key
+from fusion.training.cache import CachedSignal, Column, FeatureCache, Key, image_key
 from fusion.training.process_pool import process_pool
 from fusion.training.table import FeatureTable
 from img_ml.data.dataset import Row
 from img_ml.data.views import View, render_view
 from img_ml.engine.engine import Engine
-from img_ml.engine.held_out import honest
+from img_ml.engine.held_out import held_out_probability
 
 # What a killed run may lose: so many views, or so many seconds of work.
 _FLUSH_VIEWS = 1000
@@ -74,7 +74,7 @@ class _Store:
     cache: FeatureCache
     engine: Engine
     known: dict[str, set[Key]]
-    waiting: dict[str, list[Entry]] = field(default_factory=dict)
+    waiting: dict[str, list[CachedSignal]] = field(default_factory=dict)
     written: float = field(default_factory=time.monotonic)
 
     def take(self, seen: Sequence[_Seen]) -> None:
@@ -86,7 +86,7 @@ class _Store:
                 if known is None or key in known or _failed(signal):
                     continue
                 known.add(key)
-                self.waiting.setdefault(signal.detector, []).append(Entry(*key, signal))
+                self.waiting.setdefault(signal.detector, []).append(CachedSignal(*key, signal))
         if max(map(len, self.waiting.values()), default=0) >= _FLUSH_VIEWS or self._is_late():
             self.flush()
 
@@ -237,7 +237,7 @@ def _table(images: Sequence[_Image], engine: Engine, cache: FeatureCache, talk: 
     ]
     lost = len(images) - len({id(image) for image, _ in shown})
     if lost:
-        talk.print(f"{lost} images could not be decoded and are left out; scripts.clean_dataset names them.")
+        talk.print(f"{lost} images could not be decoded and were left out; python -m scripts.clean_dataset lists them.")
     if not shown:
         raise DatasetError("None of the images could be decoded.")
     keys = [(image.key, view) for image, view in shown]
@@ -286,7 +286,7 @@ def _features(
     numbers = _padded(column.numbers)[rows]
     if held_out and column.embedding is not None and spec.probability is not None:
         place = spec.numbers.index(spec.probability)
-        numbers[:, place] = honest(numbers[:, place], _padded(column.embedding)[rows], source, held_out)
+        numbers[:, place] = held_out_probability(numbers[:, place], _padded(column.embedding)[rows], source, held_out)
     return numbers[:, offered]
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from forensics.errors import DatasetError
-from forensics.registry import HeadKind
+from forensics.registry import HeadKind, get
 from fusion.calibration import fit_calibration, pick_thresholds
 from fusion.evaluation.metrics import auc
 from fusion.model import FusionModel, Reference
@@ -19,21 +19,24 @@ from fusion.training.heads import Fold, TrainedHead, train_heads
 from fusion.training.table import FeatureTable
 from fusion.weighers.kinds import KINDS
 from fusion.weighers.weigher import Candidate, Kind, Rows, Weigher, WeigherKind
-from img_ml.data.folds import balanced_weights, best_round, grouped_folds, skip_detectors, watched
+from img_ml.data.folds import balanced_weights, best_round, grouped_folds, skip_detectors, validation_rows
 
 Found = TypeVar("Found")
 Floats = NDArray[np.float64]
 # Rows that the shares of the features are measured on.
 _REFERENCE_ROWS = 2000
+# What every other kind is held against; it trains in seconds.
+YARDSTICK: Kind = "logistic"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class FusionPlan:
     """What a training run is asked for.
 
     `false_positive_rate` is that of images of label 0, `art_rate` that of those of the kind `human_art`.
     `skip` is the share of detectors struck out of each training row, `heads` are kinds of head chosen by detector,
-    `weighed` the detectors that the fusion is to weigh, all where it is empty.
+    `weighed` the detectors that the fusion is to weigh; empty: all or the learned ones alone, whichever is better in
+    cross-validation.
     """
 
     model: Kind = "xgboost"
@@ -49,9 +52,13 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One candidate in cross-validation: its AUC, the rounds it is trained for, and each row's out-of-fold margin."""
+    """One candidate in cross-validation: its AUC, the rounds it is trained for, and each row's out-of-fold margin.
+
+    `detectors` are those whose numbers it was given.
+    """
 
     candidate: Candidate
+    detectors: tuple[str, ...]
     auc: float
     rounds: int | None
     margin: Floats
@@ -60,9 +67,10 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A trained fusion. `table` is the whole table with the heads' probabilities in it.
+    """A trained fusion. `table` has every row, with the numbers that are weighed and the heads' probabilities.
 
-    `without` holds for each detector the out-of-fold AUC when it is missing.
+    `without` holds for each detector the out-of-fold AUC when it is missing. `yardstick` is the best out-of-fold AUC of
+    a logistic regression over the same choices, None where the model is one itself.
     """
 
     model: FusionModel
@@ -71,6 +79,15 @@ class Fitted:
     chosen: Trial
     trials: tuple[Trial, ...]
     without: dict[str, float]
+    yardstick: float | None = None
+
+    @property
+    def best_by_detectors(self) -> dict[tuple[str, ...], float]:
+        """The best out-of-fold AUC of each set of detectors that was tried."""
+        found: dict[tuple[str, ...], float] = {}
+        for trial in self.trials:
+            found[trial.detectors] = max(trial.auc, found.get(trial.detectors, 0.0))
+        return found
 
     @property
     def weights(self) -> dict[str, str]:
@@ -79,7 +96,7 @@ class Fitted:
         return {name: mark for name, mark in sorted(self.table.marks.items()) if mark and name in weighed}
 
 
-def fit(table: FeatureTable, plan: Plan) -> Fitted:
+def fit(table: FeatureTable, plan: FusionPlan) -> Fitted:
     """The candidate of best AUC in cross-validation grouped by source, trained on all of train and val."""
     kind = KINDS[plan.model]
     rows = np.flatnonzero(table.split != "test")
@@ -89,12 +106,39 @@ def fit(table: FeatureTable, plan: Plan) -> Fitted:
     with threadpool_limits(1):
         table, heads = train_heads(table, rows, folds, weight, plan.seed, plan.heads)
         table = _measured_in(table, rows)
-        development = table.where(rows)
-        trainer = _Trainer(kind, development, plan)
-        trials = trainer.trials(folds)
+        sets = _sets(table, plan)
+        trials = _trials(kind, table.where(rows), sets, plan, folds)
         chosen = max(trials, key=lambda trial: trial.auc)
-        model = _model(kind.name, trainer.final(chosen), development, chosen.margin, weight, plan)
-    return Fitted(model, heads, table, chosen, trials, _without(chosen, development, folds))
+        table = table.of_detectors(chosen.detectors)
+        development = table.where(rows)
+        weigher = _Trainer(kind, development, plan).final(chosen)
+        model = _model(kind.name, weigher, development, chosen.margin, weight, plan)
+        yardstick = None
+        if kind.name != YARDSTICK:
+            plain = _trials(KINDS[YARDSTICK], table.where(rows), (chosen.detectors,), plan, folds)
+            yardstick = max(trial.auc for trial in plain)
+    heads = tuple(head for head in heads if head.detector in chosen.detectors)
+    return Fitted(model, heads, table, chosen, trials, _without(chosen, development, folds), yardstick)
+
+
+def _sets(table: FeatureTable, plan: FusionPlan) -> tuple[tuple[str, ...], ...]:
+    """The sets of detectors to choose among, the smallest first: of two that are as good it is taken."""
+    names = tuple(dict.fromkeys(feature.detector for feature in table.schema.features))
+    learned = tuple(name for name in names if get(name).load is not None)
+    return (names,) if plan.weighed or not learned or learned == names else (learned, names)
+
+
+def _trials(
+    kind: WeigherKind,
+    development: FeatureTable,
+    sets: Sequence[tuple[str, ...]],
+    plan: FusionPlan,
+    folds: Sequence[Fold],
+) -> tuple[Trial, ...]:
+    """Every candidate of the kind over every set of detectors."""
+    return tuple(
+        trial for names in sets for trial in _Trainer(kind, development.of_detectors(names), plan).trials(folds)
+    )
 
 
 def _measured_in(table: FeatureTable, rows: NDArray[np.intp]) -> FeatureTable:
@@ -105,13 +149,14 @@ def _measured_in(table: FeatureTable, rows: NDArray[np.intp]) -> FeatureTable:
 class _Trainer:
     """Trains candidates of one kind on the development rows."""
 
-    def __init__(self, kind: WeigherKind, development: FeatureTable, plan: Plan) -> None:
+    def __init__(self, kind: WeigherKind, development: FeatureTable, plan: FusionPlan) -> None:
         self._kind = kind
         self._table = development
         self._seed = plan.seed
         detectors = [feature.detector for feature in development.schema.features]
         self._struck = skip_detectors(development.values, detectors, plan.skip, plan.seed)
         self._names = development.schema.names
+        self._detectors = tuple(dict.fromkeys(detectors))
 
     def trials(self, folds: Sequence[Fold]) -> tuple[Trial, ...]:
         """Every candidate on every fold, on all cores."""
@@ -136,7 +181,7 @@ class _Trainer:
         margin = np.empty(len(self._table))
         for (_, held_out), weigher in zip(folds, weighers, strict=True):
             margin[held_out] = weigher.margin(self._table.values[held_out])
-        return Trial(candidate, auc(margin, self._table.label), rounds, margin, tuple(weighers))
+        return Trial(candidate, self._detectors, auc(margin, self._table.label), rounds, margin, tuple(weighers))
 
     def _parallel(
         self, work: Callable[[Candidate, NDArray[np.intp]], Found], candidate: Candidate, folds: Sequence[Fold]
@@ -149,7 +194,7 @@ class _Trainer:
         """The AUC of the rows to watch after each round of training on the others; None where there are none."""
         assert self._kind.curve is not None
         table = self._table
-        watch = watched(table.label[rows], table.source[rows], table.split[rows], self._seed)
+        watch = validation_rows(table.label[rows], table.source[rows], table.split[rows], self._seed)
         if not watch.any():
             return None
         learned = self._rows(rows[~watch], self._struck)
@@ -165,7 +210,7 @@ class _Trainer:
 
 
 def _model(
-    kind: Kind, weigher: Weigher, development: FeatureTable, margin: Floats, weight: Floats, plan: Plan
+    kind: Kind, weigher: Weigher, development: FeatureTable, margin: Floats, weight: Floats, plan: FusionPlan
 ) -> FusionModel:
     calibration = fit_calibration(margin, development.label, weight)
     thresholds = pick_thresholds(

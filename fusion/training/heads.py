@@ -19,7 +19,7 @@ from fusion.calibration import Calibration, fit_calibration
 from fusion.training.table import FeatureTable
 from fusion.weighers import network
 from fusion.weighers.weigher import Rows, Weigher
-from img_ml.data.folds import best_round, watched
+from img_ml.data.folds import best_round, validation_rows
 
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 Floats = NDArray[np.float64]
@@ -56,7 +56,7 @@ class TrainedHead:
         return found
 
 
-def told_kinds(told: Sequence[str], detectors: Sequence[str]) -> dict[str, HeadKind]:
+def head_kinds(told: Sequence[str], detectors: Sequence[str]) -> dict[str, HeadKind]:
     """The kinds of head that a user chose, `DETECTOR=KIND` each; DatasetError where one of them cannot be."""
     kinds: dict[str, HeadKind] = {}
     for one in told:
@@ -142,7 +142,7 @@ class _HeadTrainer:
         """The best round by the val images among those that each fold learns from, on the mean over the folds."""
         table, curves = self._table, []
         for rows in learned:
-            watch = watched(table.label[rows], table.source[rows], table.split[rows], self._seed)
+            watch = validation_rows(table.label[rows], table.source[rows], table.split[rows], self._seed)
             if watch.any():
                 parts = self._rows(rows[~watch]), self._rows(rows[watch])
                 curves.append(network.curve(parts[0], (), _NETWORK, self._seed, parts[1]))

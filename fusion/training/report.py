@@ -10,14 +10,14 @@ from scipy.special import expit
 from fusion.evaluation.figures import curves
 from fusion.evaluation.measures import measures
 from fusion.evaluation.metrics import Estimate, mixed_sources
-from fusion.evaluation.scored import Scored
+from fusion.evaluation.scored import ScoredTable
 from fusion.evaluation.tables import finite
-from fusion.training.fit import Fitted, Plan
+from fusion.training.fit import Fitted, FusionPlan
 from fusion.training.table import FeatureTable
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class TrainingReport:
     """Named measures; `development` is out of fold, `test` was never used to choose anything ({} without a test split).
 
     `counts` holds for each split and kind the number of views and of sources. `plots` are SVG texts by name.
@@ -33,16 +33,16 @@ class Report:
     mixed_sources: dict[str, int]
 
 
-def measure(fitted: Fitted) -> Report:
+def measure(fitted: Fitted) -> TrainingReport:
     """The report of a fitted model on the table it was fitted from."""
     table, model = fitted.table, fitted.model
     learned = table.where(table.split != "test")
-    development = Scored(learned, model.calibration.probability(fitted.chosen.margin), model.thresholds)
+    development = ScoredTable(learned, model.calibration.probability(fitted.chosen.margin), model.thresholds)
     held_out = table.where(table.split == "test")
     scored = {"development, out of fold": development}
     test: dict[str, Estimate] = {}
     if len(held_out):
-        scored["test"] = Scored(held_out, expit(model.log_odds(held_out.values)), model.thresholds)
+        scored["test"] = ScoredTable(held_out, expit(model.log_odds(held_out.values)), model.thresholds)
         test = measures(scored["test"])
     counts = {}
     for split in ("train", "val", "test"):
@@ -53,10 +53,10 @@ def measure(fitted: Fitted) -> Report:
         name: len(mixed_sources(part.label, part.source, part.image))
         for name, part in (("development_out_of_fold", learned), ("test", held_out))
     }
-    return Report(measures(development), test, counts, curves(scored), _shared_sources(table), mixed)
+    return TrainingReport(measures(development), test, counts, curves(scored), _shared_sources(table), mixed)
 
 
-def metrics(fitted: Fitted, report: Report, plan: Plan) -> dict[str, Any]:
+def metrics(fitted: Fitted, report: TrainingReport, plan: FusionPlan) -> dict[str, Any]:
     """Everything a run decided and measured, as plain JSON values."""
     content = {
         "plan": asdict(plan),
@@ -65,8 +65,15 @@ def metrics(fitted: Fitted, report: Report, plan: Plan) -> dict[str, Any]:
         "sources_of_test_elsewhere": report.sources_of_test_elsewhere,
         "mixed_sources": report.mixed_sources,
         "cross_validation": [
-            {"candidate": dict(trial.candidate), "rounds": trial.rounds, "auc": trial.auc} for trial in fitted.trials
+            {
+                "candidate": dict(trial.candidate),
+                "detectors": list(trial.detectors),
+                "rounds": trial.rounds,
+                "auc": trial.auc,
+            }
+            for trial in fitted.trials
         ],
+        "logistic_auc": fitted.yardstick,
         "chosen": {"candidate": dict(fitted.chosen.candidate), "rounds": fitted.chosen.rounds},
         "auc_without_detector": fitted.without,
         "calibration": asdict(fitted.model.calibration),

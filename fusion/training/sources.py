@@ -10,7 +10,7 @@ from forensics.errors import DatasetError
 from fusion.training.table import FeatureTable
 
 SOURCES_FILE = "SOURCES.md"
-UNKNOWN = "not told"
+UNKNOWN = "not stated"
 
 
 def read_licences(csv_path: Path) -> dict[str, str]:

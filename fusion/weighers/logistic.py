@@ -75,7 +75,7 @@ def load(data: bytes) -> Weigher:
         odds = np.array(content["odds"], dtype=bool)
         found = Logistic(odds, Scaling(**parts), coefficients, float(content["intercept"]))
     except (KeyError, TypeError) as error:
-        raise ValueError(f"it is no logistic regression: {error}") from error
+        raise ValueError(f"it is not a logistic regression: {error}") from error
     if any(value.shape != odds.shape for value in parts.values()) or coefficients.shape != (2 * len(odds),):
         raise ValueError("the parts of the logistic regression do not fit together")
     return found

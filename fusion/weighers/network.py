@@ -18,6 +18,8 @@ from fusion.weighers.weigher import Candidate, Rows, Weigher, WeigherKind
 
 FIXED: dict[str, Any] = {"activation": "relu", "batch_size": 128, "learning_rate_init": 1e-4}
 MOST_EPOCHS = 60
+# With fewer batches in a pass the steps grow as much larger, or a small dataset would end long before it is learned.
+_FULL_PASS, _LARGEST_STEP = 50, 1e-2
 # Points on the path from the mean image to the image; the gradient is constant between kinks.
 _STEPS = 32
 
@@ -83,13 +85,19 @@ def _epochs(rows: Rows, candidate: Candidate, seed: int) -> Iterator[Network]:
     """The same network after each pass, without end."""
     scaling = fit_scaling(rows.values)
     inputs = scaling.inputs(rows.values)
-    fixed = {**FIXED, "batch_size": min(FIXED["batch_size"], len(inputs))}
+    fixed = {**FIXED, "batch_size": min(FIXED["batch_size"], len(inputs)), "learning_rate_init": _step(len(inputs))}
     network = MLPClassifier(**fixed, **candidate, random_state=seed)
     shuffle = np.random.default_rng(seed)
     while True:
         order = shuffle.permutation(len(inputs))
         network.partial_fit(inputs[order], rows.label[order], rows.weight[order], classes=np.array([0, 1]))
         yield Network(scaling, network)
+
+
+def _step(rows: int) -> float:
+    """The learning rate for so many rows."""
+    batches = max(1.0, rows / FIXED["batch_size"])
+    return float(min(_LARGEST_STEP, FIXED["learning_rate_init"] * max(1.0, _FULL_PASS / batches)))
 
 
 def load(data: bytes) -> Weigher:

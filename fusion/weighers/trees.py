@@ -35,7 +35,7 @@ _TRIED: set[bytes] = set()
 
 
 @dataclass(frozen=True, slots=True)
-class Trees:
+class BoostedTrees:
     """A booster and the names of its features."""
 
     booster: xgboost.Booster
@@ -64,7 +64,7 @@ class Trees:
 def train(rows: Rows, names: tuple[str, ...], candidate: Candidate, seed: int, rounds: int | None = None) -> Weigher:
     """See Train; a round is a tree."""
     settings = {**FIXED, **candidate, **_directions(names), "seed": seed}
-    return Trees(xgboost.train(settings, _labelled(rows, names), rounds or MOST_ROUNDS), names)
+    return BoostedTrees(xgboost.train(settings, _labelled(rows, names), rounds or MOST_ROUNDS), names)
 
 
 def curve(rows: Rows, names: tuple[str, ...], candidate: Candidate, seed: int, watch: Rows) -> NDArray[np.float64]:
@@ -102,7 +102,7 @@ def load(data: bytes) -> Weigher:
         booster.load_model(bytearray(data))
     except xgboost.core.XGBoostError as error:
         raise ValueError(str(error).splitlines()[0]) from error
-    return Trees(booster, tuple(booster.feature_names or ()))
+    return BoostedTrees(booster, tuple(booster.feature_names or ()))
 
 
 def _try_elsewhere(data: bytes) -> None:

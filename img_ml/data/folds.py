@@ -29,7 +29,7 @@ def grouped_folds(label: Labels, source: Sources, seed: int, count: int = FOLDS)
     return folds
 
 
-def watched(label: Labels, source: Sources, split: Sources, seed: int) -> NDArray[np.bool_]:
+def validation_rows(label: Labels, source: Sources, split: Sources, seed: int) -> NDArray[np.bool_]:
     """Which rows early stopping watches: the val split, or where that lacks a class a fifth of the sources.
 
     All False where neither gives both classes on both sides.

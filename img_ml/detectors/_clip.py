@@ -12,10 +12,13 @@ from forensics.registry import Detector, DetectorSpec, Head, Number, Prior, Setu
 from forensics.types import ImageSample, Measured
 from img_ml.detectors._options import options
 from img_ml.detectors._prompts import load_prompts
+from img_ml.weights.record import CLIP_MEAN, CLIP_STD, Preprocessing
 from img_ml.weights.store import installed_for
 
 if TYPE_CHECKING:
     from img_ml.detectors._torch import Outputs
+
+PREPROCESSING = Preprocessing(crop=224, shortest=224, mean=CLIP_MEAN, std=CLIP_STD)
 
 # Why prompts count for next to nothing before a fusion is trained on them.
 _UNTRAINED_PROMPTS = (

@@ -1,16 +1,18 @@
 """Published image classifiers of the hub as detectors: what to know of one, and how any of them is loaded."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from forensics.errors import WeightsError
-from forensics.registry import Detector, DetectorSpec, Number, Setup
+from forensics.registry import Detector, DetectorSpec, Number, Setup, Tier
 from forensics.types import ImageSample, Measured, Signal
 from img_ml.detectors._options import options
 from img_ml.detectors._votes import mean_probability, parts, votes_of
+from img_ml.weights.record import Footprint, WeightFile, WeightsRecord
 from img_ml.weights.store import Installed, installed_for
 
 if TYPE_CHECKING:
@@ -50,6 +52,36 @@ def spec_of(classifier: HubClassifier) -> DetectorSpec:
         fails_when=classifier.fails_when,
         tier="full",
         source=classifier.source,
+    )
+
+
+def published_classifier(
+    name: str,
+    repository: str,
+    licence: str,
+    *,
+    revision: str = "main",
+    size: int = 0,
+    footprint: Footprint | None = None,
+    architecture: Mapping[str, Any] = MappingProxyType({}),
+    tier: Tier = "full",
+) -> WeightsRecord:
+    """The record of an image classifier of the hub in the layout of transformers; `size` in bytes of its tensors."""
+    return WeightsRecord(
+        name=name,
+        tier=tier,
+        origin="hub",
+        licence=licence,
+        where=f"https://huggingface.co/{repository}",
+        repository=repository,
+        revision=revision,
+        files=(
+            WeightFile("config.json", 1000),
+            WeightFile("preprocessor_config.json", 400),
+            WeightFile("model.safetensors", size, or_else="pytorch_model.bin"),
+        ),
+        footprint=footprint,
+        architecture=architecture,
     )
 
 

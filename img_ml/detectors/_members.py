@@ -29,7 +29,7 @@ _BLOCK = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class MembersAnswer:
     """What the members say of an image: the logit of each (k,), and how far those of the single pairs spread."""
 
     logits: Floats
@@ -37,9 +37,9 @@ class Answer:
     spread: float
 
 
-Told = Callable[[Answer], Measured]
+Told = Callable[[MembersAnswer], Measured]
 # Rows and columns of an image.
-Window = tuple[slice, slice]
+CropSlices = tuple[slice, slice]
 
 
 class MembersDetector(MarksWeights, HoldsOut, DrawsMap):
@@ -71,7 +71,7 @@ class MembersDetector(MarksWeights, HoldsOut, DrawsMap):
         windows = np.stack([sample.pixels[place] for place in places])
         found = self._members.logits([windows[list(seen)] for seen in shared_out(len(windows), self._members.count)])
         logits = np.array([one.mean() for one in found])
-        return self._told(Answer(logits, len(windows), float(np.concatenate(found).std())))
+        return self._told(MembersAnswer(logits, len(windows), float(np.concatenate(found).std())))
 
 
 def shared_out(windows: int, members: int) -> list[tuple[int, ...]]:
@@ -83,7 +83,7 @@ def shared_out(windows: int, members: int) -> list[tuple[int, ...]]:
     return [tuple((member * each + place) % windows for place in range(each)) for member in range(members)]
 
 
-def spread_windows(height: int, width: int, most: int, left_out: int) -> list[Window]:
+def spread_windows(height: int, width: int, most: int, left_out: int) -> list[CropSlices]:
     """At most `most` windows of one size, spread evenly over the image.
 
     Where fewer would leave out no more than `left_out` pixels along an axis, there are fewer; where one window would,

@@ -12,8 +12,9 @@ from typing import Any
 
 from forensics.errors import ArtifactError
 from forensics.registry import TIERS, Detector, detector, entries, get
-from img_ml.detectors._hub_classifier import HubClassifier, load_classifier, spec_of
-from img_ml.weights.table import add, published_classifier
+from img_ml.detectors._hub_classifier import HubClassifier, load_classifier, published_classifier, spec_of
+from img_ml.weights.record import WeightsRecord
+from img_ml.weights.table import records
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 # As the hub allows it.
@@ -55,23 +56,25 @@ def _add(name: str, table: object) -> None:
     )
     revision, licence = str(table.get("revision", "main")), str(table.get("licence", "unknown"))
     load = partial(load_classifier, classifier)
-    # A table that is refused leaves nothing behind, so both places are asked before either is changed.
-    is_new = _is_new(classifier, load)
     # Profiles of every size take it where they name it.
-    add(published_classifier(name, repository, revision, licence, tier=TIERS[0]))
-    if is_new:
-        detector(spec_of(classifier))(load)
+    record = published_classifier(name, repository, licence, revision=revision, tier=TIERS[0])
+    if _is_new(classifier, load, record):
+        detector(spec_of(classifier), weights=(record,))(load)
 
 
 def _are_labels(labels: object) -> bool:
     return isinstance(labels, Sequence) and not isinstance(labels, str) and all(isinstance(one, str) for one in labels)
 
 
-def _is_new(classifier: HubClassifier, load: partial[Detector]) -> bool:
-    """Whether no detector has that name; ArtifactError where one has it that is another."""
-    if classifier.name not in {entry.spec.name for entry in entries()}:
-        return True
-    entry = get(classifier.name)
-    if entry.spec != spec_of(classifier) or getattr(entry.load, "args", ()) != load.args:
-        raise ArtifactError(f"There is already a detector named {classifier.name!r}: choose another name.")
-    return False
+def _is_new(classifier: HubClassifier, load: partial[Detector], record: WeightsRecord) -> bool:
+    """Whether no detector has that name; ArtifactError where another one, or other weights have it."""
+    name = classifier.name
+    if name in {entry.spec.name for entry in entries()}:
+        entry = get(name)
+        same = (spec_of(classifier), (record,), load.args)
+        if (entry.spec, entry.weights, getattr(entry.load, "args", ())) != same:
+            raise ArtifactError(f"There is already a detector named {name!r}: choose another name.")
+        return False
+    if name in {known.name for known in records()}:
+        raise ArtifactError(f"There are already weights named {name!r}: choose another name.")
+    return True

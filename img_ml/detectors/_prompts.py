@@ -47,5 +47,5 @@ def _texts(content: Mapping[str, Any], name: str) -> tuple[str, ...]:
         raise ValueError(f"it holds no list of texts named {name}")
     for text in texts:
         if not isinstance(text, str) or not text.strip():
-            raise ValueError(f"{text!r} of {name} is no text")
+            raise ValueError(f"{text!r} of {name} is not a text")
     return tuple(texts)

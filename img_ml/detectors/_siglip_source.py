@@ -7,7 +7,7 @@ from pathlib import Path
 from forensics.errors import WeightsError
 from img_ml.weights.digest import file_sha256
 from img_ml.weights.store import installed
-from img_ml.weights.table import RECORDS
+from img_ml.weights.table import of
 
 # The files of a SigLIP model, in the order of their names.
 FILES = ("config.json", "model.safetensors", "preprocessor_config.json")
@@ -31,7 +31,7 @@ def find_siglip(name: str, weights: Path) -> SiglipSource:
 
     Raises WeightsError with what to do where there is none.
     """
-    records = [one for one in RECORDS if "siglip2" in one.detectors and not one.optional]
+    records = [one for one in of("siglip2") if not one.optional]
     for record in records:
         if name in (record.name, record.repository):
             found = installed(record, weights)

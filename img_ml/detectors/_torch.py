@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from forensics.types import ImageSample, Signal
 from img_ml.engine.abilities import FollowsDevice, MarksWeights, StartsEarly
-from img_ml.engine.compiling import faster
+from img_ml.engine.compiling import compile_core
 from img_ml.engine.device import Compile
 from img_ml.engine.low_precision import in_float32, lower
 
@@ -89,7 +89,7 @@ class TorchDetector(MarksWeights, StartsEarly, FollowsDevice):
     def follow(self, micro_batch: int, compiled: Compile = "off") -> None:
         """Take micro-batches of that size, or the most that makes sense here; run the core compiled or recorded."""
         self.micro_batch = micro_batch if self._most is None else min(micro_batch, self._most)
-        self._core = faster(self._parts.core, compiled, self._device)
+        self._core = compile_core(self._parts.core, compiled, self._device)
 
     def __call__(self, samples: Sequence[ImageSample]) -> list[Signal]:
         """The signals of the batch; ValueError where the network gives no finite output for an image of it."""

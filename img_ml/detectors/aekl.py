@@ -15,6 +15,7 @@ from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
 from forensics.types import Heatmap, ImageSample, Measured
 from img_ml.detectors._options import options
 from img_ml.detectors._votes import resized, views, votes_of
+from img_ml.weights.record import Footprint, WeightFile, WeightsRecord, trained_weights
 from img_ml.weights.store import Installed, installed, pull_command, state_of
 from img_ml.weights.table import find
 
@@ -37,6 +38,41 @@ SPEC = DetectorSpec(
     source="Ricker et al., AEROBLADE: Training-Free Detection of Latent Diffusion Images Using Autoencoder "
     "Reconstruction Error, CVPR 2024; the classifier over the difference is trained by python -m img_ml.train aekl",
 )
+WEIGHTS = (
+    WeightsRecord(
+        name="sd-vae-ft-ema",
+        tier="full",
+        origin="hub",
+        licence="MIT",
+        where="https://huggingface.co/stabilityai/sd-vae-ft-ema",
+        repository="stabilityai/sd-vae-ft-ema",
+        files=(WeightFile("config.json", 550), WeightFile("diffusion_pytorch_model.safetensors", 334_643_276)),
+        architecture={
+            "block_out_channels": (128, 256, 512, 512),
+            "down_block_types": ("DownEncoderBlock2D",) * 4,
+            "up_block_types": ("UpDecoderBlock2D",) * 4,
+            "layers_per_block": 2,
+            "latent_channels": 4,
+            "norm_num_groups": 32,
+            "sample_size": 256,
+        },
+        footprint=Footprint(83_653_863, 2_101_248, 202_162_176, most_views=4),
+    ),
+    trained_weights(
+        "autoencoder",
+        3_700_000,
+        Footprint(921_031, 0, 51_314_688, most_views=4),
+        where="a small one, trained on images of your own where the published one cannot be had",
+        tensors="diffusion_pytorch_model.safetensors",
+        optional=True,
+    ),
+    trained_weights(
+        "aekl",
+        44_800_000,
+        Footprint(11_186_645, 513, 9_175_040, most_views=4),
+        where="nobody publishes them; they are trained on images of your own, over one of the autoencoders",
+    ),
+)
 # The autoencoders, the published one first.
 AUTOENCODERS = ("sd-vae-ft-ema", "autoencoder")
 CLASSIFIER = "aekl"
@@ -46,7 +82,7 @@ SIDE, MULTIPLE = 256, 32
 _FLOOR = 1.0
 
 
-@detector(SPEC)
+@detector(SPEC, weights=WEIGHTS)
 def load(setup: Setup) -> Detector:
     """Autoencoder and, where it was trained, the classifier; without the latter `aekl_prob` is NaN.
 
@@ -152,7 +188,7 @@ def _config(trained: Installed) -> dict[str, object]:
         found = json.loads(trained.file("config.json").read_text(encoding="utf-8"))
         if isinstance(found, dict):
             return found
-        raise ValueError("it is no object")
+        raise ValueError("it is not a JSON object")
     except (OSError, ValueError) as error:
         raise WeightsError(f"The config.json of {CLASSIFIER} cannot be read: {error}") from error
 

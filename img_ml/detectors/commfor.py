@@ -12,7 +12,7 @@ from forensics.errors import WeightsError
 from forensics.registry import Detector, DetectorSpec, Number, Prior, Setup, detector
 from forensics.types import ImageSample, Measured
 from img_ml.detectors._options import options
-from img_ml.weights.record import Preprocessing
+from img_ml.weights.record import IMAGENET_MEAN, IMAGENET_STD, Footprint, Preprocessing, WeightFile, WeightsRecord
 from img_ml.weights.store import Installed, installed_for
 
 if TYPE_CHECKING:
@@ -31,6 +31,26 @@ SPEC = DetectorSpec(
     source="Park and Owens, Community Forensics: Using Thousands of Generators to Train Fake Image Detectors, 2025",
     prior=Prior("commfor_prob", 0.75, "its mean over 12 datasets with 291 generators (arXiv 2602.07814)"),
 )
+WEIGHTS = (
+    WeightsRecord(
+        name="commfor-384",
+        tier="full",
+        origin="hub",
+        licence="MIT",
+        where="https://huggingface.co/OwensLab/commfor-model-384",
+        repository="OwensLab/commfor-model-384",
+        revision="6076002bf0d9dd37537f965ee2f06f826c333b61",
+        files=(
+            WeightFile("config.json", 116, "877416e73aac0fdbc1be723f5ddf674e78a2350305865ad9031564b287b60147"),
+            WeightFile(
+                "model.safetensors", 87_262_324, "b89f36275f3bf5e2b040eee36597a8f19db051bff9a473a9cf7b2466284fb387"
+            ),
+        ),
+        preprocessing=Preprocessing(crop=384, shortest=440, resample="bilinear", mean=IMAGENET_MEAN, std=IMAGENET_STD),
+        architecture={"model_size": "small", "input_size": 384},
+        footprint=Footprint(21_811_969, 21_275_521, 12_404_736),
+    ),
+)
 # The authors' published sizes: the network in timm by `model_size`, the shorter edge by `input_size`.
 NETWORKS: Mapping[str, str] = {"tiny": "vit_tiny_patch16_{}", "small": "vit_small_patch16_{}"}
 SHORTEST: Mapping[int, int] = {224: 256, 384: 440}
@@ -38,7 +58,7 @@ SHORTEST: Mapping[int, int] = {224: 256, 384: 440}
 PREFIX = "vit."
 
 
-@detector(SPEC)
+@detector(SPEC, weights=WEIGHTS)
 def load(setup: Setup) -> Detector:
     """The network on the setup's device; WeightsError where its weights cannot be used."""
     options(setup, SPEC.name, {})

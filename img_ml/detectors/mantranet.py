@@ -9,6 +9,7 @@ from forensics.errors import WeightsError
 from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
 from forensics.types import Heatmap, ImageSample, Measured
 from img_ml.detectors._options import options
+from img_ml.weights.record import Footprint, WeightFile, WeightsRecord
 from img_ml.weights.store import Installed, installed_for
 
 if TYPE_CHECKING:
@@ -30,6 +31,19 @@ SPEC = DetectorSpec(
     source="Wu et al., ManTra-Net: Manipulation Tracing Network for Detection and Localization of Image Forgeries With "
     "Anomalous Features, CVPR 2019",
 )
+WEIGHTS = (
+    WeightsRecord(
+        name="mantranet",
+        tier="full",
+        origin="local",
+        licence="research use only",
+        where="the authors publish the Keras weights in https://github.com/ISICV/ManTraNet (pretrained_weights); "
+        "a PyTorch state dict of them is in https://github.com/RonyAbecidan/ManTraNet-pytorch (MantraNetv4.pt)",
+        files=(WeightFile("model.safetensors", 15_500_000),),
+        # A tile of 512 x 512 pixels, and the features of all tiles of an image that are kept.
+        footprint=Footprint(3_805_625, 0, 820_000_000 + (1 << 30), most_views=1),
+    ),
+)
 Edges = NDArray[np.intp]
 
 # Spots smaller than this are not worth a peak.
@@ -38,7 +52,7 @@ BLOCK = 16
 LARGEST_MAP = 1024
 
 
-@detector(SPEC)
+@detector(SPEC, weights=WEIGHTS)
 def load(setup: Setup) -> Detector:
     """The network on the setup's device; WeightsError where its weights cannot be used."""
     options(setup, SPEC.name, {})

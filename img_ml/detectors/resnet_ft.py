@@ -2,6 +2,7 @@
 
 from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
 from img_ml.detectors._resnet import load_resnet
+from img_ml.weights.record import Footprint, WeightFile, WeightsRecord, trained_weights
 
 SPEC = DetectorSpec(
     name="resnet_ft",
@@ -14,10 +15,26 @@ SPEC = DetectorSpec(
     source="He et al., Deep Residual Learning for Image Recognition, CVPR 2016; nobody publishes weights for this use, "
     "so it is trained by python -m img_ml.train resnet_ft",
 )
+WEIGHTS = (
+    trained_weights("resnet_ft", 44_800_000, Footprint(11_186_651, 513, 7_626_752)),
+    WeightsRecord(
+        name="resnet-18",
+        tier="full",
+        origin="hub",
+        licence="Apache-2.0",
+        where="https://huggingface.co/microsoft/resnet-18 (to start a training from)",
+        repository="microsoft/resnet-18",
+        optional=True,
+        files=(
+            WeightFile("config.json", 69_600),
+            WeightFile("model.safetensors", 46_800_000, or_else="pytorch_model.bin"),
+        ),
+    ),
+)
 SIDE = 224
 
 
-@detector(SPEC)
+@detector(SPEC, weights=WEIGHTS)
 def load(setup: Setup) -> Detector:
     """The trained network on the setup's device; WeightsError where nobody has trained it, or it cannot be used."""
     return load_resnet(SPEC, setup, "picture", SIDE)

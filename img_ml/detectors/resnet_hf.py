@@ -2,6 +2,7 @@
 
 from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
 from img_ml.detectors._resnet import load_resnet
+from img_ml.weights.record import Footprint, trained_weights
 
 SPEC = DetectorSpec(
     name="resnet_hf",
@@ -14,10 +15,11 @@ SPEC = DetectorSpec(
     source="He et al., Deep Residual Learning for Image Recognition, CVPR 2016; nobody publishes weights for this use, "
     "so it is trained by python -m img_ml.train resnet_hf",
 )
+WEIGHTS = (trained_weights("resnet_hf", 44_800_000, Footprint(11_186_651, 513, 972_800)),)
 SIDE = 80
 
 
-@detector(SPEC)
+@detector(SPEC, weights=WEIGHTS)
 def load(setup: Setup) -> Detector:
     """The trained network on the setup's device; WeightsError where nobody has trained it, or it cannot be used."""
     return load_resnet(SPEC, setup, "high_pass", SIDE)

@@ -13,6 +13,7 @@ from forensics.types import ImageSample, Measured, Pixels
 from img_ml.detectors._options import options
 from img_ml.detectors._votes import mirrored_on
 from img_ml.pictures.contact_sheet import contact_sheet
+from img_ml.weights.record import Footprint, trained_weights
 from img_ml.weights.store import Installed, installed_for
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ SPEC = DetectorSpec(
     source="a small CNN of 2024 over inverted, saturated colours; nobody publishes weights, so it is trained by "
     "python -m img_ml.train saturation_cnn",
 )
+WEIGHTS = (trained_weights("saturation_cnn", 9_600_000, Footprint(2_389_313, 787_969, 5_133_312, most_views=12)),)
 # The factors that the picture for `local_test.py --debug-dir` shows, and the longest side of each of its panels.
 SHOWN_FACTORS = (8, 500)
 _PANEL = 1024
@@ -49,7 +51,7 @@ def saturated(image: Image.Image, factor: float) -> Image.Image:
     return ImageEnhance.Color(ImageOps.invert(image)).enhance(factor)
 
 
-@detector(SPEC, picture=picture)
+@detector(SPEC, weights=WEIGHTS, picture=picture)
 def load(setup: Setup) -> Detector:
     """The trained network on the setup's device; WeightsError where nobody has trained it, or it cannot be used."""
     options(setup, SPEC.name, {})
@@ -95,7 +97,7 @@ def network_of(weights: Installed) -> tuple["SaturationCNN", int]:
         config = json.loads(path.read_text(encoding="utf-8"))
         factor, side = int(config["saturation"]), int(config["side"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"{path} names no saturation and side: {error}") from error
+        raise WeightsError(f"{path} does not name saturation and side: {error}") from error
     if factor < 0 or side < SMALLEST_SIDE:
         raise WeightsError(f"{path} does not describe a network: saturation {factor}, crops of {side} pixels.")
     network = SaturationCNN(factor)

@@ -14,6 +14,7 @@ from forensics.errors import WeightsError
 from forensics.registry import Detector, DetectorSpec, Head, Number, Setup, detector
 from forensics.types import ImageSample, Measured
 from img_ml.detectors._options import options
+from img_ml.weights.record import Footprint, Preprocessing, WeightFile, WeightsRecord, trained_weights
 from img_ml.weights.store import Installed, installed, installed_for, state_of
 from img_ml.weights.table import find
 
@@ -32,6 +33,76 @@ SPEC = DetectorSpec(
     source="Tschannen et al., SigLIP 2: Multilingual Vision-Language Encoders, 2025",
     head=Head("siglip2_prob", "mlp"),
 )
+# As the preprocessor_config.json of Google's repositories says; the file itself is read when the network is loaded.
+_HALF = (0.5, 0.5, 0.5)
+_SIGLIP_224 = Preprocessing(crop=224, squash=224, resample="bilinear", mean=_HALF, std=_HALF)
+_SIGLIP_384 = Preprocessing(crop=384, squash=384, resample="bilinear", mean=_HALF, std=_HALF)
+WEIGHTS = (
+    WeightsRecord(
+        name="siglip2-base",
+        tier="standard",
+        origin="hub",
+        licence="Apache-2.0",
+        where="https://huggingface.co/google/siglip2-base-patch16-224",
+        repository="google/siglip2-base-patch16-224",
+        revision="75de2d55ec2d0b4efc50b3e9ad70dba96a7b2fa2",
+        # The whole model; only its image tower is read.
+        files=(
+            WeightFile("config.json", 253),
+            WeightFile("preprocessor_config.json", 394),
+            WeightFile(
+                "model.safetensors", 1_500_800_904, "612923381c76ec5a9bed335d1c48827e3f2e506ac31b044b63b2031fadee6a0b"
+            ),
+        ),
+        preprocessing=_SIGLIP_224,
+        architecture={"model_type": "siglip_vision_model"},
+        footprint=Footprint(92_884_420, 92_102_400, 7_827_456),
+    ),
+    WeightsRecord(
+        name="siglip2-so400m",
+        tier="full",
+        origin="hub",
+        licence="Apache-2.0",
+        where="https://huggingface.co/google/siglip2-so400m-patch14-384",
+        repository="google/siglip2-so400m-patch14-384",
+        revision="e8e487298228002f3d8a82e0cd5c8ea9c567f57f",
+        files=(
+            WeightFile("config.json", 559),
+            WeightFile("preprocessor_config.json", 394),
+            WeightFile(
+                "model.safetensors", 4_544_143_072, "9f4f4a49f908ef0c979bce8ff5a5c0e88882dc6c5dc4304387cbbd152558e2c2"
+            ),
+        ),
+        preprocessing=_SIGLIP_384,
+        architecture={
+            "model_type": "siglip_vision_model",
+            "hidden_size": 1152,
+            "num_hidden_layers": 27,
+            "num_attention_heads": 16,
+            "intermediate_size": 4304,
+            "image_size": 384,
+            "patch_size": 14,
+        },
+        footprint=Footprint(428_226_329, 426_577_088, 40_307_328),
+    ),
+    trained_weights(
+        "siglip2-base-mlp",
+        1_850_000,
+        where="an optional classifier over the embeddings of siglip2-base; nobody publishes it, it is "
+        "trained on images of your own",
+        tier="standard",
+        made_by="img_ml.train siglip2 train --embeddings_dir EMBEDDINGS --install",
+        optional=True,
+    ),
+    trained_weights(
+        "siglip2-so400m-mlp",
+        2_640_000,
+        where="an optional classifier over the embeddings of siglip2-so400m; nobody publishes it, it is "
+        "trained on images of your own",
+        made_by="img_ml.train siglip2 train --embeddings_dir EMBEDDINGS --install",
+        optional=True,
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +117,7 @@ class _Classifier:
             return float(expit(self.network(torch.from_numpy(embedding)[None]).double().item()))
 
 
-@detector(SPEC)
+@detector(SPEC, weights=WEIGHTS)
 def load(setup: Setup) -> Detector:
     """The image tower of the profile's size on the setup's device, with the classifier that was trained for it, if any.
 

@@ -3,6 +3,7 @@
 from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
 from forensics.types import Heatmap, ImageSample, Measured
 from img_ml.detectors._options import options
+from img_ml.weights.record import Footprint, WeightFile, WeightsRecord
 from img_ml.weights.store import installed_for
 
 SPEC = DetectorSpec(
@@ -18,9 +19,23 @@ SPEC = DetectorSpec(
     source="Karageorgiou et al., Any-Resolution AI-Generated Image Detection by Spectral Learning, CVPR 2025; "
     "backbone by Xie et al., Masked Frequency Modeling for Self-Supervised Visual Pre-Training, ICLR 2023",
 )
+WEIGHTS = (
+    WeightsRecord(
+        name="spai",
+        tier="full",
+        origin="local",
+        licence="Apache-2.0",
+        where="the authors publish spai.pth through the drive that the README of https://github.com/mever-team/spai "
+        "links to (Weights Checkpoint); the network gives what their released code gives on equal weights, and was not "
+        "checked against this file",
+        files=(WeightFile("model.safetensors", 560_000_000),),
+        footprint=Footprint(113_189_126, 112_281_600, 27_888_904),
+        made_by="img_ml.spai train --data-path dataset.csv",
+    ),
+)
 
 
-@detector(SPEC)
+@detector(SPEC, weights=WEIGHTS)
 def load(setup: Setup) -> Detector:
     """The network on the setup's device; WeightsError where its weights cannot be used."""
     options(setup, SPEC.name, {})

@@ -11,7 +11,7 @@ from rich.table import Table
 from forensics.settings import load as load_settings
 from img_ml.command import data_console, run_command, told_errors
 from img_ml.engine.device import GIB, choose_device, memory_of
-from img_ml.engine.memory_plan import Plan, demands, described, plan
+from img_ml.engine.memory_plan import MemoryPlan, demands, described, plan
 from img_ml.profiles import load_profile
 from img_ml.settings import ImgMlSettings
 
@@ -31,13 +31,13 @@ def main() -> None:
 def show(
     profile: Annotated[str, typer.Argument(help="tiny, light, standard, full, or a profile file (TOML).")],
     memory: Annotated[
-        float | None, typer.Option(min=0, help="GiB of device memory; unset: what the engine would take here.")
+        float | None, typer.Option(min=0, help="GiB of device memory (default: what the engine would use here).")
     ] = None,
     views: Annotated[
         int | None, typer.Option(min=1, help="Maximum number of views in a batch; unset: IMG_ML_DEVICE_VIEWS.")
     ] = None,
     float32: Annotated[bool, typer.Option("--float32", help="All weights in 32 bits, as on mps.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
     """Tell how the networks of a profile share a device: all of its weights count, pulled or not.
 
@@ -57,7 +57,7 @@ def show(
         raise typer.Exit(1)
 
 
-def _show(found: Plan) -> None:
+def _show(found: MemoryPlan) -> None:
     table = Table("Detector", "Weights", "Size", "Place", "Views at once", "They take")
     for one in found.placed:
         demand = one.demand
@@ -73,7 +73,7 @@ def _show(found: Plan) -> None:
     limit = "" if found.memory is None else f" of {found.memory:g} GiB"
     talk.print(f"At most {told(found.most_bytes)}{limit} are taken at one time, 1 GiB of it set aside.")
     if found.moved_bytes:
-        talk.print(f"{told(found.moved_bytes)} are moved to the device for every batch.")
+        talk.print(f"{told(found.moved_bytes)} are moved to the device per batch.")
 
 
 def told(size: int) -> str:

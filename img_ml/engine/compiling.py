@@ -13,20 +13,20 @@ Core = Callable[[Tensor], Tensor]
 log = logging.getLogger(__name__)
 
 
-def faster(core: Core, how: Compile, device: torch.device) -> Core:
+def compile_core(core: Core, how: Compile, device: torch.device) -> Core:
     """The core as `how` says: `compile` by torch.compile, `graphs` with its kernels replayed as CUDA graphs, too."""
     if how == "compile":
-        return _OrPlain(torch.compile(core, dynamic=False), core, "torch.compile")
+        return _WithFallback(torch.compile(core, dynamic=False), core, "torch.compile")
     if how == "graphs":
         if device.type == "cuda":
             quick = torch.compile(core, dynamic=False, mode="reduce-overhead")
             # The next replay writes to the same place.
-            return _OrPlain(lambda batch: quick(batch).clone(), core, "torch.compile with CUDA graphs")
+            return _WithFallback(lambda batch: quick(batch).clone(), core, "torch.compile with CUDA graphs")
         log.warning("CUDA graphs need cuda; the networks run without them on %s.", device.type)
     return core
 
 
-class _OrPlain:
+class _WithFallback:
     """One core until it fails, then the plain one for good."""
 
     def __init__(self, quick: Core, plain: Core, name: str) -> None:

@@ -56,7 +56,7 @@ def memory_of(device: str, wanted: float | None) -> float | None:
     return torch.cuda.mem_get_info(device)[1] / GIB
 
 
-def hold_to(device: str, memory: float | None) -> None:
+def limit_memory(device: str, memory: float | None) -> None:
     """Make torch give no more than so many GiB on a CUDA device, for others run there too."""
     if memory is None or not device.startswith("cuda"):
         return

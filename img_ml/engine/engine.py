@@ -13,9 +13,9 @@ from forensics.examine import Examined, examine
 from forensics.registry import Detector, Registered, Setup, get
 from forensics.types import Evidence, ImageSample, Measured, Signal
 from img_ml.engine.abilities import Finish, FollowsDevice
-from img_ml.engine.device import DeviceUse, choose_device, hold_to, memory_of
-from img_ml.engine.loaded import Learned
-from img_ml.engine.memory_plan import Placed, Plan, demands, plan
+from img_ml.engine.device import DeviceUse, choose_device, limit_memory, memory_of
+from img_ml.engine.loaded import LearnedDetector
+from img_ml.engine.memory_plan import MemoryPlan, Placed, demands, plan
 from img_ml.profiles import Profile
 
 _ALL_OF_IT = DeviceUse()
@@ -80,7 +80,7 @@ class Engine:
             for signal in signals
         )
 
-    def _timed(self, one: Learned, samples: Sequence[ImageSample | None]) -> tuple[Finish, float]:
+    def _timed(self, one: LearnedDetector, samples: Sequence[ImageSample | None]) -> tuple[Finish, float]:
         """What is left to do once the device has the work, and the seconds it took to get there."""
         if not self._overlaps:
             return partial(one.signals, samples), 0.0
@@ -88,16 +88,16 @@ class Engine:
         return one.started(samples), time.perf_counter() - since
 
 
-def _planned(profile: Profile, weights: Path, device: str, use: DeviceUse) -> Plan:
+def _planned(profile: Profile, weights: Path, device: str, use: DeviceUse) -> MemoryPlan:
     demanded = demands(profile, low_precision=device.startswith("cuda"), folder=weights)
     memory = memory_of(device, use.memory) if demanded else None
-    hold_to(device, memory if use.memory else None)
+    limit_memory(device, memory if use.memory else None)
     return plan(demanded, memory, use.views)
 
 
 def _loaded(
-    entries: Sequence[Registered], profile: Profile, weights: Path, device: str, plan: Plan, use: DeviceUse
-) -> tuple[Learned, ...]:
+    entries: Sequence[Registered], profile: Profile, weights: Path, device: str, plan: MemoryPlan, use: DeviceUse
+) -> tuple[LearnedDetector, ...]:
     """The learned detectors, each in its place."""
     found = []
     residency = None
@@ -106,7 +106,7 @@ def _loaded(
         placed = plan.of(name)
         own = "cpu" if entry.on_cpu else device
         setup = Setup(weights, own, profile.tier, profile.options.get(name, {}))
-        one = Learned(entry, setup, _refusal(plan, placed))
+        one = LearnedDetector(entry, setup, _refusal(plan, placed))
         found.append(one)
         module = one.detector.module if isinstance(one.detector, FollowsDevice) else None
         turns = module is not None and placed is not None and placed.place == "takes turns"
@@ -120,7 +120,7 @@ def _loaded(
     return tuple(found)
 
 
-def _refusal(plan: Plan, placed: Placed | None) -> str:
+def _refusal(plan: MemoryPlan, placed: Placed | None) -> str:
     if placed is None or placed.place != "does not fit":
         return ""
     return f"it does not fit into {plan.memory:.3g} GiB of device memory (IMG_ML_DEVICE_MEMORY)"

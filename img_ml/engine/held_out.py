@@ -21,7 +21,7 @@ def source_mark(source: str) -> str:
     return hashlib.sha256(source.encode()).hexdigest()[:MARK]
 
 
-def honest(
+def held_out_probability(
     probability: NDArray[np.float64],
     logits: NDArray[np.float32],
     sources: NDArray[np.str_],

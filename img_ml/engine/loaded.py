@@ -16,7 +16,7 @@ from img_ml.extras import needed_part
 _CALLS_BEFORE_MORE = 50
 
 
-class Learned:
+class LearnedDetector:
     """Signals of one learned detector, whatever goes wrong with its weights, an image, or the device's memory.
 
     `reason` says why it cannot measure, empty where it can. `mark` tells its weights, where it tells them itself.

@@ -50,7 +50,7 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class MemoryPlan:
     """How the networks of a profile share `memory` GiB of a device (None: without limit)."""
 
     memory: float | None
@@ -92,14 +92,14 @@ def demands(profile: Profile, *, low_precision: bool, folder: Path | None = None
     ]
 
 
-def plan(demanded: Sequence[Demand], memory: float | None, views: int) -> Plan:
+def plan(demanded: Sequence[Demand], memory: float | None, views: int) -> MemoryPlan:
     """The plan that moves the fewest bytes; of `memory` GiB, `RESERVED` bytes are set aside.
 
     Every network gets `views` at once, or half of that and so on. Everything stays if it fits with a quarter of them.
     If not, as few bytes as possible take turns in a room that holds the largest of them.
     """
     if memory is None:
-        return Plan(None, tuple(Placed(demand, "stays", demand.views(views)) for demand in demanded))
+        return MemoryPlan(None, tuple(Placed(demand, "stays", demand.views(views)) for demand in demanded))
     budget = int(memory * GIB) - RESERVED
     fitting = [demand for demand in demanded if demand.weights_bytes + demand.view_bytes <= budget]
     found: dict[str, Placed] = {}
@@ -107,10 +107,12 @@ def plan(demanded: Sequence[Demand], memory: float | None, views: int) -> Plan:
         found = _arranged(fitting, budget, views, least)
         if found:
             break
-    return Plan(memory, tuple(found.get(demand.detector, Placed(demand, "does not fit", 0)) for demand in demanded))
+    return MemoryPlan(
+        memory, tuple(found.get(demand.detector, Placed(demand, "does not fit", 0)) for demand in demanded)
+    )
 
 
-def described(one: Plan) -> dict[str, Any]:
+def described(one: MemoryPlan) -> dict[str, Any]:
     """The plan for JSON."""
     return {
         "memory_gib": one.memory,

@@ -250,7 +250,7 @@ def _preprocessing(content: Mapping[str, Any]) -> Preprocessing:
     size = content["size"] if isinstance(content["size"], Mapping) else {_plain_size(content): content["size"]}
     shortest, squash = int(size.get("shortest_edge", 0)), int(size.get("height", 0))
     if squash and squash != int(size.get("width", squash)):
-        raise ValueError("it squashes to no square")
+        raise ValueError("its size is not a square")
     if not content.get("do_resize", True):
         shortest = squash = 0
     crop = content.get("crop_size") if content.get("do_center_crop", "crop_size" in content) else None

@@ -40,10 +40,6 @@ class Residency:
             self.moves += 1
         yield
 
-    def takes_turns(self, name: str) -> bool:
-        """Whether the network is not always there."""
-        return name in self._waiting
-
 
 class _Waiting:
     """A network's tensors in the host's memory, and the way to the device and back."""

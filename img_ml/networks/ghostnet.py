@@ -14,8 +14,6 @@ from img_ml.networks.srm import srm_filters
 BACKBONES = ("ghostnet_100", "ghostnet_050", "ghostnet_130")
 # The median residual of three colours, and three SRM residuals of each.
 CHANNELS = 12
-# Pixels that the residuals lose at each edge.
-MARGIN = 2
 # Residuals beyond it are edges of the picture, not noise (grey levels).
 TRUNCATION = 8.0
 

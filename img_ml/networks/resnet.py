@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers import ResNetConfig, ResNetForImageClassification
 
-from img_ml.weights.table import IMAGENET_MEAN, IMAGENET_STD
+from img_ml.weights.record import IMAGENET_MEAN, IMAGENET_STD
 
 # "picture": normalised as on ImageNet. "high_pass": the picture minus its blurred self, as img_ml.data.high_frequencies
 # gives it, in [-1, 1].

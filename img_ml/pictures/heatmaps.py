@@ -1,5 +1,6 @@
 """Pictures for people: a detector's heatmap over the image and alone, and what a detector makes of the image."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from img_ml.pictures.colours import coloured, palette
 _PICTURE_SHARE = 0.35
 # Long side of what is drawn; a map holds no detail that a larger picture could show.
 LONGEST_SIDE = 1600
+# Long side of a map that is laid over a picture by whoever shows it.
+_MAP_SIDE = 384
 _LEGEND = 36
 _BAR_WIDTH = 160
 
@@ -88,6 +91,17 @@ def overlay(pixels: Pixels, heatmap: Heatmap) -> Pixels:
     grey: NDArray[np.float64] = pixels.mean(axis=2, keepdims=True)
     mixed = _PICTURE_SHARE * grey + (1 - _PICTURE_SHARE) * _stretched(heatmap, pixels).astype(np.float64)
     return np.rint(mixed).astype(np.uint8)
+
+
+def map_png(heatmap: Heatmap) -> bytes:
+    """The map in colour as a PNG of the map's own shape, its long side at most 384 px."""
+    values = np.rint(np.clip(heatmap, 0, 1) * 255).astype(np.uint8)
+    image = Image.fromarray(values)
+    image.thumbnail((_MAP_SIDE, _MAP_SIDE), Image.Resampling.BOX)
+    image.putpalette(palette().tobytes())
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
 
 
 def _stretched(heatmap: Heatmap, pixels: Pixels) -> Pixels:

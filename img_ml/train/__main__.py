@@ -5,9 +5,11 @@ import typer
 from img_ml.command import run_command
 from img_ml.train.commands import siglip2
 from img_ml.train.commands.aekl import aekl
+from img_ml.train.commands.aekl_clf import aekl_clf
 from img_ml.train.commands.autoencoder import autoencoder
 from img_ml.train.commands.clip_b16 import clip_b16
 from img_ml.train.commands.crop_network import crop_network
+from img_ml.train.commands.fatformer import fatformer
 from img_ml.train.commands.ghostnet import ghostnet
 from img_ml.train.commands.resnets import resnet_ft, resnet_hf
 from img_ml.train.commands.saturation_cnn import saturation_cnn
@@ -25,8 +27,10 @@ def main() -> None:
 
 
 app.command("aekl")(aekl)
+app.command("aekl_clf")(aekl_clf)
 app.command("autoencoder")(autoencoder)
 app.command("clip_b16")(clip_b16)
+app.command("fatformer")(fatformer)
 app.command("ghostnet")(ghostnet)
 app.command("crop_network")(crop_network)
 app.command("resnet_ft")(resnet_ft)

@@ -20,7 +20,7 @@ _FILTERS = (
     Image.Resampling.LANCZOS,
     Image.Resampling.BOX,
 )
-# JPEG and WebP of training, JPEG of the images that are watched.
+# JPEG and WebP of training, JPEG of the validation images.
 _QUALITIES, _WATCHED_QUALITIES = (50, 98), (70, 95)
 
 
@@ -33,13 +33,13 @@ def augmented(store: PixelStore, side: int) -> View:
     def view(row: Row, index: int, seed: int) -> Pixels:
         pixels = store.pixels(row.path)
         if index == 0:
-            return watched_view(pixels, side * 3 // 2)
+            return validation_view(pixels, side * 3 // 2)
         return random_view(pixels, side, np.random.default_rng([seed, index]))
 
     return view
 
 
-def watched_view(pixels: Pixels, side: int) -> Pixels:
+def validation_view(pixels: Pixels, side: int) -> Pixels:
     """The middle `side` x `side` pixels as JPEG of quality 70 to 95, which follows from the pixels alone."""
     pixels = _at_least(pixels, side)
     top, left = ((length - side) // 2 for length in pixels.shape[:2])

@@ -18,8 +18,8 @@ _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a training is: steps done, the best figures on what is watched, and after which step that was.
+class TrainingProgress:
+    """How far a training is: steps done, the best validation figures, and after which step that was.
 
     `checks` holds the figures of each look, with their `step`; `seconds` are those that it took where the plan goes by
     them.
@@ -40,12 +40,12 @@ class Progress:
 Tensors = Mapping[str, Tensor]
 
 
-class Store(Protocol):
+class CheckpointStore(Protocol):
     """Keeps a training that was interrupted."""
 
     def write(
         self,
-        progress: Progress,
+        progress: TrainingProgress,
         network: nn.Module,
         optimizer: optim.Optimizer,
         best: Tensors,
@@ -56,7 +56,7 @@ class Store(Protocol):
 
     def read(
         self, network: nn.Module, optimizer: optim.Optimizer, average: nn.Module | None = None
-    ) -> tuple[Progress, dict[str, Tensor]] | None:
+    ) -> tuple[TrainingProgress, dict[str, Tensor]] | None:
         """Put network, its running mean and optimiser where they were; their progress, and the best state.
 
         None where nothing is kept. Raises TrainingError where it is of another training.
@@ -73,13 +73,13 @@ class Checkpoint:
 
     def write(
         self,
-        progress: Progress,
+        progress: TrainingProgress,
         network: nn.Module,
         optimizer: optim.Optimizer,
         best: Tensors,
         average: nn.Module | None = None,
     ) -> None:
-        """See Store; atomically."""
+        """See CheckpointStore; atomically."""
         tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
         tensors |= {f"best.{name}": value for name, value in best.items()}
         if average is not None:
@@ -93,8 +93,8 @@ class Checkpoint:
 
     def read(
         self, network: nn.Module, optimizer: optim.Optimizer, average: nn.Module | None = None
-    ) -> tuple[Progress, dict[str, Tensor]] | None:
-        """See Store."""
+    ) -> tuple[TrainingProgress, dict[str, Tensor]] | None:
+        """See CheckpointStore."""
         if not self.path.is_file():
             return None
         try:
@@ -111,7 +111,7 @@ class Checkpoint:
                 "Name another --checkpoint, or delete it."
             )
         kept = json.loads(state["progress"])
-        progress = Progress(**{**kept, "best": tuple(kept["best"]), "checks": tuple(kept["checks"])})
+        progress = TrainingProgress(**{**kept, "best": tuple(kept["best"]), "checks": tuple(kept["checks"])})
         network.load_state_dict(_under("network", tensors))
         if average is not None:
             average.load_state_dict(_under("average", tensors))

@@ -1,4 +1,4 @@
-"""A network that learns which images are AI; what is watched are images of held-out sources."""
+"""A network that learns which images are AI, validated on images of held-out sources."""
 
 import hashlib
 import json
@@ -19,14 +19,14 @@ from img_ml.data.high_frequencies import Differences
 from img_ml.train.checkpoint import Checkpoint
 from img_ml.train.examples import NATIVE_CROPS, Batch, Division, Examples, View, Weigh, by_source, to_images
 from img_ml.train.loop import Loop, Stopping, Task, Trained
-from img_ml.train.plan import Plan
+from img_ml.train.plan import TrainingPlan
 
 
-def mark_of(name: str, plan: Plan, division: Division) -> str:
+def mark_of(name: str, plan: TrainingPlan, division: Division) -> str:
     """What tells this training from others: the network, the plan and the rows."""
     rows = [
         [str(row.path), row.label, row.source, side]
-        for side in ("learned", "watched")
+        for side in ("training", "validation")
         for row in getattr(division, side)
     ]
     return hashlib.sha256(json.dumps([name, asdict(plan), rows]).encode()).hexdigest()
@@ -37,9 +37,9 @@ class Classifying(Task[Batch]):
 
     decides = ("auc",)
 
-    def __init__(self, network: nn.Module, watched: Batch, plan: Plan, device: str) -> None:
+    def __init__(self, network: nn.Module, validation: Batch, plan: TrainingPlan, device: str) -> None:
         super().__init__(network)
-        self._shown, self._plan, self._device = watched, plan, torch.device(device)
+        self._shown, self._plan, self._device = validation, plan, torch.device(device)
 
     def losses(self, batch: Batch, step: int) -> Iterator[Tensor]:
         """Binary cross-entropy, the labels drawn that much from either side towards the middle."""
@@ -68,7 +68,7 @@ class Classifying(Task[Batch]):
 
 def train_classifier(
     network: nn.Module,
-    plan: Plan,
+    plan: TrainingPlan,
     device: str,
     talk: Console,
     name: str,
@@ -83,18 +83,18 @@ def train_classifier(
 
     `name` tells trainings apart, with plan and images.
     """
-    with Examples(division.learned, plan.seed, threads, view, weigh) as examples:
-        task = Classifying(network, examples.fixed(_some(division.watched, plan)), plan, device)
+    with Examples(division.training, plan.seed, threads, view, weigh) as examples:
+        task = Classifying(network, examples.fixed(_some(division.validation, plan)), plan, device)
         loop = Loop(task, plan, device, talk, stopping)
         kept = Checkpoint(checkpoint, mark_of(name, plan, division))
         return loop.run(lambda first, last: examples.batches(first, last, plan.batch), kept)
 
 
-def _some(rows: Sequence[Row], plan: Plan) -> Sequence[Row]:
-    """All rows, or as many as are to be watched, drawn alike from both classes."""
-    if len(rows) <= plan.most_watched:
+def _some(rows: Sequence[Row], plan: TrainingPlan) -> Sequence[Row]:
+    """All rows, or as many as validation takes, drawn alike from both classes."""
+    if len(rows) <= plan.max_validation:
         return rows
     random = np.random.default_rng(plan.seed)
     labels = np.array([row.label for row in rows])
-    drawn = [random.permutation(np.flatnonzero(labels == label))[: plan.most_watched // 2] for label in (0, 1)]
+    drawn = [random.permutation(np.flatnonzero(labels == label))[: plan.max_validation // 2] for label in (0, 1)]
     return [rows[place] for place in np.sort(np.concatenate(drawn)).tolist()]

@@ -8,36 +8,36 @@ from rich.console import Console
 from rich.table import Table
 
 from img_ml.data.dataset import Row
-from img_ml.train.checkpoint import Progress
-from img_ml.train.plan import Plan
-from img_ml.train.recipe import Place, Recipe, install_learned, learn
+from img_ml.train.checkpoint import TrainingProgress
+from img_ml.train.plan import TrainingPlan
+from img_ml.train.recipe import Recipe, TrainingWorkspace, install_learned, learn
 
 
 def compare(
-    recipes: Mapping[str, Recipe], rows: Sequence[Row], plan: Plan, place: Place, talk: Console
-) -> dict[str, Progress]:
+    recipes: Mapping[str, Recipe], rows: Sequence[Row], plan: TrainingPlan, place: TrainingWorkspace, talk: Console
+) -> dict[str, TrainingProgress]:
     """Train each recipe with the same plan and seed, and install the one with the highest AUC on the held-out sources.
 
     Every one has a checkpoint of its own beside `place.checkpoint`, so that an interrupted comparison goes on.
     """
-    learned = {}
+    training = {}
     for name, recipe in recipes.items():
         talk.print(f"{name}:")
-        learned[name] = learn(recipe, rows, plan, replace(place, checkpoint=_beside(place.checkpoint, name)), talk)
-    progress = {name: one.trained.progress for name, one in learned.items()}
+        training[name] = learn(recipe, rows, plan, replace(place, checkpoint=_beside(place.checkpoint, name)), talk)
+    progress = {name: one.trained.progress for name, one in training.items()}
     best = best_of(progress)
-    install_learned(recipes[best], learned[best], place.weights)
+    install_learned(recipes[best], training[best], place.weights)
     for name in recipes:
         _beside(place.checkpoint, name).unlink(missing_ok=True)
     return progress
 
 
-def best_of(progress: Mapping[str, Progress]) -> str:
+def best_of(progress: Mapping[str, TrainingProgress]) -> str:
     """The name of the training with the highest AUC on the held-out sources, the first of equals."""
     return max(progress, key=lambda name: progress[name].best_auc)
 
 
-def comparison(progress: Mapping[str, Progress]) -> Table:
+def comparison(progress: Mapping[str, TrainingProgress]) -> Table:
     """Accuracy and AUC on the held-out sources at every check, a pair of columns for each training."""
     table = Table("Step")
     for name in progress:

@@ -18,7 +18,7 @@ from forensics.reading.decode import decode
 from forensics.types import Pixels
 from img_ml.data import views as drawn
 from img_ml.data.dataset import Row
-from img_ml.data.folds import balanced_weights, watched
+from img_ml.data.folds import balanced_weights, validation_rows
 from img_ml.data.high_frequencies import REACH, Differences, high_frequencies
 from img_ml.detectors._votes import part_of, resized
 
@@ -41,14 +41,14 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Division:
-    """The rows outside the test split: those to learn from, and those that early stopping watches."""
+    """The rows outside the test split: those to train on, and those that early stopping validates on."""
 
-    learned: tuple[Row, ...]
-    watched: tuple[Row, ...]
+    training: tuple[Row, ...]
+    validation: tuple[Row, ...]
 
 
 def divide(rows: Sequence[Row], seed: int) -> Division:
-    """A fifth of the sources of train and val is watched, the others are learned from; test is left alone.
+    """A fifth of the sources of train and val for validation, the others for training; test is left alone.
 
     Raises DatasetError where both classes cannot be on both sides.
     """
@@ -56,12 +56,12 @@ def divide(rows: Sequence[Row], seed: int) -> Division:
     labels = np.array([row.label for row in usable])
     sources = np.array([row.source for row in usable])
     # The val split gets no part of its own: it may hold the sources of train.
-    aside = watched(labels, sources, np.full(len(usable), "train"), seed)
+    aside = validation_rows(labels, sources, np.full(len(usable), "train"), seed)
     if not aside.any():
         raise DatasetError("Training needs at least five sources outside test, and at least two of each class.")
     return Division(
-        tuple(row for row, is_watched in zip(usable, aside, strict=True) if not is_watched),
-        tuple(row for row, is_watched in zip(usable, aside, strict=True) if is_watched),
+        tuple(row for row, is_validation in zip(usable, aside, strict=True) if not is_validation),
+        tuple(row for row, is_validation in zip(usable, aside, strict=True) if is_validation),
     )
 
 

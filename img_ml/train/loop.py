@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from rich.console import Console
@@ -17,8 +17,8 @@ from rich.progress import Progress as Bar
 from torch import Tensor, nn, optim
 
 from forensics.errors import TrainingError
-from img_ml.train.checkpoint import Progress, Store
-from img_ml.train.plan import Plan
+from img_ml.train.checkpoint import CheckpointStore, TrainingProgress
+from img_ml.train.plan import TrainingPlan
 from img_ml.train.tracking import Tracker
 
 Batch = TypeVar("Batch")
@@ -32,7 +32,7 @@ class Trained:
     """The state of the network that is kept, on the CPU, and how it came about."""
 
     state: dict[str, Tensor]
-    progress: Progress
+    progress: TrainingProgress
 
 
 class Task(ABC, Generic[Batch]):
@@ -54,7 +54,7 @@ class Task(ABC, Generic[Batch]):
 
     @abstractmethod
     def judged(self, network: nn.Module) -> Mapping[str, float]:
-        """Figures of the network, or of its running mean, on what is watched."""
+        """Figures of the network, or of its running mean, on the validation images."""
 
     @abstractmethod
     def told(self, figures: Mapping[str, float]) -> str:
@@ -77,7 +77,7 @@ class Loop(Generic[Batch]):
     def __init__(
         self,
         task: Task[Batch],
-        plan: Plan,
+        plan: TrainingPlan,
         device: str,
         talk: Console,
         stopping: Stopping | None = None,
@@ -93,9 +93,9 @@ class Loop(Generic[Batch]):
             self._network.to(memory_format=torch.channels_last)
         self._average = copy.deepcopy(self._network) if plan.average else None
         self._optimizer = adamw(self._network, plan)
-        self._progress, self._best = Progress(), dict[str, Tensor]()
+        self._progress, self._best = TrainingProgress(), dict[str, Tensor]()
 
-    def run(self, batches: Batches[Batch], checkpoint: Store | None = None) -> Trained:
+    def run(self, batches: Batches[Batch], checkpoint: CheckpointStore | None = None) -> Trained:
         """Train, going on from the checkpoint where it holds something.
 
         Raises KeyboardInterrupt, the checkpoint written, when it was asked to stop; TrainingError where it diverges.
@@ -103,14 +103,14 @@ class Loop(Generic[Batch]):
         found = checkpoint.read(self._network, self._optimizer, self._average) if checkpoint else None
         if found is not None:
             self._progress, self._best = found
-            self._talk.print(f"Going on after {self._task.when(self._progress.step).lower()}.")
+            self._talk.print(f"Resuming after {self._task.when(self._progress.step).lower()}.")
         with self._stopping() as stop:
             for checked in self._steps(batches, stop):
                 if checkpoint and (checked or stop):
                     checkpoint.write(self._progress, self._network, self._optimizer, self._best, self._average)
                 if stop:
                     raise KeyboardInterrupt
-        return Trained(self._best if self._task.decides else on_host(self._watched), self._progress)
+        return Trained(self._best if self._task.decides else on_host(self._evaluated), self._progress)
 
     def _steps(self, batches: Batches[Batch], stop: Sized) -> Iterator[bool]:
         """Train to the end; after each step that was followed by a check, True, and False where it is to stop."""
@@ -139,7 +139,7 @@ class Loop(Generic[Batch]):
         # Dropout follows from the step too, so that a resumed training is the same training.
         torch.manual_seed(self._plan.seed * 1_000_003 + step)
         for group in self._optimizer.param_groups:
-            group["lr"] = self._plan.learning_rate_at(step, self._progress.seconds)
+            group["lr"] = group["share"] * self._plan.learning_rate_at(step, self._progress.seconds)
         self._network.train()
         self._optimizer.zero_grad()
         total = torch.zeros((), device=self._device)
@@ -156,11 +156,11 @@ class Loop(Generic[Batch]):
     def _check(self, loss: float) -> None:
         if not math.isfinite(loss):
             raise TrainingError(
-                f"The training diverged, its loss is not finite: take a lower {self._task.rate_option}."
+                f"The training diverged (its loss is not finite): choose a lower {self._task.rate_option}."
             )
-        self._watched.eval()
+        self._evaluated.eval()
         with torch.no_grad():
-            figures = dict(self._task.judged(self._watched))
+            figures = dict(self._task.judged(self._evaluated))
         step, judged = self._progress.step, tuple(figures[name] for name in self._task.decides)
         self._progress = replace(self._progress, checks=(*self._progress.checks, {"step": step, **figures}))
         if self._tracker is not None:
@@ -169,11 +169,11 @@ class Loop(Generic[Batch]):
             self._tracker.write(len(self._progress.checks), told)
         if judged > self._progress.best:
             self._progress = replace(self._progress, best=judged, best_step=step)
-            self._best = on_host(self._watched)
+            self._best = on_host(self._evaluated)
         self._talk.print(f"{self._task.when(step)}: loss {loss:.4f}, {self._task.told(figures)}", highlight=False)
 
     @property
-    def _watched(self) -> nn.Module:
+    def _evaluated(self) -> nn.Module:
         """The network that is looked at and kept: the running mean where there is one."""
         return self._network if self._average is None else self._average
 
@@ -189,12 +189,15 @@ def on_host(network: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
 
 
-def adamw(network: nn.Module, plan: Plan) -> optim.Optimizer:
+def adamw(network: nn.Module, plan: TrainingPlan) -> optim.Optimizer:
     """AdamW over what learns; what has one axis (biases, normalisation) does not decay."""
-    learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    decayed = [parameter for parameter in learned if parameter.ndim > 1]
-    plain = [parameter for parameter in learned if parameter.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": plan.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    training = [(plan.rate_share(name), one) for name, one in network.named_parameters() if one.requires_grad]
+    groups: list[dict[str, Any]] = []
+    for share in dict.fromkeys(share for share, _ in training):
+        own = [one for its, one in training if its == share]
+        decayed, plain = [one for one in own if one.ndim > 1], [one for one in own if one.ndim <= 1]
+        groups.append({"params": decayed, "weight_decay": plan.weight_decay, "share": share})
+        groups.append({"params": plain, "weight_decay": 0.0, "share": share})
     return optim.AdamW(groups, lr=plan.learning_rate, betas=plan.betas)
 
 

@@ -61,7 +61,7 @@ class TensorBoard:
         self._writer.close()
 
 
-class Nowhere:
+class NoTracker:
     """Forgets them."""
 
     def write(self, epoch: int, figures: Mapping[str, float]) -> None:
@@ -75,4 +75,4 @@ def tracker(kind: Kind, folder: Path) -> Tracker:
     """The tracker of that kind, writing into the folder; MissingPackageError where it is not installed."""
     if kind == "tensorboard":
         return TensorBoard(folder)
-    return JsonLines(folder) if kind == "jsonl" else Nowhere()
+    return JsonLines(folder) if kind == "jsonl" else NoTracker()

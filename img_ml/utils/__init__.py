@@ -1,1 +1,1 @@
-"""Names of the document that this project was built from, for code that imports them."""
+"""Import paths that the original specification named, kept for code that uses them."""

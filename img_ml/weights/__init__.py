@@ -1,1 +1,1 @@
-"""Published weights of networks: what there is, how to get it, and that it is what it was."""
+"""Published network weights: the list, the download, and the check that a file is unchanged."""

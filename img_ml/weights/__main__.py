@@ -11,16 +11,16 @@ from rich.console import Console
 from rich.table import Table
 
 from forensics.errors import WeightsError
-from forensics.registry import TIERS
 from forensics.settings import load as load_settings
 from img_ml.command import data_console, run_command, told_errors
+from img_ml.profiles import BUILT_IN, load_profile
 from img_ml.settings import ImgMlSettings
 from img_ml.weights.adopt import adopt
 from img_ml.weights.hub import download, remote_size
 from img_ml.weights.lock import LockedWeights, read_lock
 from img_ml.weights.record import WeightsRecord
 from img_ml.weights.store import PACKAGED, install, problems, pull_command, state_of
-from img_ml.weights.table import RECORDS, find, needed, of_profile
+from img_ml.weights.table import detector_of, find, needed, records
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
@@ -38,37 +38,37 @@ def main() -> None:
 
 @app.command(name="list")
 def show(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON array instead of a table.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array instead of a table.")] = False,
 ) -> None:
     """List every set of weights and whether it is here (by file sizes; `verify` reads every byte)."""
     with told_errors(talk):
         folder = load_settings(ImgMlSettings).weights_dir
-        states = {record.name: state_of(record, folder) for record in RECORDS}
+        states = {record.name: state_of(record, folder) for record in records()}
     if as_json:
-        rows = [{**_described(record), "state": states[record.name]} for record in RECORDS]
+        rows = [{**_described(record), "state": states[record.name]} for record in records()]
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")
         return
     table = Table("Name", "For", "Profile", "Size", "Licence", "State")
-    for record in RECORDS:
+    for record in records():
         table.add_row(
             record.name,
-            ", ".join(record.detectors),
+            detector_of(record),
             record.tier,
             told_size(record.size),
             record.licence,
             states[record.name],
         )
     data_console().print(table)
-    talk.print(f"They are kept in {folder}")
+    talk.print(f"Weights folder: {folder}")
 
 
 @app.command()
 def pull(
     names: Annotated[list[str], typer.Argument(metavar="PROFILE|NAME...", show_default=False)],
     source: Annotated[
-        Path | None, typer.Option("--from", help="Take a local file, or a folder of files, instead of a download.")
+        Path | None, typer.Option("--from", help="Use a local file or folder instead of downloading.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a download.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Download without asking.")] = False,
 ) -> None:
     """Get the weights of a profile, or single ones, and note their SHA-256 in the lock file.
 
@@ -92,7 +92,7 @@ def pull(
         left = [record for record in local if record in lacking]
         for record in left:
             then = "Train it" if record.origin == "trained" else "Then"
-            talk.print(f"{record.name} is on no hub: {record.where}. {then}: {pull_command(record)}")
+            talk.print(f"{record.name} is not on a hub: {record.where}. {then}: {pull_command(record)}")
     if any(record.name in names for record in left):
         raise typer.Exit(2)
 
@@ -135,7 +135,7 @@ def told_size(size: int) -> str:
 def _described(record: WeightsRecord) -> dict[str, object]:
     return {
         "name": record.name,
-        "detectors": list(record.detectors),
+        "detectors": [detector_of(record)],
         "profile": record.tier,
         "origin": record.origin,
         "repository": record.repository,
@@ -151,11 +151,8 @@ def _wanted(names: Sequence[str], settings: ImgMlSettings) -> list[WeightsRecord
     """The records of profiles and names, each once."""
     found: list[WeightsRecord] = []
     for name in names:
-        tier = next((tier for tier in TIERS if tier == name), None)
-        if tier is not None:
-            found += of_profile(tier)
-        elif name.endswith(".toml"):
-            found += _of_file(name, settings)
+        if name in BUILT_IN or name.endswith(".toml"):
+            found += _of_profile(name, settings)
         else:
             found.append(_named(name))
     return list(dict.fromkeys(found))
@@ -165,13 +162,11 @@ def _named(name: str) -> WeightsRecord:
     try:
         return find(name)
     except WeightsError as error:
-        known = ", ".join([*TIERS, *(record.name for record in RECORDS)])
+        known = ", ".join([*BUILT_IN, *(record.name for record in records())])
         raise WeightsError(f"{error} Name a profile or weights: {known}.") from None
 
 
-def _of_file(name: str, settings: ImgMlSettings) -> list[WeightsRecord]:
-    from img_ml.profiles import load_profile
-
+def _of_profile(name: str, settings: ImgMlSettings) -> list[WeightsRecord]:
     profile = load_profile(name, settings.model_dir)
     found: list[WeightsRecord] = []
     for detector in profile.detectors:
@@ -190,7 +185,7 @@ def _is_here(record: WeightsRecord, folder: Path) -> bool:
 
 
 def _adopt(names: Sequence[str], source: Path, settings: ImgMlSettings) -> None:
-    if len(names) != 1 or names[0] in TIERS:
+    if len(names) != 1 or names[0] in BUILT_IN:
         raise WeightsError("With --from, name exactly one set of weights.")
     record = find(names[0])
 

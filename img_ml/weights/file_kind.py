@@ -27,7 +27,7 @@ def refusal(path: Path, told: str) -> str:
         start = file.read(_MOST)
     for beginning, kind in _KINDS:
         if start.startswith(beginning):
-            return f"{path} is no checkpoint but {kind}."
+            return f"{path} is not a checkpoint but {kind}."
     if start.lstrip()[:1] == b"<":
         return (
             f"{path} is a web page, not a checkpoint: the site asked for something before the download. Open the "
@@ -46,4 +46,4 @@ def refusal(path: Path, told: str) -> str:
             f"{path} is refused: it is damaged, or holds more than tensors, and reading that could run code. Download "
             "it again, or ask its authors for safetensors."
         )
-    return f"{path} is refused: it is no checkpoint of PyTorch and no safetensors file."
+    return f"{path} is refused: it is neither a PyTorch checkpoint nor a safetensors file."

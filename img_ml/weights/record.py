@@ -1,12 +1,16 @@
 """The record of one set of weights: whose they are, where they come from, what they are made of."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from forensics.registry import Tier
 
 Origin = Literal["hub", "local", "trained"]
 Filter = Literal["bilinear", "bicubic", "lanczos"]
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +62,17 @@ class Footprint:
 
 @dataclass(frozen=True, slots=True)
 class WeightsRecord:
-    """One set of weights that a detector can be loaded with.
+    """One set of weights that a detector can be loaded with; it stands in the detector's file.
 
     `origin` "hub": `repository` at `revision`, a commit, or a branch that the lock file pins at the first pull.
     "local": the authors publish it outside of the hub, `where` says where, and `pull --from` adopts it. "trained":
     nobody publishes it, `python -m img_ml.train NAME` makes it, or the module and arguments `made_by`. `tier` is the
     smallest profile that takes it. Every file is listed; the tensors are safetensors always. Without a `footprint` the
     memory plan goes by their size. `optional` weights are used where they are, and missed nowhere.
+    `architecture` holds what the published config says of the network's sizes, where other sizes are possible.
     """
 
     name: str
-    detectors: tuple[str, ...]
     tier: Tier
     origin: Origin
     licence: str
@@ -80,8 +84,24 @@ class WeightsRecord:
     footprint: Footprint | None = None
     made_by: str = ""
     optional: bool = False
+    architecture: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def size(self) -> int:
         """Bytes of all files together, as far as known."""
         return sum(file.size for file in self.files)
+
+
+def trained_weights(
+    name: str,
+    size: int,
+    footprint: Footprint | None = None,
+    *,
+    where: str = "nobody publishes them; they are trained on images of your own",
+    tensors: str = "model.safetensors",
+    **more: Any,
+) -> WeightsRecord:
+    """The record of weights that users train; `size` in bytes of the tensors, `more` as WeightsRecord has it."""
+    fields = {"tier": "full", "origin": "trained", "licence": "yours", "where": where, **more}
+    files = (WeightFile("config.json", 500), WeightFile(tensors, size))
+    return WeightsRecord(name=name, files=files, footprint=footprint, **fields)

@@ -23,7 +23,7 @@ from forensics.registry import Setup
 from img_ml.weights.digest import file_sha256, known_sha256
 from img_ml.weights.lock import LockedFile, LockedWeights, read_lock, write_lock
 from img_ml.weights.record import WeightsRecord
-from img_ml.weights.table import find, needed
+from img_ml.weights.table import find, needed, of
 
 _log = logging.getLogger(__name__)
 State = Literal["present", "missing", "changed", "packaged"]
@@ -61,7 +61,7 @@ def installed_for(detector: str, setup: Setup) -> tuple[Installed, ...]:
     wanted = setup.options.get("weights")
     records = needed(detector, setup.tier) if wanted is None else (find(wanted),)
     for record in records:
-        if detector not in record.detectors or record.optional:
+        if record not in of(detector) or record.optional:
             raise WeightsError(f"{record.name} are not weights of {detector}: name others in the profile's options.")
     if not records:
         raise WeightsError(f"The table lists no weights for {detector} in a profile of the size {setup.tier}.")

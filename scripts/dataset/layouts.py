@@ -27,7 +27,7 @@ _TOKEN = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class PathFacts:
     """What a path tells; `label` None and `split` "" where it tells nothing.
 
     `source` joins the folders that are neither split nor label, or is the root's name; `generator` is the nearest of
@@ -40,7 +40,7 @@ class Reading:
     generator: str
 
 
-def read_layout(root: Path, path: Path, label_map: Mapping[str, int]) -> Reading:
+def read_layout(root: Path, path: Path, label_map: Mapping[str, int]) -> PathFacts:
     """The reading of an image at or below `root`; of the root itself only its name counts, its parents never.
 
     `label_map` gives labels by lower-case folder name and goes before every word known here.
@@ -51,7 +51,7 @@ def read_layout(root: Path, path: Path, label_map: Mapping[str, int]) -> Reading
     telling = [folder for folder in folders if _is_informative(folder)]
     source = "/".join(telling) or name
     generator = telling[-1] if telling and label == 1 else ""
-    return Reading(label, _split((name, *folders)), source, generator)
+    return PathFacts(label, _split((name, *folders)), source, generator)
 
 
 def root_name(root: Path) -> str:

@@ -36,6 +36,14 @@ def _rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
         middle = f"{found['latency']['ms']['overhead']['p50']:.1f} ms"
         told = "one job at a time: p50 of the overhead over the engine"
         yield told, "at most 10 ms", middle, f"{min(overhead):.1f} to {max(overhead):.1f} ms"
+    if "gateway" in found:
+        gateway = found["gateway"]
+        profile = gateway["settings"]["profile"]
+        ratio = gateway["ratio"]["images_per_second"]
+        yield f"profile {profile}: images/s through the gateway to those without it", "0.9", *_ratio(ratio)
+        overhead = gateway["ms"]["overhead outside the worker"]
+        told = "one image at a time: p50 of the gateway's overhead over the stream (p99 beside it)"
+        yield told, "-", f"{overhead['p50']:.1f} ms", f"p99 {overhead['p99']:.1f} ms"
     if "memory" in found:
         memory = found["memory"]
         told = f"resident memory after {memory['settings']['jobs']:,} jobs to that after a tenth of them"

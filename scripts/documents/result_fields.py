@@ -28,7 +28,8 @@ MEANINGS = {
     "of `fusion_prob`, positive for AI",
     "provenance": "declarations in the file: `{carrier, says_ai, decisive, statement, generator, declares, "
     "signature}`, see [Declarations](#declarations)",
-    "image": "`{media_type, width, height, frames, missing, damaged, coarse, trailing_bytes, reduced_by}`: "
+    "image": "`{media_type, width, height, frames, frame, frames_judged, missing, damaged, coarse, "
+    "trailing_bytes, reduced_by}`: "
     "what was judged, and [how much of the file](#partial-and-large-files) that is",
     "signals": "for each detector `{sentence, numbers, weighed}`: all its numbers, null where one could not be "
     "measured, and whether `fusion_prob` can rest on it",

@@ -30,7 +30,7 @@ class Crew:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ShardResult:
     """What an actor made of a shard; `part` is a Parquet file, `missing` tells detectors that it could not load."""
 
     shard: int
@@ -134,7 +134,7 @@ def _crew(resources: Mapping[str, float], actors: int | None, threads: int, lear
     return Crew(actors, threads, share)
 
 
-def answers(records: Sequence[Mapping[str, Any]], scoring: Scoring, crew: Crew) -> Iterator[Answer]:
+def answers(records: Sequence[Mapping[str, Any]], scoring: Scoring, crew: Crew) -> Iterator[ShardResult]:
     """What the actors make of the shards, each as soon as it is there.
 
     Raises ScoringStoppedError where Ray gives up.
@@ -155,7 +155,7 @@ def answers(records: Sequence[Mapping[str, Any]], scoring: Scoring, crew: Crew) 
     try:
         for batch in scored.iter_batches(batch_size=None, prefetch_batches=0, batch_format="pyarrow"):
             for row in batch.to_pylist():
-                yield Answer(**row)
+                yield ShardResult(**row)
     except ray.exceptions.RayError as error:
         raise ScoringStoppedError(f"Ray gave up: {_cause(error)}. What was finished is kept.") from None
 

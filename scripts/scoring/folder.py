@@ -32,7 +32,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
+class ScoreFolder:
     """The parts of one run; `mark` tells it from every run with other images or other settings."""
 
     path: Path
@@ -73,7 +73,7 @@ class Folder:
 
 
 @contextmanager
-def opened(path: Path, settings: Settings) -> Iterator[Folder]:
+def opened(path: Path, settings: Settings) -> Iterator[ScoreFolder]:
     """The folder of a run with these settings, which nobody else writes to meanwhile.
 
     Raises ScoringError where it holds a run with other settings, or another process writes to it.
@@ -91,7 +91,7 @@ def opened(path: Path, settings: Settings) -> Iterator[Folder]:
             left.unlink()  # of a run that was killed while it wrote
         if not (path / MANIFEST).is_file():
             write_atomically(path / MANIFEST, text)
-        yield Folder(path, hashlib.sha256(text.encode()).hexdigest()[:16])
+        yield ScoreFolder(path, hashlib.sha256(text.encode()).hexdigest()[:16])
     finally:
         lock.release()
 

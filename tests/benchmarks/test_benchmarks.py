@@ -65,6 +65,15 @@ def test_the_latency_benchmark_tells_worker_engine_and_overhead(tmp_path: Path) 
 
 @pytest.mark.slow
 @LINUX
+def test_the_gateway_benchmark_tells_overhead_and_ratio(tmp_path: Path) -> None:
+    few = ("--images", "20", "--jobs", "2", "--repeat", "1", "--files", "2", "--pixels", "90000", "--profile", "tiny")
+    found = ran("gateway", tmp_path, *few)
+    assert found["ms"]["gateway"]["p50"] > 0
+    assert found["ratio"]["images_per_second"]["median"] > 0
+
+
+@pytest.mark.slow
+@LINUX
 def test_the_memory_benchmark_looks_ten_times(tmp_path: Path) -> None:
     found = ran("memory", tmp_path, "--jobs", "40", "--processes", "1", "--files", "2", "--judge", "few")
     assert [look["jobs"] for look in found["looks"]] == [4 * n for n in range(1, 11)]

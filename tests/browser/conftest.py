@@ -30,7 +30,7 @@ def chromium() -> Iterator[Any]:
 def gateway(client: Any, redis_server: RedisServer) -> Iterator[GatewayServer]:
     with (
         running_gateway(redis_server.url) as server,
-        WorkerProcess({"REDIS_URL": redis_server.url}) as worker,
+        WorkerProcess({"REDIS_URL": redis_server.url, "IMG_ML_PROFILE": "tiny"}, module="worker") as worker,
     ):
         worker.until_ready()
         yield server

@@ -33,6 +33,6 @@ def test_eight_frozen_workers_that_wake_up_after_their_lease_lose_and_double_not
             stop(signal.SIGCONT)
         found = assert_exactly_once(client, pushed)
         supervisor.stop_all()
-        told = [worker.said().count("somebody else finished first") for worker in supervisor.workers.values()]
+        told = [worker.said().count("another worker finished first") for worker in supervisor.workers.values()]
     assert found.statuses == {"done": FREEZES * JOBS_A_FREEZE}
     assert sum(told) > 0, "nobody who woke up tried to write a double: the freezes prove nothing"

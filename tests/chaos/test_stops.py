@@ -33,7 +33,7 @@ def test_workers_told_to_stop_and_started_again_lose_and_double_nothing(client, 
                 draw.choice([worker.signal, worker.signal_group])(signal.SIGTERM)
             for worker in leaving:
                 assert worker.ended(60) == 0, worker.said()
-                handed_back += "handed back unfinished" in worker.said()
+                handed_back += "unfinished jobs handed back" in worker.said()
             for name in victims:
                 supervisor.start(name)
         found = assert_exactly_once(client, pushed)

@@ -134,7 +134,7 @@ def test_strangers_images_meet_no_rights():
 def locked(name: str) -> dict[str, tuple[str, bool]]:
     """Each package of a lock file: its version, and whether it has a hash."""
     text = (DEPLOY / "locks" / f"{name}.txt").read_text(encoding="utf-8").replace("\\\n", " ")
-    found = {}
+    found: dict[str, tuple[str, bool]] = {}
     for line in text.splitlines():
         if line.strip():
             package, _, rest = line.partition("==")

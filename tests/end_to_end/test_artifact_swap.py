@@ -56,21 +56,21 @@ def test_every_verdict_names_the_artifact_that_made_it(
         assert judged_by() == own
         # By the pointer alone, which the worker looks at by itself.
         choose("use", models / "logistic")
-        told(1, "now answering with another artifact")
+        told(1, "artifact reloaded")
         assert judged_by() == other
         # One command back.
         choose("back")
-        told(2, "now answering with another artifact")
+        told(2, "artifact reloaded")
         assert judged_by() == own
         # A tampered artifact that somebody points at by hand: refused, told, and the old one answers on.
         shutil.copytree(models / "logistic", models / "tampered")
         (models / "tampered" / "fusion.logistic.json").write_bytes(b"not what the manifest lists")
         (models / "light" / "current.json").write_text('{"artifact": "../tampered", "earlier": ["."]}')
-        told(1, "the new artifact was refused")
+        told(1, "new artifact refused")
         assert judged_by() == own
         # SIGHUP, to all its processes as a terminal sends it, looks again at once; the decoders live on.
         worker.signal_group(signal.SIGHUP)
-        told(2, "the new artifact was refused")
+        told(2, "new artifact refused")
         assert judged_by() == own
         worker.signal(signal.SIGTERM)
         assert worker.ended() == 0
@@ -88,10 +88,10 @@ def test_sighup_alone_does_it_where_nobody_looks_by_the_clock(
     with WorkerProcess(settings, module="worker") as worker:
         worker.until_ready()
         worker.signal(signal.SIGHUP)
-        wait_until(lambda: "the artifact has not changed" in worker.said())
+        wait_until(lambda: "artifact unchanged" in worker.said())
         choose("use", models / "logistic")
         worker.signal(signal.SIGHUP)
-        wait_until(lambda: "now answering with another artifact" in worker.said())
+        wait_until(lambda: "artifact reloaded" in worker.said())
         push(client, "after", f"{web.url}/good.jpg")
         (document,) = results_of(client, 1).values()
         assert document["model"]["fingerprint"] == load_artifact(models / "logistic").fingerprint

@@ -111,7 +111,7 @@ def test_redis_going_away_is_waited_out(tmp_path, web, keeps_data):
                 push_many(client, web, 8)
             wait_until(lambda: len(web.asked) == 8, timeout=30)
             server.stop()
-            wait_until(lambda: "redis is away" in worker.said(), timeout=30)
+            wait_until(lambda: "redis unavailable" in worker.said(), timeout=30)
             server.start()
             with server.client() as client:
                 push(client, "afterwards", f"{web.url}/1.jpg")
@@ -127,7 +127,7 @@ def test_it_waits_for_a_redis_that_comes_later(tmp_path, web):
     server = RedisServer(embedded_executable(), tmp_path / "redis")
     try:
         with WorkerProcess({"REDIS_URL": server.url, "FETCH_ALLOW": web.place}) as worker:
-            wait_until(lambda: "redis is away" in worker.said(), timeout=30)
+            wait_until(lambda: "redis unavailable" in worker.said(), timeout=30)
             server.start()
             with server.client() as client:
                 push(client, "patience", f"{web.url}/1.jpg")

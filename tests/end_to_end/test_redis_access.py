@@ -1,6 +1,7 @@
 """A Redis that wants to know who is there: a user who may do no more than a worker needs, and TLS."""
 
 import datetime
+import hashlib
 import ipaddress
 import re
 from pathlib import Path
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.worker import web as pages
-from tests.worker.processes import ROOT, WorkerProcess, push, results_of
+from tests.worker.processes import JOBS, ROOT, WorkerProcess, push, results_of
 from tests.worker.redis_server import RedisServer, free_port, newer_executable, wait_until
 
 
@@ -35,11 +36,17 @@ def test_a_user_with_the_documented_rights_is_enough(client, redis_server, web, 
         push(client, "good", f"{web.url}/1.jpg", callback_url=receiver.url)
         push(client, "later", f"{web.url}/down.jpg")
         push(client, "", "no job")
+        data = pages.photo(1)
+        client.set(f"{JOBS}:upload:{hashlib.sha256(data).hexdigest()}", data)
+        push(client, "sent", f"upload:{hashlib.sha256(data).hexdigest()}")
         with WorkerProcess(settings) as worker:
-            found = results_of(client, 2)
+            found = results_of(client, 3)
             wait_until(lambda: receiver.taken and client.xlen("stream:ai:imageml:jobs:callbacks") == 0)
             assert "NOPERM" not in worker.said()
-        assert {name: result["status"] for name, result in found.items()} == {"good": "done", "later": "error"}
+        assert {name: result["status"] for name, result in found.items()} == {
+            "good": "done", "later": "error", "sent": "done",
+        }  # fmt: skip
+
         assert client.xlen("stream:ai:imageml:jobs:dlq") == 1
     finally:
         client.execute_command("ACL", "DELUSER", "worker")

@@ -46,7 +46,7 @@ def test_without_any_weights_every_job_is_answered_and_each_missing_detector_nam
         found = results_of(client, 4)
         worker.signal(signal.SIGTERM)
         assert worker.ended() == 0
-        assert "no fusion was trained for this profile" in worker.said()
+        assert "no fusion trained for this profile" in worker.said()
     assert found.pop("gone")["error"]["code"] == "fetch_failed"
     for document in found.values():
         assert document["status"] == "done"
@@ -96,13 +96,13 @@ def test_a_running_worker_goes_from_the_prior_to_the_first_artifact_and_refuses_
         assert "python -m img_ml.weights pull test_absent" in first["skipped"]["test_absent"]
         # A folder that claims to be an artifact and is none: the prior goes on.
         (models / "tampered").rename(models / "full")
-        after_sighup("the new artifact was refused")
+        after_sighup("new artifact refused")
         assert document()["model"] == first["model"]
         # The first sound one, by the command.
         shutil.rmtree(models / "full")
         used = CliRunner().invoke(app, ["use", str(models / "logistic"), "--profile", "full"])
         assert used.exit_code == 0, used.output
-        after_sighup("now answering with another artifact")
+        after_sighup("artifact reloaded")
         fingerprint = load_artifact(models / "logistic").fingerprint
         told = document()["model"]
         assert (told["profile"], told["fingerprint"], told["fusion"]) == ("full", fingerprint, "trained")

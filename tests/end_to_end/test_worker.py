@@ -82,7 +82,7 @@ def test_messages_nobody_could_be_answered_become_dead_letters_with_a_reason(cli
     letters = {letter["entry_id"]: letter for _, letter in client.xrange(DLQ)}
     assert [letters[entry]["reason"] for entry in entries] == [
         "The field data is not JSON.",
-        *["The job has no jobId that is a text of 1 to 512 characters."] * 2,
+        *["The jobId must be a text of 1 to 512 characters."] * 2,
     ]
     assert letters[entries[0]]["data"] == "this is not JSON"
 

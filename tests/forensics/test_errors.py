@@ -14,6 +14,8 @@ from forensics.errors import ImgMlError
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("forensics", "img_ml", "fusion", "worker", "scripts", "benchmarks")
 # Calques that a native reader stumbles over, each with what to write.
+# What log events and lines on the terminal are written with.
+SPEAKERS = ("_log", "log", "logging", "talk", "console")
 STILTED = {
     r"(?<!\bthere )\b(?:is|are|was|were) no(?!t\b| longer\b| more\b)\w*\b": "X is not a Y",
     r"\b(?:says|has|holds|gives|knows|needs) not\b": "does not ...",
@@ -63,6 +65,20 @@ def messages() -> Iterator[tuple[str, str, str]]:
                     yield f"{path.relative_to(ROOT)}:{node.lineno}", kind, text
 
 
+def spoken() -> Iterator[tuple[str, str]]:
+    """Place and text of every help text, log event, description of a setting and line on the terminal."""
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if not isinstance(node, ast.Call):
+                    continue
+                told = [word.value for word in node.keywords if word.arg in ("help", "description")]
+                owner, _, name = ast.unparse(node.func).rpartition(".")
+                if name in ("print", "debug", "info", "warning", "error", "exception") and owner in SPEAKERS:
+                    told += node.args[:1]
+                yield from ((f"{path.relative_to(ROOT)}:{node.lineno}", text) for one in told if (text := _text(one)))
+
+
 def _text(node: ast.expr) -> str:
     if isinstance(node, ast.Constant):
         return str(node.value)
@@ -90,6 +106,14 @@ def test_every_error_is_importable_and_has_a_docstring() -> None:
 @pytest.mark.parametrize(("pattern", "instead"), STILTED.items())
 def test_no_message_uses_a_stilted_phrase(pattern: str, instead: str) -> None:
     found = [f"{place}: {text}" for place, _, text in messages() if re.search(pattern, text, re.IGNORECASE)]
+    assert not found, f"write {instead!r}:\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize(("pattern", "instead"), STILTED.items())
+def test_no_help_text_or_log_event_uses_a_stilted_phrase(pattern: str, instead: str) -> None:
+    texts = list(spoken())
+    assert len(texts) > 200
+    found = [f"{place}: {text}" for place, text in texts if re.search(pattern, text, re.IGNORECASE)]
     assert not found, f"write {instead!r}:\n" + "\n".join(found)
 
 

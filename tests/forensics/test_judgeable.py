@@ -128,6 +128,16 @@ def test_every_number_is_finite_at_every_shape(shape: tuple[int, int, int]) -> N
         assert np.isfinite(list(found.values())).all()
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_lines_of_text_come_again_upright_and_on_their_side_and_a_photographs_rows_do_not(turned: bool) -> None:
+    pixels = np.asarray(page())
+    text = picture_numbers(np.ascontiguousarray(pixels.swapaxes(0, 1)) if turned else pixels)
+    for name in PHOTOGRAPHS:
+        other = picture_numbers(np.asarray(photograph(name)))
+        assert text["lines"] > 1.3 * other["lines"]
+        assert text["lines_again"] > 1.3 * other["lines_again"]
+
+
 def test_the_trees_that_ship_ask_for_numbers_that_are_measured() -> None:
     trees = drawn_trees()
     assert set(trees.numbers) <= set(NUMBERS)

@@ -6,7 +6,7 @@ import pytest
 
 from forensics import registry
 from forensics.errors import RegistryError
-from forensics.registry import DetectorSpec, Head, Number, Prior, analyzer, entries, get
+from forensics.registry import Detector, DetectorSpec, Head, Number, Prior, Setup, analyzer, detector, entries, get
 from forensics.types import ImageSample, Skipped
 
 
@@ -21,6 +21,10 @@ def spec(name: str, number: str = "some_number", high: float = 1) -> DetectorSpe
 
 def analyze(sample: ImageSample) -> Skipped:
     return Skipped("x", "r")
+
+
+def load(setup: Setup) -> Detector:
+    raise NotImplementedError
 
 
 def test_a_registered_detector_is_found_in_order() -> None:
@@ -40,6 +44,16 @@ def test_a_number_of_two_detectors_is_refused() -> None:
     analyzer(spec("aaa"))(analyze)
     with pytest.raises(RegistryError, match="both measure 'some_number'"):
         analyzer(spec("bbb"))(analyze)
+
+
+def test_weights_of_two_detectors_may_not_share_a_name() -> None:
+    class Weights:
+        name = "some-weights"
+
+    detector(spec("aaa"), weights=(Weights(),))(load)
+    with pytest.raises(RegistryError, match="'aaa' both have weights named 'some-weights'"):
+        detector(spec("bbb", "other"), weights=(Weights(),))(load)
+    assert "bbb" not in {entry.spec.name for entry in entries()}
 
 
 def test_an_empty_range_is_refused() -> None:

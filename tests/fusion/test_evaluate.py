@@ -1,15 +1,23 @@
 """The evaluation command: tables, JSON and a page, from one artifact or several side by side."""
 
+import hashlib
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from fusion.artifacts.artifact import load_artifact
+from fusion import evaluate as module
+from fusion.artifacts.artifact import LEARNED_DIGITS, load_artifact
+from fusion.artifacts.weights_binding import share_weights
 from fusion.evaluate import app
+from fusion.evaluation import tables
 from fusion.evaluation.conditions import AS_IS, CONDITIONS
+from fusion.evaluation.metrics import Estimate
+from img_ml.data.bootstrap import Interval
+from img_ml.settings import PACKAGED_MODELS
 from tests.img_ml.tiny import TINY
 
 
@@ -71,11 +79,25 @@ def test_groups_and_the_abstention_curve_are_there(content: list) -> None:
 
 def test_the_page_stands_alone(report: tuple[Path, Result]) -> None:
     page = (report[0] / "report.html").read_text()
-    assert page.count("<svg") == 8
+    assert page.count("<svg") == 11
     assert "<script" not in page
     assert not re.search(r'(?:src|href)="http', page)
-    for title in ("ROC", "Precision and recall", "Reliability", "AUC under changes"):
+    titles = ("ROC", "Precision and recall", "Reliability", "AUC under changes", "What is called what", "worst errors")
+    for title in titles:
         assert title in page
+
+
+def test_two_artifacts_are_compared_on_the_same_images_and_each_image_has_its_scores(
+    report: tuple[Path, Result], artifact: Path, logistic: Path
+) -> None:
+    content = json.loads((report[0] / "report.json").read_text())
+    assert [(one["first"], one["second"]) for one in content["comparisons"]] == [
+        (artifact.name, logistic.name), (artifact.name, "network"),
+    ]  # fmt: skip
+    header, *lines = (report[0] / "scores.csv").read_text().splitlines()
+    assert len(lines) == 24
+    assert f"{artifact.name}_prob" in header
+    assert (report[0] / "scores.parquet").is_file()
 
 
 def test_a_second_evaluation_measures_no_image_again(
@@ -102,11 +124,34 @@ def test_images_that_were_learned_from_are_told(artifact: Path, dataset: Path, c
     assert "learned from" not in run(artifact, dataset, "--out", tmp_path, "--cache", cache).stderr
 
 
+def test_images_that_a_network_below_learned_from_are_told_whatever_artifact_is_named(
+    artifact: Path, dataset: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = dataset.read_text().splitlines()
+    test = [dataset.parent / line.partition(",")[0] for line in lines if ",test," in line][:5]
+    learned = frozenset(hashlib.sha256(path.read_bytes()).hexdigest()[:LEARNED_DIGITS] for path in test)
+    load = module.load_artifact
+    packaged = replace(load(PACKAGED_MODELS / "light"), learned=learned)
+    assert share_weights(packaged.weights, load(artifact).weights)
+    monkeypatch.setattr(
+        module, "load_artifact", lambda path: packaged if path.parent == PACKAGED_MODELS else load(path)
+    )
+    result = run(artifact, dataset, "--out", tmp_path, "--cache", cache)
+    assert "5 of the 24 images were learned from by a network" in " ".join(result.stderr.split())
+
+
+def test_what_has_no_interval_is_told_without_one() -> None:
+    nothing = Interval(float("nan"), float("nan"))
+    assert tables.told(Estimate(0.5, nothing, nothing)) == "0.500"
+
+
 def test_bad_input_ends_in_a_sentence(artifact: Path, dataset: Path, tmp_path: Path) -> None:
     for arguments, told in (
         ([dataset], "at least one artifact"),
         ([tmp_path, dataset], "There is no fusion model"),
         ([artifact, tmp_path / "none.csv"], "There is no"),
+        ([dataset, artifact], "name the artifacts first, the CSV last"),
+        ([artifact, artifact], "name the artifacts first, the dataset's CSV last"),
     ):
         result = run(*arguments, "--out", tmp_path / "r")
         assert (result.exit_code, told in result.stderr) == (2, True), result.output

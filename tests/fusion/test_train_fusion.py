@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ from typer.testing import CliRunner
 from fusion.artifacts.artifact import load_artifact
 from fusion.train_fusion import app
 from tests.fusion.conftest import IMAGES, Train, write_dataset
+
+# The encoder of the light profile takes a second an image.
+TINY = ("--profile", "tiny")
 
 
 def run(*arguments: object) -> tuple[int, str]:
@@ -55,8 +59,22 @@ def test_without_arguments_it_takes_the_dataset_here_and_writes_a_new_folder_eac
     (tmp_path / "dataset.csv").write_text("\n".join(rows))
     monkeypatch.chdir(tmp_path)
     for _ in range(2):
-        assert run("--cache", cache, "--views", "1")[0] == 0
-    assert sorted(p.name for p in (tmp_path / "trained").iterdir()) == ["light-xgboost", "light-xgboost-2"]
+        assert run("--cache", cache, "--views", "1", *TINY)[0] == 0
+    assert sorted(p.name for p in (tmp_path / "trained").iterdir()) == ["tiny-xgboost", "tiny-xgboost-2"]
+
+
+@pytest.mark.parametrize("order", [("dataset.csv", "dataset.cleaned.csv"), ("dataset.cleaned.csv", "dataset.csv")])
+def test_without_arguments_it_takes_what_was_cleaned_unless_the_dataset_was_written_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: tuple[str, str]
+) -> None:
+    # Neither holds images: which one was read shows in what is missing.
+    for place, name in enumerate(order):
+        (tmp_path / name).write_text(f"filepath,label,split\nof-{name}.png,1,train\nof-{name}.png,0,train\n")
+        os.utime(tmp_path / name, (1000 + place, 1000 + place))
+    monkeypatch.chdir(tmp_path)
+    code, told = run("--views", "1", *TINY)
+    assert (code, f"of-{order[1]}.png" in told) == (2, True), told
+    assert ("run python -m scripts.clean_dataset again" in " ".join(told.split())) == (order[1] == "dataset.csv")
 
 
 def test_a_failed_run_leaves_the_older_artifact_alone(artifact: Path, tmp_path: Path) -> None:
@@ -90,7 +108,7 @@ def test_sources_on_both_sides_of_the_test_split_are_told_and_stay_on_the_card(
 ) -> None:
     path = dataset.parent / "shared-sources.csv"
     path.write_text(dataset.read_text().replace(",s1-0,", ",s0-0,"))
-    code, told = run("--dataset", path, "--cache", cache, "--out", tmp_path / "o", "--views", "1")
+    code, told = run("--dataset", path, "--cache", cache, "--out", tmp_path / "o", "--views", "1", *TINY)
     assert (code, "1 sources stand in test and in train or val" in " ".join(told.split())) == (0, True)
     assert "1 sources of the test split were learned from too" in (tmp_path / "o" / "MODEL_CARD.md").read_text()
 
@@ -101,9 +119,9 @@ def test_a_full_disk_ends_in_a_sentence(
     def full(path: Path, data: bytes) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    run("--dataset", dataset, "--cache", cache, "--out", tmp_path / "warm", "--views", "1")
+    run("--dataset", dataset, "--cache", cache, "--out", tmp_path / "warm", "--views", "1", *TINY)
     monkeypatch.setattr(Path, "write_bytes", full)
-    code, told = run("--dataset", dataset, "--cache", cache, "--out", tmp_path / "o", "--views", "1")
+    code, told = run("--dataset", dataset, "--cache", cache, "--out", tmp_path / "o", "--views", "1", *TINY)
     assert (code, "The disk is full" in told) == (2, True)
     assert [path.name for path in tmp_path.iterdir()] == ["warm"]
 
@@ -112,7 +130,7 @@ def test_too_few_sources_are_refused_in_a_sentence(tmp_path: Path) -> None:
     path = write_dataset(tmp_path)
     lines = [line for line in path.read_text().splitlines() if not line.startswith(("2-", "3-", "4-", "5-"))]
     path.write_text("\n".join(lines))
-    code, told = run("--dataset", path, "--cache", tmp_path / "c", "--out", tmp_path / "o", "--views", "1")
+    code, told = run("--dataset", path, "--cache", tmp_path / "c", "--out", tmp_path / "o", "--views", "1", *TINY)
     assert code == 2
     assert "at least 5 sources" in told
     assert not (tmp_path / "o").exists()
@@ -122,6 +140,6 @@ def test_a_dataset_too_small_to_split_is_refused_not_answered_with_a_constant(tm
     path = write_dataset(tmp_path)
     kept = ("filepath", "-0.png,", "-1.png,")
     path.write_text("\n".join(line for line in path.read_text().splitlines() if any(part in line for part in kept)))
-    code, told = run("--dataset", path, "--cache", tmp_path / "c", "--out", tmp_path / "o", "--views", "1")
+    code, told = run("--dataset", path, "--cache", tmp_path / "c", "--out", tmp_path / "o", "--views", "1", *TINY)
     assert code == 2
     assert "nothing to learn from" in told

@@ -9,18 +9,19 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
 
-from benchmarks.support.engine.random_weights import write_aekl, write_saturation_cnn
+from benchmarks.support.engine.random_weights import write_aekl, write_aekl_clf, write_saturation_cnn
 from forensics.registry import Detector
 from img_ml.detectors._torch import Precision, TorchDetector
 from img_ml.detectors.commfor import architecture
 from img_ml.weights.adopt import adopt
-from img_ml.weights.record import WeightsRecord
+from img_ml.weights.record import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, WeightsRecord
 from img_ml.weights.store import install
-from img_ml.weights.table import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, find
+from img_ml.weights.table import find
 
 
 def write_dino(weights: Path, name: str = "dinov2-base") -> None:
@@ -141,7 +142,7 @@ def write_mantranet(weights: Path) -> None:
         if isinstance(layer, torch.nn.Conv2d):
             torch.nn.init.kaiming_normal_(layer.weight)
     torch.nn.init.constant_(network.AnomalyDetector.sigma_F, 0.5)
-    torch.nn.init.normal_(network.AnomalyDetector.end[0].weight, std=0.5)
+    torch.nn.init.normal_(network.AnomalyDetector.get_parameter("end.0.weight"), std=0.5)
 
     def fill(folder: Path) -> str:
         save_file(network.state_dict(), folder / "model.safetensors")
@@ -203,7 +204,7 @@ def write_clip_b16(weights: Path, held_out: Mapping[str, int] = MappingProxyType
     install(find("clip_b16"), weights, "tiny", fill)
 
 
-TINY_SIGLIP = {
+TINY_SIGLIP: dict[str, Any] = {
     "vision_config": {
         "hidden_size": 32,
         "num_hidden_layers": 2,
@@ -316,7 +317,7 @@ def write_swin(weights: Path, name: str, labels: Mapping[int, str] = ARTIFICIAL)
         image_size=32, embed_dim=16, depths=[1, 1], num_heads=[2, 4], window_size=4, id2label=dict(labels)
     )
     network = SwinForImageClassification(config)
-    torch.nn.init.normal_(network.classifier.weight, std=0.2)
+    torch.nn.init.normal_(network.get_parameter("classifier.weight"), std=0.2)
     _write_classifier(weights, name, network, VIT_PROCESSOR)
 
 
@@ -329,7 +330,7 @@ def write_ai_art_resnet(weights: Path, labels: Mapping[int, str] = MappingProxyT
         embedding_size=8, hidden_sizes=[8, 8], depths=[1, 1], layer_type="basic", id2label=dict(labels)
     )
     network = ResNetForImageClassification(config)
-    torch.nn.init.normal_(network.classifier[1].weight, std=0.5)
+    torch.nn.init.normal_(network.get_parameter("classifier.1.weight"), std=0.5)
     _write_classifier(weights, "ai_art_resnet", network, CONVNEXT_PROCESSOR)
 
 
@@ -402,6 +403,7 @@ def write_tiny_aekl(weights: Path) -> None:
 
 TINY: Mapping[str, Callable[[Path], None]] = {
     "aekl": write_tiny_aekl,
+    "aekl_clf": lambda weights: write_aekl_clf(weights, TINY_AUTOENCODER, side=64),
     "clip_b16": write_clip_b16,
     "clip_bigg": lambda weights: write_clip(weights, "clip-vit-bigg-14"),
     "clip_h14": write_clip,

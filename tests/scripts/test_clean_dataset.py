@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from img_ml.data.dataset import read_dataset
 from scripts.clean_dataset import app
@@ -231,3 +230,10 @@ def test_many_images_are_read_by_several_processes(folder: Path) -> None:
         extra.append((f"many{number}.png", number % 2, "train"))
     (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     assert reasons(folder, [*extra, ("broken.png", 0, "train")]) == {"broken.png": ("unreadable", "")}
+
+
+def test_without_arguments_the_dataset_here_is_cleaned(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(folder, BASE)
+    monkeypatch.chdir(folder)
+    assert clean().exit_code == 0
+    assert len(records(folder / "dataset.cleaned.csv")) == len(BASE)

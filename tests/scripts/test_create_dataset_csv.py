@@ -34,4 +34,4 @@ def test_a_mini_gen_tree_becomes_a_dataset_that_spai_trains_on(tmp_path: Path) -
         ("val", 1): 8,
     }
     assert {row.generator for row in rows if row.label == 1} == set(GENERATORS)
-    assert len(divided(rows, "split", 0).watched) == 16
+    assert len(divided(rows, "split", 0).validation) == 16

@@ -17,11 +17,18 @@ from tests.fusion.conftest import write_dataset
 from tests.worker.redis_server import wait_until
 
 ROOT = Path(__file__).parents[2]
+# The encoder of the light profile takes a second an image.
+TINY = ("--profile", "tiny")
 
 
 def run(*arguments: object) -> tuple[int, str, str]:
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     return result.exit_code, result.stdout, result.stderr
+
+
+def command_of(dataset: Path, cache: Path) -> list[str]:
+    given = (str(dataset), "--cache", str(cache), "--views", "2", *TINY)
+    return [sys.executable, "-m", "scripts.extract_features", *given]
 
 
 def views_in(cache: Path) -> int:
@@ -31,7 +38,7 @@ def views_in(cache: Path) -> int:
 
 def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
     dataset, cache = write_dataset(tmp_path), tmp_path / "features"
-    command = [sys.executable, "-m", "scripts.extract_features", str(dataset), "--cache", str(cache), "--views", "2"]
+    command = command_of(dataset, cache)
     process = subprocess.Popen(
         command, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
@@ -43,7 +50,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
     kept = views_in(cache)
     total = 120 * 2 + 24
     assert 0 < kept < total
-    code, _, told = run(dataset, "--cache", cache, "--views", "2")
+    code, _, told = run(dataset, "--cache", cache, "--views", "2", *TINY)
     assert code == 0, told
     assert f"{total} views of 144 images: {kept} are in the cache, {total - kept} to measure" in told
     assert views_in(cache) == total
@@ -52,7 +59,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are counted as Linux tells them")
 def test_no_process_outlives_a_command_that_was_killed(tmp_path: Path) -> None:
     dataset, cache = write_dataset(tmp_path), tmp_path / "features"
-    command = [sys.executable, "-m", "scripts.extract_features", str(dataset), "--cache", str(cache), "--views", "2"]
+    command = command_of(dataset, cache)
     process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE)
     try:
         # Two of its own, and the one that forks them.
@@ -90,17 +97,17 @@ def test_a_full_disk_ends_in_a_sentence_and_the_next_run_goes_on(
             raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(files.os, "fsync", full)
-    code, _, told = run(dataset, "--cache", cache, "--views", "1")
+    code, _, told = run(dataset, "--cache", cache, "--views", "1", *TINY)
     assert (code, "The disk is full" in told) == (2, True), told
     monkeypatch.undo()
     found = list(cache.rglob("*"))
     assert len([path for path in found if path.suffix == ".parquet"]) == 3
     assert not [path for path in found if path.is_file() and path.suffix != ".parquet"]
-    assert run(dataset, "--cache", cache, "--views", "1")[0] == 0
+    assert run(dataset, "--cache", cache, "--views", "1", *TINY)[0] == 0
 
 
 def test_the_summary_names_every_detector(dataset: Path, cache: Path) -> None:
-    code, shown, _ = run(dataset, "--cache", cache, "--views", "1")
+    code, shown, _ = run(dataset, "--cache", cache, "--views", "1", *TINY)
     assert code == 0
     for name in ("noise", "spectrum", "statistics", "ela"):
         assert name in shown

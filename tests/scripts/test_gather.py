@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile, get_sampling
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from img_ml.data.dataset import read_dataset
 from scripts.gather import app

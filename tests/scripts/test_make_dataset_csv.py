@@ -7,8 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from img_ml.data.dataset import read_dataset
 from scripts.make_dataset_csv import app
@@ -225,3 +224,9 @@ def test_a_name_that_no_csv_can_hold_is_skipped(data: Path) -> None:
     assert result.exit_code == 0
     assert "not valid UTF-8" in told(result)
     assert len(records(data / "d.csv")) == 48
+
+
+def test_without_arguments_the_current_folder_is_taken(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(data)
+    assert make().exit_code == 0
+    assert len(records(data / "dataset.csv")) == 48

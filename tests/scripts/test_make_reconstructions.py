@@ -8,14 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from click.testing import Result
 from PIL import Image
 from PIL.JpegImagePlugin import get_sampling
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from forensics.errors import UsageError
 from img_ml.data.dataset import Row, read_rows
-from img_ml.networks.autoencoders.upsampling import Design, UpsamplingAutoencoder, save_upsampling_autoencoder
+from img_ml.networks.autoencoders.upsampling import (
+    AutoencoderDesign,
+    UpsamplingAutoencoder,
+    save_upsampling_autoencoder,
+)
 from scripts.dataset.reconstruct.draws import choose, one_of
 from scripts.dataset.reconstruct.reconstructing import Autoencoder, UnfitError, make_fake, read_original
 from scripts.make_reconstructions import app
@@ -51,7 +54,7 @@ def dataset(tmp_path: Path) -> Path:
 def autoencoder(folder: Path, seed: int = 0) -> Path:
     torch.manual_seed(seed)
     folder.mkdir(parents=True, exist_ok=True)
-    save_upsampling_autoencoder(UpsamplingAutoencoder(Design(width=8, latents=16)), folder, {})
+    save_upsampling_autoencoder(UpsamplingAutoencoder(AutoencoderDesign(width=8, latents=16)), folder, {})
     return folder
 
 

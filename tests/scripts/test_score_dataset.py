@@ -22,7 +22,7 @@ from forensics.errors import ArtifactError
 from img_ml.data.dataset import read_rows
 from scripts import score_dataset
 from scripts.scoring import cluster, scorer
-from scripts.scoring.cluster import Answer, Crew
+from scripts.scoring.cluster import Crew, ShardResult
 from scripts.scoring.errors import ScoringError
 from scripts.scoring.rows import part_of
 from tests.scripts.scoring.datasets import (
@@ -48,6 +48,12 @@ def run(*arguments: object) -> tuple[int, str, str]:
     return result.exit_code, result.stdout, result.stderr
 
 
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The encoder of the light profile takes a second an image."""
+    monkeypatch.setenv("IMG_ML_PROFILE", "tiny")
+
+
 @pytest.fixture
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command without Ray: one actor in this process."""
@@ -56,12 +62,12 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_ray(*_: object) -> Iterator[Crew]:
         yield Crew(1, 1, 0)
 
-    def answers(records: Sequence[dict[str, Any]], scoring: scorer.Scoring, _: Crew) -> Iterator[Answer]:
+    def answers(records: Sequence[dict[str, Any]], scoring: scorer.Scoring, _: Crew) -> Iterator[ShardResult]:
         actor = scorer.ShardScorer(scoring)
         try:
             for record in records:
                 told = actor({name: [value] for name, value in record.items()})
-                yield Answer(**{name: values[0] for name, values in told.items()})
+                yield ShardResult(**{name: values[0] for name, values in told.items()})
         finally:
             actor.close()
 

@@ -5,8 +5,9 @@ import time
 from collections.abc import Sequence
 
 from forensics.examine import Examined
+from forensics.types import ImageSample, Signal
 from fusion.artifacts.live import Refreshed
-from fusion.verdict import Verdict
+from fusion.verdict import FusionKind, Verdict
 
 DEADLY_WIDTH = 667
 
@@ -18,6 +19,7 @@ class PlainJudge:
     needs_pixels = False
     profile = "double"
     fingerprint = "0" * 64
+    kind: FusionKind = "trained"
     configuration = "double"
 
     def __init__(self, slowness_s: float = 0.0, poison_width: int = 0) -> None:
@@ -34,6 +36,9 @@ class PlainJudge:
         if any(one.evidence.width == DEADLY_WIDTH for one in examined):
             os.kill(os.getpid(), 9)
         return [verdict_on(one) for one in examined]
+
+    def located(self, sample: ImageSample, verdict: Verdict) -> tuple[Signal, ...]:
+        return verdict.evidence.signals
 
     def refresh(self, *, force: bool = False) -> Refreshed:
         return Refreshed("unchanged", self.fingerprint)

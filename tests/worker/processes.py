@@ -92,7 +92,7 @@ class WorkerProcess:
 
 def push(client: "redis.Redis", job_id: str, url: object = None, **more: object) -> str:
     job = {"jobId": job_id, "clientId": "test", "image_url": url, **more}
-    return client.xadd(JOBS, {"data": json.dumps(job)})
+    return str(client.xadd(JOBS, {"data": json.dumps(job)}))
 
 
 def results(client: "redis.Redis") -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from fusion.artifacts.live import Refreshed
-from worker.reload import keep_fresh, tell
+from worker.reload import reload_periodically, tell
 
 
 class Looks:
@@ -30,7 +30,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 async def test_it_looks_again_and_again() -> None:
     looks = Looks()
-    task = asyncio.create_task(keep_fresh(looks, asyncio.Event(), 0.01))
+    task = asyncio.create_task(reload_periodically(looks, asyncio.Event(), 0.01))
     await until(lambda: len(looks.forced) >= 3)
     task.cancel()
     assert not any(looks.forced)
@@ -38,7 +38,7 @@ async def test_it_looks_again_and_again() -> None:
 
 async def test_asked_it_looks_at_once_and_thoroughly_and_only_once() -> None:
     looks, asked = Looks(), asyncio.Event()
-    task = asyncio.create_task(keep_fresh(looks, asked, 0))
+    task = asyncio.create_task(reload_periodically(looks, asked, 0))
     asked.set()
     await until(lambda: looks.forced)
     await until(lambda: not asked.is_set())

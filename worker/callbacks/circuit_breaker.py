@@ -11,7 +11,7 @@ _MOST_PLACES = 10_000
 _NEWCOMERS_WAIT_S = 1.0
 
 
-class SilentPlaces:
+class CircuitBreakers:
     """Remembers of each place how often in a row it ran into the deadline, and whether it ever answered.
 
     Places that never answered share `newcomers` requests at once.
@@ -24,7 +24,7 @@ class SilentPlaces:
         self._room = asyncio.Semaphore(newcomers)
 
     @contextlib.asynccontextmanager
-    async def watched(self, place: str) -> AsyncIterator[None]:
+    async def guarded(self, place: str) -> AsyncIterator[None]:
         """Around one request; CallbackFailedError at once where the place is silent and another request is trying it,
         and after a moment where the place is new and too many others are.
 

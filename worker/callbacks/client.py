@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import httpcore2
 
+from forensics.version import USER_AGENT
 from worker.callbacks.body import content_type
-from worker.callbacks.circuit_breaker import SilentPlaces
+from worker.callbacks.circuit_breaker import CircuitBreakers
 from worker.errors import BadJobError, BlockedUrlError, CallbackFailedError, TooLargeError
 from worker.fetching.resolver import Resolve, Resolver
 from worker.fetching.ssrf_guard import GuardedBackend
@@ -24,7 +25,7 @@ _MOST_ANSWERED_BYTES = 512 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class PostRules:
+class CallbackClientRules:
     """`timeout_s` covers one attempt in all; `sign`, where there is one, signs; `allowed_places` as for fetching."""
 
     timeout_s: float = 10.0
@@ -32,19 +33,19 @@ class PostRules:
     allowed_places: frozenset[str] = frozenset()
 
 
-class Poster:
+class CallbackClient:
     """Posts JSON; `connections` bounds how many at once. No proxy, no cookies, no credentials, HTTP/1.1."""
 
     def __init__(
         self,
-        rules: PostRules = PostRules(),
+        rules: CallbackClientRules = CallbackClientRules(),
         *,
         connections: int = 8,
         resolve: Resolve | None = None,
         network: httpcore2.AsyncNetworkBackend | None = None,
     ) -> None:
         self._rules = rules
-        self._silent = SilentPlaces(newcomers=max(1, connections // 2))
+        self._breakers = CircuitBreakers(newcomers=max(1, connections // 2))
         self._guard = GuardedBackend(resolve or Resolver(), rules.allowed_places, network)
         self._pool = httpcore2.AsyncConnectionPool(
             max_connections=connections,
@@ -63,7 +64,7 @@ class Poster:
             target = parse_url(url, self._rules.allowed_places, name="callback_url")
             async with asyncio.timeout(self._rules.timeout_s):
                 addresses = await self._guard.addresses(target.host, target.port)
-            async with self._silent.watched(f"{min(addresses)} {target.port}"):
+            async with self._breakers.guarded(f"{min(addresses)} {target.port}"):
                 with self._guard.connecting_to(target.host, target.port, addresses), at_most(_MOST_ANSWERED_BYTES):
                     async with asyncio.timeout(self._rules.timeout_s) as deadline:
                         status = await self._status(target, body, deadline)
@@ -85,7 +86,7 @@ class Poster:
         )
         headers = [
             (b"Host", target.host_header),
-            (b"User-Agent", b"img_ml/0.1"),
+            (b"User-Agent", USER_AGENT),
             (b"Content-Type", content_type(body).encode()),
             (b"Content-Length", str(len(body)).encode()),
             (b"Accept-Encoding", b"identity"),

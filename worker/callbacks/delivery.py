@@ -12,7 +12,7 @@ import structlog
 from worker.errors import CallbackFailedError
 from worker.observability.telemetry import one_line
 from worker.streams.outbox import Outbox, OutboxEntry
-from worker.streams.retry import REDIS_IS_AWAY, Patience, insist
+from worker.streams.retry import REDIS_UNAVAILABLE, RetryPolicy, with_retries
 from worker.tasks import end
 
 Post = Callable[[str, bytes], Awaitable[None]]
@@ -49,7 +49,7 @@ class Deliverer:
         self._post = post
         self._rules = rules
         self._written = written
-        self._patience = Patience("taking callbacks")
+        self._retry_policy = RetryPolicy("reading callbacks")
         self._in_work: dict[str, asyncio.Task[None]] = {}
 
     async def run(self, stop: asyncio.Event, hurry: asyncio.Event) -> None:
@@ -64,7 +64,7 @@ class Deliverer:
                 try:
                     await self._wait(stop, await self._fill())
                 except Exception:  # noqa: BLE001 - the boundary: a worker that delivers nothing must not look alive
-                    _log.exception("delivering callbacks failed and goes on")
+                    _log.exception("callback delivery failed; continuing")
                     await asyncio.sleep(_AFTER_A_BUG_S)
             if self._in_work:
                 _log.info("draining callbacks", callbacks=len(self._in_work))
@@ -75,7 +75,7 @@ class Deliverer:
 
     async def _leave(self) -> None:
         """Remove this consumer's name, and those of workers long gone; where Redis is away, others will."""
-        with contextlib.suppress(TimeoutError, *REDIS_IS_AWAY):
+        with contextlib.suppress(TimeoutError, *REDIS_UNAVAILABLE):
             async with asyncio.timeout(_LAST_WORDS_S):
                 await self._outbox.leave()
                 await self._outbox.forget_consumers()
@@ -88,10 +88,10 @@ class Deliverer:
             return longest
         try:
             entries, next_due_s = await self._outbox.take(room)
-        except REDIS_IS_AWAY as error:
-            await self._patience.pause(error)
+        except REDIS_UNAVAILABLE as error:
+            await self._retry_policy.pause(error)
             return 0.0
-        self._patience.relax()
+        self._retry_policy.reset()
         for entry in entries:
             self._start(entry)
         return longest if next_due_s is None else min(longest, next_due_s)
@@ -126,7 +126,7 @@ class Deliverer:
         del self._in_work[entry.id]
         if not task.cancelled() and (error := task.exception()) is not None:
             # It stays pending and comes again when its lease runs out.
-            _log.error("a callback could not be handled", job_id=entry.job_id, error=one_line(error))
+            _log.error("callback handling failed; its lease will expire", job_id=entry.job_id, error=one_line(error))
 
     async def _deliver(self, entry: OutboxEntry) -> None:
         started = time.perf_counter()
@@ -136,10 +136,12 @@ class Deliverer:
             await self._failed(entry, error)
             return
         except Exception as error:  # noqa: BLE001 - the boundary: a failure that is not counted would repeat for ever
-            _log.exception("worker failed on a callback", job_id=entry.job_id)
-            await self._failed(entry, CallbackFailedError(f"The worker failed on it ({type(error).__name__})."))
+            _log.exception("unexpected error while posting a callback", job_id=entry.job_id)
+            await self._failed(
+                entry, CallbackFailedError(f"Posting the callback failed unexpectedly ({type(error).__name__}).")
+            )
             return
-        await insist("removing a callback", lambda: self._outbox.delivered(entry))
+        await with_retries("removing a callback", lambda: self._outbox.delivered(entry))
         spent_ms = round((time.perf_counter() - started) * 1000, 1)
         _log.info("callback delivered", job_id=entry.job_id, attempt=entry.failures + 1, post_ms=spent_ms)
 
@@ -147,25 +149,27 @@ class Deliverer:
         attempt = entry.failures + 1 if error.tried else entry.failures
         told = {"job_id": entry.job_id, "attempt": attempt, "reason": str(error)}
         if error.permanent or (error.tried and attempt >= self._rules.max_attempts):
-            if await insist("burying a callback", lambda: self._outbox.bury(entry, str(error))):
-                _log.warning("callback is a dead letter", **told)
+            if await with_retries("dead-lettering a callback", lambda: self._outbox.bury(entry, str(error))):
+                _log.warning("callback dead-lettered", **told)
             return
         # Refused without a request, because the place is silent: coming back at once would be no use to anybody.
         counted = attempt if error.tried else max(attempt, 1 if error.soon else _SILENT_AS)
         delay_s = delay_after(counted, self._rules.first_delay_s)
-        if await insist("postponing a callback", lambda: self._outbox.postpone(entry, delay_s, failures=attempt)):
-            _log.info("callback postponed", **told, delay_s=round(delay_s, 1))
+        if await with_retries(
+            "rescheduling a callback", lambda: self._outbox.postpone(entry, delay_s, failures=attempt)
+        ):
+            _log.info("callback rescheduled", **told, delay_s=round(delay_s, 1))
             self._written.set()  # so that the loop learns when it is due
 
     async def _renew_leases(self) -> None:
-        patience = Patience("renewing leases of callbacks")
+        retry_policy = RetryPolicy("renewing callback leases")
         while True:
             await asyncio.sleep(self._rules.lease_s / 3)
             try:
                 await self._outbox.renew(list(self._in_work))
-                patience.relax()
-            except REDIS_IS_AWAY as error:
-                await patience.pause(error)
+                retry_policy.reset()
+            except REDIS_UNAVAILABLE as error:
+                await retry_policy.pause(error)
 
 
 def delay_after(failures: int, first_s: float) -> float:

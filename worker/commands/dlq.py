@@ -14,29 +14,29 @@ from worker.settings import WorkerSettings, load
 
 app = typer.Typer(
     add_completion=False,
-    help="Dead letters: jobs, or callbacks, that were given up.",
+    help="Dead letters: jobs or callbacks that were given up.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 _SENTENCES = {
     "unknown": "There is no dead letter {id}.",
-    "empty": "The dead letter {id} holds no job that could be put back.",
+    "empty": "The dead letter {id} holds no job to put back.",
 }
 
-Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Ids of letters, as `list` shows them.")]
-Everything = Annotated[bool, typer.Option("--all", help="All letters there are now, instead of ids.")]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Dead-letter ids, as `list` shows them.")]
+Everything = Annotated[bool, typer.Option("--all", help="All current dead letters, instead of ids.")]
 Stream = Annotated[
     str | None,
-    typer.Option(metavar="JOBS", help="The job stream, where WORKER_STREAM names several."),
+    typer.Option(metavar="JOBS", help="Job stream; needed where WORKER_STREAM names several."),
 ]
-Callbacks = Annotated[bool, typer.Option("--callbacks", help="Callbacks that were given up, instead of jobs.")]
-Limit = Annotated[int | None, typer.Option(min=1, help="With --all: only so many, the oldest first.")]
+Callbacks = Annotated[bool, typer.Option("--callbacks", help="Dead-lettered callbacks instead of jobs.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="With --all: at most this many, oldest first.")]
 
 
 @app.command("list")
 def list_letters(
-    limit: Annotated[int, typer.Option(min=1, help="Show at most so many, the oldest first.")] = 50,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON a letter.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most this many, oldest first.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON per dead letter.")] = False,
     callbacks: Callbacks = False,
     stream: Stream = None,
 ) -> None:
@@ -64,7 +64,7 @@ def list_letters(
     else:
         data_console().print(_table(found))
     if count > len(found):
-        talk.print(f"{len(found)} of {count} dead letters are shown; --limit shows more.", highlight=False)
+        talk.print(f"Showing {len(found)} of {count} dead letters; raise --limit for more.", highlight=False)
 
 
 @app.command()
@@ -148,9 +148,11 @@ def _chosen(settings: WorkerSettings, stream: str | None) -> Any:
 
     queues = {names.jobs: names for names in queues_of(settings)}
     if stream is None and len(queues) > 1:
-        raise typer.BadParameter(f"WORKER_STREAM names several: give one of {', '.join(queues)} with --stream.")
+        raise typer.BadParameter(
+            f"WORKER_STREAM names several streams: choose one of {', '.join(queues)} with --stream."
+        )
     if stream is not None and stream not in queues:
-        raise typer.BadParameter(f"WORKER_STREAM does not name {stream}.")
+        raise typer.BadParameter(f"{stream} is not in WORKER_STREAM: choose one of {', '.join(queues)}.")
     return queues[stream or settings.job_streams[0]]
 
 
@@ -163,9 +165,9 @@ def _settle(
     stream: str | None,
 ) -> None:
     if bool(ids) == everything:
-        raise typer.BadParameter("Give either ids of letters or --all.")
+        raise typer.BadParameter("Give either dead-letter ids or --all.")
     if limit is not None and not everything:
-        raise typer.BadParameter("--limit goes with --all.")
+        raise typer.BadParameter("--limit needs --all.")
     settings = load(WorkerSettings)
     names = _chosen(settings, stream)
     from img_ml.command import told_errors
@@ -184,17 +186,17 @@ def _settle(
 
 
 def _table(found: Any) -> Table:
-    from worker.commands.shared import duration, harmless
+    from worker.commands.shared import duration, without_control_characters
 
     table = Table("id", "job", "reason", title="Dead letters, oldest first", title_justify="left")
     table.add_column("deliveries", justify="right")
     table.add_column("age", justify="right")
     for letter in found:
-        deliveries = "not told" if letter.deliveries is None else str(letter.deliveries)
+        deliveries = "unknown" if letter.deliveries is None else str(letter.deliveries)
         table.add_row(
             Text(letter.id, no_wrap=True),
-            Text(harmless(letter.job_id)),
-            Text(harmless(letter.reason)),
+            Text(without_control_characters(letter.job_id)),
+            Text(without_control_characters(letter.reason)),
             deliveries,
             duration(letter.age_s),
         )

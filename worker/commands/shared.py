@@ -8,7 +8,7 @@ from worker.errors import NoRedisError
 from worker.settings import WorkerSettings
 from worker.streams.connections import connect
 from worker.streams.embedded import redis_at
-from worker.streams.retry import REDIS_IS_AWAY
+from worker.streams.retry import REDIS_UNAVAILABLE
 
 T = TypeVar("T")
 
@@ -18,7 +18,7 @@ def ask(settings: WorkerSettings, question: Callable[[Any], Awaitable[T]]) -> T:
     try:
         with redis_at(settings.redis_url, settings.embedded_redis_dir) as url:
             return asyncio.run(_asked(url, question))
-    except REDIS_IS_AWAY as error:
+    except REDIS_UNAVAILABLE as error:
         raise NoRedisError(f"Redis cannot be used: {error}") from None
 
 
@@ -30,16 +30,16 @@ async def _asked(url: str, question: Callable[[Any], Awaitable[T]]) -> T:
         await client.aclose()
 
 
-def harmless(text: str, longest: int = 200) -> str:
+def without_control_characters(text: str, longest: int = 200) -> str:
     """A stranger's text for a terminal: one line, without control characters, and not longer than that."""
     shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
     return shown if len(shown) <= longest else shown[: longest - 1] + "…"
 
 
 def duration(seconds: float | None) -> str:
-    """A span of time for people: `340 ms`, `12.3 s`, `4 min 10 s`, `3 h 5 min`, `2 d 4 h`; `not told` for None."""
+    """A span of time for people: `340 ms`, `12.3 s`, `4 min 10 s`, `3 h 5 min`, `2 d 4 h`; `unknown` for None."""
     if seconds is None:
-        return "not told"
+        return "unknown"
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 60:

@@ -24,8 +24,10 @@ class Throughput:
 
 
 def status(
-    seconds: Annotated[float, typer.Option(min=0, max=3600, help="How long to measure the throughput; 0: do not.")] = 2,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON per job stream, no tables.")] = False,
+    seconds: Annotated[float, typer.Option(min=0, max=3600, help="Seconds to measure throughput for; 0 skips it.")] = 2,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one line of JSON per job stream instead of tables.")
+    ] = False,
 ) -> None:
     """Show lengths, lag, pending jobs of each consumer, the oldest job's age, dead letters and throughput.
 
@@ -101,16 +103,18 @@ def _rate(before: int | None, after: int | None, seconds: float) -> float | None
 
 
 def _overview(found: Mapping[str, Any]) -> Table:
-    from worker.commands.shared import duration, harmless
+    from worker.commands.shared import duration, without_control_characters
 
     table = Table("", "", show_header=False, title="Queue", title_justify="left")
-    group = harmless(found["group"]) + ("" if found["group_exists"] else " (not made yet: no worker has been here)")
-    table.add_row("stream", Text(harmless(found["stream"])))
+    group = without_control_characters(found["group"]) + (
+        "" if found["group_exists"] else " (not created yet: no worker has run)"
+    )
+    table.add_row("stream", Text(without_control_characters(found["stream"])))
     table.add_row("group", Text(group))
     table.add_row("jobs in the stream", f"{found['length']:,}")
     table.add_row("  never delivered (lag)", f"{found['lag']:,}")
     table.add_row("  pending", f"{found['pending']:,}")
-    table.add_row("  waiting for another try", f"{found['postponed']:,}")
+    table.add_row("  waiting for a retry", f"{found['postponed']:,}")
     table.add_row("oldest job", duration(found["oldest_age_s"]) if found["length"] else "none")
     table.add_row("dead letters", f"{found['dead_letters']:,}")
     table.add_row("callbacks waiting", f"{found['callbacks']:,}")
@@ -123,14 +127,14 @@ def _overview(found: Mapping[str, Any]) -> Table:
 
 def _speed(throughput: Mapping[str, Any]) -> str:
     told = [
-        f"{name} {'not told' if (rate := throughput[key]) is None else f'{rate:,.1f}/s'}"
+        f"{name} {'unknown' if (rate := throughput[key]) is None else f'{rate:,.1f}/s'}"
         for name, key in (("arrived", "arrived_per_s"), ("finished", "finished_per_s"))
     ]
     return ", ".join(told)
 
 
 def _consumers(found: Mapping[str, Any]) -> Table:
-    from worker.commands.shared import duration, harmless
+    from worker.commands.shared import duration, without_control_characters
 
     table = Table("consumer", title="Consumers", title_justify="left")
     table.add_column("pending", justify="right")
@@ -138,5 +142,7 @@ def _consumers(found: Mapping[str, Any]) -> Table:
     table.add_column("")
     for one in found["consumers"]:
         dead = "dead" if one["dead"] else ""
-        table.add_row(Text(harmless(one["name"])), f"{one['pending']:,}", duration(one["idle_s"]), dead)
+        table.add_row(
+            Text(without_control_characters(one["name"])), f"{one['pending']:,}", duration(one["idle_s"]), dead
+        )
     return table

@@ -42,7 +42,7 @@ def _is_compressed(encoding: bytes) -> bool:
         return False
     if encoding in (b"gzip", b"x-gzip", b"deflate"):
         return True
-    raise FetchFailedError("The server sent the image in an encoding that was not asked for.")
+    raise FetchFailedError("The server sent the image in an encoding that was not requested.")
 
 
 def _unpacked(packed: bytes, limit: int) -> bytes:

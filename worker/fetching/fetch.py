@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 import httpcore2
 
 from forensics.errors import JobError
+from forensics.version import USER_AGENT
 from worker.errors import FetchFailedError
 from worker.fetching.body import read_body
 from worker.fetching.resolver import Resolve, Resolver
@@ -25,7 +26,6 @@ _LONGEST_PAUSE_S = 2.0
 _LONGEST_RETRY_AFTER_S = 3600.0
 # What may cross the wire beside the body: headers, and the framing of chunks.
 _HEADERS_BYTES, _FRAMING_SHARE = 256 * 1024, 4
-USER_AGENT = "img_ml/0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class FetchLimits:
     timeout_s: float = 15.0
     attempts: int = 2
     allowed_places: frozenset[str] = frozenset()
-    user_agent: str = USER_AGENT
+    user_agent: str = USER_AGENT.decode()
 
 
 class Fetcher:

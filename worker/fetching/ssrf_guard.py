@@ -79,7 +79,7 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
         """Never."""
-        raise BlockedUrlError("Local sockets are not fetched from.")
+        raise BlockedUrlError("Unix sockets are not allowed.")
 
     async def sleep(self, seconds: float) -> None:
         """Pause between attempts."""

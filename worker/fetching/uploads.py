@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from worker.errors import BadJobError, FetchFailedError, TooLargeError
 from worker.streams.connections import connect
-from worker.streams.retry import REDIS_IS_AWAY
+from worker.streams.retry import REDIS_UNAVAILABLE
 
 SCHEME = "upload:"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -32,7 +32,9 @@ class UploadFetcher:
             return await self._elsewhere(url)
         sha256 = url.removeprefix(SCHEME)
         if not _SHA256.fullmatch(sha256):
-            raise BadJobError("The image_url names an upload, but not by its SHA-256 in 64 small hexadecimal digits.")
+            raise BadJobError(
+                "The image_url of an upload must be upload: and its SHA-256 in 64 lowercase hexadecimal digits."
+            )
         data = await self._bytes(upload_key(self._jobs, sha256))
         if hashlib.sha256(data).hexdigest() != sha256:
             raise FetchFailedError("The upload is not the file that the job names.")
@@ -43,10 +45,10 @@ class UploadFetcher:
             if await self._client.strlen(key) > self._max_bytes:
                 raise TooLargeError(f"The upload is larger than the limit of {self._max_bytes} bytes.")
             data: bytes | None = await self._client.get(key)
-        except REDIS_IS_AWAY:
+        except REDIS_UNAVAILABLE:
             raise FetchFailedError("The upload could not be read from Redis.", retryable=True) from None
         if data is None:
-            raise FetchFailedError("The upload is not there, or no longer: it is kept for a limited time.")
+            raise FetchFailedError("The upload was not found or has expired.")
         return data
 
     async def close(self) -> None:

@@ -59,7 +59,7 @@ def parse_url(url: str, allowed_places: frozenset[str] = frozenset(), *, name: s
     path = quote(parts.path or "/", safe=_KEPT) + (f"?{quote(parts.query, safe=_KEPT)}" if parts.query else "")
     target = Target(parts.scheme, _ascii_host(host, name), _PORTS[parts.scheme] if port is None else port, path)
     if target.port not in _PORTS.values() and target.place not in allowed_places:
-        raise BlockedUrlError("Only the ports 80 and 443 are fetched from.")
+        raise BlockedUrlError("Only ports 80 and 443 are allowed.")
     return target
 
 
@@ -78,4 +78,4 @@ def _ascii_host(host: str, name: str) -> str:
     try:
         return idna.encode(host, uts46=True).decode("ascii")
     except (idna.IDNAError, UnicodeError):
-        raise BadJobError(f"The {name} names no valid host.") from None
+        raise BadJobError(f"The {name} has no valid host.") from None

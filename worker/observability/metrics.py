@@ -41,13 +41,15 @@ class Metrics:
         registry = self._registry
         self._jobs = Counter("img_ml_jobs", "Jobs answered, by label or error code.", ["outcome"], registry=registry)
         self._redelivered = Counter(
-            "img_ml_jobs_redelivered", "Jobs answered that had been delivered before.", registry=registry
+            "img_ml_jobs_redelivered", "Jobs answered after more than one delivery.", registry=registry
         )
-        self._reused = Counter(
-            "img_ml_verdicts_reused", "Jobs answered with a verdict known from before.", registry=registry
-        )
+        self._reused = Counter("img_ml_verdicts_reused", "Jobs answered from the verdict cache.", registry=registry)
         self._stages = Histogram(
-            "img_ml_stage_seconds", "Time of one job in a stage.", ["stage"], buckets=_STAGE_BUCKETS, registry=registry
+            "img_ml_stage_seconds",
+            "Time one job spends in a stage.",
+            ["stage"],
+            buckets=_STAGE_BUCKETS,
+            registry=registry,
         )
         self._batches = Histogram(
             "img_ml_batch_size", "Images in one batch.", buckets=_BATCH_BUCKETS, registry=registry
@@ -61,7 +63,7 @@ class Metrics:
         )
         self._artifact = Info("img_ml_artifact", "The artifact that made the last verdict.", registry=registry)
         self._fingerprint = ""
-        Gauge("img_ml_jobs_in_work", "Jobs in work in this worker.", registry=registry).set_function(in_work)
+        Gauge("img_ml_jobs_in_work", "Jobs in progress in this worker.", registry=registry).set_function(in_work)
         Gauge(
             "img_ml_ready", "1 while the worker gets on with its work, as /readyz tells.", registry=registry
         ).set_function(lambda: float(ready()))
@@ -95,16 +97,16 @@ class Metrics:
 
 
 _QUEUE_NUMBERS: Mapping[str, tuple[str, Callable[[QueueState], float]]] = {
-    "stream_length": ("Jobs waiting or in work in all workers.", lambda state: state.length),
+    "stream_length": ("Jobs waiting or in progress across all workers.", lambda state: state.length),
     "stream_lag": ("Jobs that were never delivered.", lambda state: state.lag),
     "stream_pending": ("Jobs delivered to a worker and not finished.", lambda state: state.pending),
-    "jobs_postponed": ("Jobs that wait for another try to fetch their image.", lambda state: state.postponed),
+    "jobs_postponed": ("Jobs waiting for another fetch attempt.", lambda state: state.postponed),
     "oldest_job_age_seconds": (
-        "Age of the oldest job, 0 where there is none.",
+        "Age of the oldest job, 0 without jobs.",
         lambda state: state.oldest_age_s or 0.0,
     ),
-    "dead_letters": ("Dead letters that wait for somebody.", lambda state: state.dead_letters),
-    "callbacks_waiting": ("Callbacks that are still to be delivered.", lambda state: state.callbacks),
+    "dead_letters": ("Dead letters waiting for an operator.", lambda state: state.dead_letters),
+    "callbacks_waiting": ("Callbacks still to be delivered.", lambda state: state.callbacks),
     "callback_dead_letters": ("Callbacks that were given up.", lambda state: state.callback_dead_letters),
     "results_length": ("Results in the result stream.", lambda state: state.results),
 }
@@ -121,7 +123,7 @@ class _QueueCollector(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         states = self._queues()
-        up = GaugeMetricFamily("img_ml_redis_up", "1 where Redis told how the queue stands.", labels=["stream"])
+        up = GaugeMetricFamily("img_ml_redis_up", "1 when the queue state could be read from Redis.", labels=["stream"])
         for stream, state in states.items():
             up.add_metric([stream], float(state is not None))
         yield up

@@ -8,7 +8,7 @@ from worker.settings import WorkerSettings
 from worker.streams.connections import COMMAND_TIMEOUT_S
 
 
-class Progress:
+class ProgressMonitor:
     """Takes note of what the loop does, and says what is wrong, where something is."""
 
     def __init__(
@@ -63,8 +63,8 @@ class Progress:
         return ""
 
 
-def progress_of(settings: WorkerSettings, *, networks: bool = False) -> Progress:
-    """Progress by the limits that follow from the settings; `networks` says whether the engine has any to run.
+def progress_of(settings: WorkerSettings, *, networks: bool = False) -> ProgressMonitor:
+    """A monitor with the limits that follow from the settings; `networks` says whether the engine has any to run.
 
     A job that moves at all ends within one fetch and one decode, and the next decode has begun by then; a batch of
     networks may take minutes on a CPU. The loop hears of Redis at each end of a blocking read, or where it has no room
@@ -74,4 +74,4 @@ def progress_of(settings: WorkerSettings, *, networks: bool = False) -> Progress
     if networks:
         stall_s += settings.worker_engine_s
     silence_s = settings.redis_check_rate / 1000 + settings.worker_lease_s / 3 + 2 * COMMAND_TIMEOUT_S
-    return Progress(stall_s, silence_s)
+    return ProgressMonitor(stall_s, silence_s)

@@ -12,7 +12,7 @@ import structlog
 from forensics.examine import Examined
 from fusion.verdict import Verdict
 from worker.observability.health import HealthServer, Reply
-from worker.observability.progress import Progress, progress_of
+from worker.observability.progress import ProgressMonitor, progress_of
 from worker.observability.telemetry import JobAnswered, Observer
 from worker.settings import WorkerSettings
 from worker.streams.stream import StreamNames
@@ -33,7 +33,7 @@ class Watch:
     `progress` is that of each queue, by its job stream.
     """
 
-    def __init__(self, progress: Mapping[str, Progress], metrics: "Metrics | None" = None) -> None:
+    def __init__(self, progress: Mapping[str, ProgressMonitor], metrics: "Metrics | None" = None) -> None:
         self.progress = progress
         self._metrics = metrics
 
@@ -99,7 +99,9 @@ async def watching(
 class _Pages:
     """The answers to the three paths."""
 
-    def __init__(self, progress: Mapping[str, Progress], metrics: "Metrics", watches: "Sequence[QueueWatch]") -> None:
+    def __init__(
+        self, progress: Mapping[str, ProgressMonitor], metrics: "Metrics", watches: "Sequence[QueueWatch]"
+    ) -> None:
         self._progress = progress
         self._metrics = metrics
         self._watches = watches

@@ -6,6 +6,8 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import structlog
 
@@ -17,6 +19,7 @@ from worker.tasks import end
 
 Conclude = Callable[[Sequence[Examined]], list[Verdict]]
 
+T = TypeVar("T")
 _log = structlog.get_logger("worker.engine")
 
 
@@ -37,7 +40,7 @@ class Batcher:
         self._size = size
         self._wait_s = wait_s
         self._waiting: asyncio.Queue[_Waiting] = asyncio.Queue()
-        self._batches: queue.SimpleQueue[list[_Waiting] | None] = queue.SimpleQueue()
+        self._batches: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._free = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         # A daemon: an engine that hangs must not keep the worker from ending.
@@ -52,6 +55,12 @@ class Batcher:
         self._waiting.put_nowait(waiting)
         return await waiting.verdict
 
+    async def between(self, work: Callable[[], T]) -> T:
+        """What `work` gives in the engine's thread, between two batches; raises what it raises."""
+        given: asyncio.Future[T] = self._loop.create_future()
+        self._batches.put(partial(self._do, work, given))
+        return await given
+
     async def _gather(self) -> None:
         """Fill batches; the next one is handed over when the engine is done with the last, and grows until then."""
         while True:
@@ -64,13 +73,22 @@ class Batcher:
             while len(batch) < self._size and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
             self._free.clear()
-            self._batches.put([one for one in batch if not one.verdict.done()])
+            self._batches.put(partial(self._judge, [one for one in batch if not one.verdict.done()]))
 
     def _work(self) -> None:
-        while (batch := self._batches.get()) is not None:
-            for one, outcome in zip(batch, self._outcomes([b.examined for b in batch]), strict=True):
-                self._call(_settle, one.verdict, outcome)
-            self._call(self._free.set)
+        while (work := self._batches.get()) is not None:
+            work()
+
+    def _judge(self, batch: Sequence[_Waiting]) -> None:
+        for one, outcome in zip(batch, self._outcomes([b.examined for b in batch]), strict=True):
+            self._call(_settle, one.verdict, outcome)
+        self._call(self._free.set)
+
+    def _do(self, work: Callable[[], T], given: "asyncio.Future[T]") -> None:
+        try:
+            self._call(_settle, given, work())
+        except Exception as error:  # noqa: BLE001 - the boundary: it is the asker's to handle
+            self._call(_settle, given, error)
 
     def _outcomes(self, items: Sequence[Examined]) -> list[Verdict | InternalError]:
         if not items:
@@ -81,7 +99,7 @@ class Batcher:
                 raise ValueError(f"{len(verdicts)} verdicts for {len(items)} images")
         except Exception as error:  # noqa: BLE001 - the boundary: whatever a network raises is this batch's problem only
             if len(items) > 1:
-                _log.warning("batch failed, repeating one by one", size=len(items), error=one_line(error))
+                _log.warning("batch failed; retrying images one by one", size=len(items), error=one_line(error))
                 return [outcome for item in items for outcome in self._outcomes([item])]
             _log.error("engine failed on an image", sha256=items[0].evidence.image_sha256, error=one_line(error))
             return [InternalError(f"The detectors failed on this image ({type(error).__name__}).", retryable=True)]
@@ -101,10 +119,10 @@ class Batcher:
         return not self._thread.is_alive()
 
 
-def _settle(verdict: "asyncio.Future[Verdict]", outcome: Verdict | InternalError) -> None:
-    if verdict.done():
+def _settle(given: "asyncio.Future[T]", outcome: T | Exception) -> None:
+    if given.done():
         return
-    if isinstance(outcome, InternalError):
-        verdict.set_exception(outcome)
+    if isinstance(outcome, Exception):
+        given.set_exception(outcome)
     else:
-        verdict.set_result(outcome)
+        given.set_result(outcome)

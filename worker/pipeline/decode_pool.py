@@ -55,12 +55,12 @@ class DecodePool:
         try:
             outcome: Examined = await self._run(examination.examine_bytes, arguments)
         except TimeoutError:
-            raise DecodeFailedError(f"Decoding the image takes longer than {rules.timeout_s:g} s.") from None
+            raise DecodeFailedError(f"Decoding the image took longer than {rules.timeout_s:g} s.") from None
         except ProcessExpired as error:
             _log.warning("decoding process died", code=error.exitcode)
             raise DecodeFailedError("The decoder crashed on this image.") from None
         except MemoryError:
-            raise DecodeFailedError(f"Decoding the image takes more than {rules.memory_mb} MiB of memory.") from None
+            raise DecodeFailedError(f"Decoding the image needs more than {rules.memory_mb} MiB of memory.") from None
         return outcome
 
     async def _run(self, function: Callable[..., Any], arguments: tuple[object, ...]) -> Any:
@@ -78,12 +78,12 @@ class DecodePool:
                     self._replace(pool, "no answer")
                 except (BrokenProcessPool, RuntimeError) as error:
                     self._replace(pool, repr(error))
-        raise InternalError("The decoding processes broke down.", retryable=True)
+        raise InternalError("The decoding processes crashed.", retryable=True)
 
     def _replace(self, broken: ProcessPool, why: str) -> None:
         """Put a new pool in the place of a broken one; whoever notices second finds it done."""
         if self._pool is broken:
-            _log.error("decoding processes broke down", reason=why)
+            _log.error("decoding processes crashed", reason=why)
             self._pool = self._new_pool()
             threading.Thread(target=_end, args=(broken,), daemon=True).start()
 

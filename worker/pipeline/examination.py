@@ -31,10 +31,10 @@ def prepare_process(trust_anchors: str | None) -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if trust_anchors is not None:
         install_trust_anchors(trust_anchors)
-    _fall_silent()
+    _silence_output()
 
 
-def _fall_silent() -> None:
+def _silence_output() -> None:
     """Lead standard output and standard error nowhere, for C libraries too."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.__stdout__, sys.__stderr__):
@@ -54,7 +54,7 @@ def examine_bytes(
             sample = decode(data, limits)
             evidence = examine(sample, analyzers)
         except MemoryError:
-            raise DecodeFailedError(f"Decoding the image takes more than {memory_mb} MiB of memory.") from None
+            raise DecodeFailedError(f"Decoding the image needs more than {memory_mb} MiB of memory.") from None
     return Examined(evidence, sample if keep_pixels else None)
 
 

@@ -12,14 +12,14 @@ import structlog
 
 from worker.callbacks.body import EventContext, callback_for
 from worker.errors import UnreadableMessageError
-from worker.observability.progress import Progress
+from worker.observability.progress import ProgressMonitor
 from worker.observability.telemetry import JobAnswered, Observer, one_line
-from worker.pipeline.processing import Answer, Answerer
+from worker.pipeline.processing import JobProcessor, JobResult
 from worker.pipeline.quarantine import Quarantine
-from worker.pipeline.result_writer import Finisher
+from worker.pipeline.result_writer import ResultWriter
 from worker.streams.messages import LARGEST_MESSAGE, parse_job
-from worker.streams.retry import REDIS_IS_AWAY, Patience, insist
-from worker.streams.stream import Entry, Finished, JobStream, group_is_missing
+from worker.streams.retry import REDIS_UNAVAILABLE, RetryPolicy, with_retries
+from worker.streams.stream import Finished, JobStream, StreamEntry, group_is_missing
 from worker.tasks import end
 
 _log = structlog.get_logger("worker")
@@ -57,7 +57,7 @@ class PipelineRules:
         return self.lease_s / 3
 
 
-class Idleness:
+class IdleTracker:
     """Whether all queues of a worker are idle at the same time; `on_all_idle` is called once they are."""
 
     def __init__(self, queues: int, on_all_idle: Callable[[], None]) -> None:
@@ -82,23 +82,23 @@ class Pipeline:
     def __init__(
         self,
         stream: JobStream,
-        answerer: Answerer,
+        processor: JobProcessor,
         rules: PipelineRules,
         observe: Observer,
-        progress: Progress | None = None,
-        idleness: Idleness | None = None,
+        progress: ProgressMonitor | None = None,
+        idle_tracker: IdleTracker | None = None,
         quarantine: Quarantine | None = None,
     ) -> None:
-        """With `idleness` an idle run goes on until the other queues are idle, too; they share `quarantine`."""
+        """With `idle_tracker` an idle run goes on until the other queues are idle, too; they share `quarantine`."""
         self._stream = stream
-        self._answerer = answerer
+        self._processor = processor
         self._rules = rules
         self._observe = observe
-        self._progress = progress or Progress()
-        self._idleness = idleness
+        self._progress = progress or ProgressMonitor()
+        self._idle_tracker = idle_tracker
         self._quarantine = quarantine or Quarantine()
-        self._finisher = Finisher(stream.finish)
-        self._patience = Patience("reading jobs")
+        self._result_writer = ResultWriter(stream.finish)
+        self._retry_policy = RetryPolicy("reading jobs")
         self._in_work: dict[str, asyncio.Task[None]] = {}
         self._one_ended = asyncio.Event()
         self._own_unseen = True  # entries delivered to us that we do not know of: from an earlier life, or a lost reply
@@ -118,11 +118,11 @@ class Pipeline:
             return await self._drain(hurry or asyncio.Event())
         finally:
             await end(renewing)
-            await self._finisher.close()
+            await self._result_writer.close()
 
     async def _take_and_start(self, stop: asyncio.Event) -> None:
         """Keep as many jobs in work as there is room for, until told to stop or the stream stays empty."""
-        await insist("creating the consumer group", self._stream.ensure_group)
+        await with_retries("creating the consumer group", self._stream.ensure_group)
         self._progress.reached_redis()
         names = self._stream.names
         _log.info("worker is ready", jobs=names.jobs, group=names.group, consumer=names.consumer)
@@ -137,7 +137,7 @@ class Pipeline:
             if self._stream.suspects_left:
                 await self._try_suspect()
 
-    async def _take(self) -> list[Entry]:
+    async def _take(self) -> list[StreamEntry]:
         """The next entries to work on: our own unknown ones, then abandoned ones, then new ones."""
         room = self._rules.in_flight - len(self._in_work)
         try:
@@ -145,15 +145,15 @@ class Pipeline:
             entries = await self._take_own(room) or await self._take_abandoned(room)
             if not entries:
                 entries = await self._stream.read_new(room, self._longest_wait_ms())
-        except REDIS_IS_AWAY as error:
+        except REDIS_UNAVAILABLE as error:
             self._own_unseen = True  # a read whose reply was lost has delivered its entries all the same
             if group_is_missing(error):
                 _log.warning("consumer group missing; recreating it", error=one_line(error))
-                await insist("creating the consumer group", self._stream.ensure_group)
+                await with_retries("creating the consumer group", self._stream.ensure_group)
             else:
-                await self._patience.pause(error)
+                await self._retry_policy.pause(error)
             return []
-        self._patience.relax()
+        self._retry_policy.reset()
         self._progress.reached_redis()
         return entries
 
@@ -169,25 +169,25 @@ class Pipeline:
                 entries = await self._stream.own_pending(1, besides, alone=1)
                 if not entries:
                     entries, _ = await self._stream.reclaim(1, alone=1)
-            except REDIS_IS_AWAY as error:
+            except REDIS_UNAVAILABLE as error:
                 self._own_unseen = True
-                await self._patience.pause(error)
+                await self._retry_policy.pause(error)
                 return
             for entry in entries:
-                _log.info("trying a job alone", entry=entry.id, deliveries=entry.deliveries)
+                _log.info("running a suspect job alone", entry=entry.id, deliveries=entry.deliveries)
                 self._start(entry, alone=True)
                 await asyncio.wait([self._in_work[entry.id]])
         # There may be more: they are looked for at once, after whatever else waits.
         self._next_reclaim = 0.0
 
-    async def _take_own(self, room: int) -> list[Entry]:
+    async def _take_own(self, room: int) -> list[StreamEntry]:
         if not self._own_unseen:
             return []
         entries = await self._stream.own_pending(room, besides=self._in_work.keys())
         self._own_unseen = bool(entries)
         return entries
 
-    async def _take_abandoned(self, room: int) -> list[Entry]:
+    async def _take_abandoned(self, room: int) -> list[StreamEntry]:
         if time.monotonic() < self._next_reclaim:
             return []
         entries, complete = await self._stream.reclaim(room)
@@ -228,24 +228,24 @@ class Pipeline:
             return False
         try:
             empty = await self._stream.is_empty()
-        except REDIS_IS_AWAY:
+        except REDIS_UNAVAILABLE:
             empty = False
-        if empty and self._idleness is None:
+        if empty and self._idle_tracker is None:
             return True
-        if empty and self._idleness is not None:
-            self._idleness.idle(self._stream.names.jobs)
+        if empty and self._idle_tracker is not None:
+            self._idle_tracker.idle(self._stream.names.jobs)
         self._busy_until = time.monotonic()
         return False
 
-    def _start(self, entry: Entry, *, alone: bool = False) -> None:
+    def _start(self, entry: StreamEntry, *, alone: bool = False) -> None:
         """Begin to work on an entry, unless it is in work here already (a second delivery of our own)."""
         if entry.id in self._in_work:
             return
         task = asyncio.create_task(self._work(entry) if alone else self._work_among_others(entry))
         self._in_work[entry.id] = task
         self._progress.began()
-        if self._idleness is not None:
-            self._idleness.busy(self._stream.names.jobs)
+        if self._idle_tracker is not None:
+            self._idle_tracker.busy(self._stream.names.jobs)
         task.add_done_callback(lambda done: self._ended(entry.id, done))
 
     def _ended(self, entry_id: str, task: "asyncio.Task[None]") -> None:
@@ -255,13 +255,13 @@ class Pipeline:
         self._busy_until = time.monotonic()
         if not task.cancelled() and (error := task.exception()) is not None:
             # It stays pending: delivered again when its lease runs out, a dead letter when that happens too often.
-            _log.error("a job could not be finished", entry=entry_id, error=one_line(error))
+            _log.error("job not finished; its lease will expire", entry=entry_id, error=one_line(error))
 
-    async def _work_among_others(self, entry: Entry) -> None:
+    async def _work_among_others(self, entry: StreamEntry) -> None:
         async with self._quarantine.ordinary_work():
             await self._work(entry)
 
-    async def _work(self, entry: Entry) -> None:
+    async def _work(self, entry: StreamEntry) -> None:
         if entry.is_too_large:
             await self._bury(entry, f"The message has {entry.size} bytes; the limit is {LARGEST_MESSAGE}.")
             return
@@ -275,53 +275,53 @@ class Pipeline:
             return
         if self._stream.answers_once and await self._is_repeated(entry, job.job_id):
             return
-        answer = await self._answerer.answer(job)
+        answer = await self._processor.answer(job)
         if answer.worth_a_retry and entry.retries < self._rules.retries:
             await self._postpone(entry, job.job_id, answer)
             return
         event_context = EventContext(self._stream.names.jobs, entry.id) if self._rules.cloud_events else None
         callback = callback_for(job, answer.document, event_context)
-        await self._finisher.finish(Finished(entry.id, answer.result, callback, job.job_id, answer.final))
+        await self._result_writer.finish(Finished(entry.id, answer.result, callback, job.job_id, answer.final))
         event = JobAnswered(
             job.job_id, entry.id, answer.outcome, entry.deliveries, answer.timings_ms, reused=answer.reused
         )
         self._observe(event)
 
-    async def _is_repeated(self, entry: Entry, job_id: str) -> bool:
+    async def _is_repeated(self, entry: StreamEntry, job_id: str) -> bool:
         """Whether the job id has its answer already; then the entry goes without one."""
-        if not await insist("looking for an earlier answer", lambda: self._stream.was_answered(job_id)):
+        if not await with_retries("looking up an earlier answer", lambda: self._stream.was_answered(job_id)):
             return False
-        await self._finisher.finish(Finished(entry.id, ""))
+        await self._result_writer.finish(Finished(entry.id, ""))
         self._observe(JobAnswered(job_id, entry.id, "repeated", entry.deliveries))
         return True
 
-    async def _postpone(self, entry: Entry, job_id: str, answer: Answer) -> None:
+    async def _postpone(self, entry: StreamEntry, job_id: str, answer: JobResult) -> None:
         """Put the job aside; its place here is free at once."""
         delay_s = self._rules.retry_delay_s * GROWTH**entry.retries * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311
         delay_s = max(delay_s, answer.retry_after_s)
-        aside = await insist("putting a job aside", lambda: self._stream.postpone(entry, delay_s))
+        aside = await with_retries("rescheduling a job", lambda: self._stream.postpone(entry, delay_s))
         # Also where it was put aside before the reply was lost.
         self._next_promotion = min(self._next_promotion, time.monotonic() + delay_s)
         if aside:
             self._observe(JobAnswered(job_id, entry.id, "postponed", entry.deliveries, answer.timings_ms))
 
-    async def _bury(self, entry: Entry, reason: str) -> None:
-        if await insist("burying a message", lambda: self._stream.bury(entry, reason)):
-            _log.warning("dead letter", entry=entry.id, reason=reason)
+    async def _bury(self, entry: StreamEntry, reason: str) -> None:
+        if await with_retries("dead-lettering a job", lambda: self._stream.bury(entry, reason)):
+            _log.warning("job dead-lettered", entry=entry.id, reason=reason)
             self._observe(JobAnswered("", entry.id, "dead_letter", entry.deliveries))
 
     async def _renew_leases(self) -> None:
-        patience = Patience("renewing leases")
+        retry_policy = RetryPolicy("renewing leases")
         while True:
             await asyncio.sleep(self._rules.lease_s / 3)
             try:
                 held = list(self._in_work)
                 await self._stream.renew(held)
-                patience.relax()
+                retry_policy.reset()
                 if held:
                     self._progress.reached_redis()
-            except REDIS_IS_AWAY as error:
-                await patience.pause(error)
+            except REDIS_UNAVAILABLE as error:
+                await retry_policy.pause(error)
 
     async def _drain(self, hurry: asyncio.Event) -> bool:
         """Finish what is in work within the grace time, hand the rest back; False where there was a rest."""
@@ -334,7 +334,7 @@ class Pipeline:
         await end(*left)
         given = await _quietly(self._stream.hand_back)
         if given:
-            _log.warning("handed back unfinished", jobs=given)
+            _log.warning("unfinished jobs handed back", jobs=given)
         await _quietly(self._stream.leave)
         return not left
 
@@ -354,6 +354,6 @@ async def _quietly(command: Callable[[], Awaitable[T]]) -> T | None:
     try:
         async with asyncio.timeout(_LAST_WORDS_S):
             return await command()
-    except (TimeoutError, *REDIS_IS_AWAY) as error:
-        _log.warning("redis is away at the end; leases will run out instead", error=one_line(error))
+    except (TimeoutError, *REDIS_UNAVAILABLE) as error:
+        _log.warning("redis unavailable at shutdown; leases will expire", error=one_line(error))
         return None

@@ -16,25 +16,29 @@ from fusion.output.result import result_document
 from fusion.verdict import Verdict
 from worker.errors import FetchFailedError, InternalError
 from worker.streams.messages import Job
-from worker.streams.verdict_cache import Memory, NoMemory, Remembered
+from worker.streams.verdict_cache import Cache, CachedVerdict, NoCache
 
 _log = structlog.get_logger("worker")
 
 
-Outcome = Verdict | Remembered | JobError
+Outcome = Verdict | CachedVerdict | JobError
 
 
 @dataclass(frozen=True, slots=True)
-class Stations:
-    """The three stations an image passes; each raises a JobError where its road ends there."""
+class Stages:
+    """The stations an image passes; each of the first three raises a JobError where its road ends there.
+
+    `draw` keeps the maps of a judged image for the job of that id, and never raises.
+    """
 
     fetch: Callable[[str], Awaitable[bytes]]
     examine: Callable[[bytes], Awaitable[Examined]]
     conclude: Callable[[Examined], Awaitable[Verdict]]
+    draw: Callable[[str, Examined, Verdict], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class JobResult:
     """The result document of one job and its JSON; `outcome` is its label or its error code.
 
     `worth_a_retry` says that the server behind the URL may well deliver the image later (not before `retry_after_s`
@@ -52,15 +56,15 @@ class Answer:
     reused: bool = False
 
 
-class Answerer:
-    """Answers jobs; at most `benches` decoded images are held at once, whatever their number in work."""
+class JobProcessor:
+    """Answers jobs; at most `max_decoded` decoded images are held at once, whatever their number in work."""
 
-    def __init__(self, stations: Stations, benches: int, memory: Memory | None = None) -> None:
-        self._stations = stations
-        self._memory = memory or NoMemory()
-        self._benches = asyncio.Semaphore(benches)
+    def __init__(self, stages: Stages, max_decoded: int, cache: Cache | None = None) -> None:
+        self._stages = stages
+        self._cache = cache or NoCache()
+        self._decoded_images = asyncio.Semaphore(max_decoded)
 
-    async def answer(self, job: Job) -> Answer:
+    async def answer(self, job: Job) -> JobResult:
         """The answer to one job; never raises over an image."""
         timings: dict[str, float] = {}
         outcome: Outcome
@@ -70,14 +74,16 @@ class Answerer:
         except JobError as error:
             outcome = error
         except Exception as error:  # noqa: BLE001 - the boundary: a job always gets its answer
-            _log.exception("worker failed on a job", job_id=job.job_id)
-            outcome = InternalError(f"The worker failed on this image ({type(error).__name__}).", retryable=True)
+            _log.exception("unexpected error on a job", job_id=job.job_id)
+            outcome = InternalError(
+                f"The worker hit an internal error on this image ({type(error).__name__}).", retryable=True
+            )
         document, text = _written(outcome, job, timings)
         if isinstance(outcome, Verdict):
-            await self._memory.keep(outcome, document)
+            await self._cache.keep(outcome, document)
         name = outcome.code if isinstance(outcome, JobError) else outcome.label
         retryable = isinstance(outcome, JobError) and outcome.retryable
-        return Answer(
+        return JobResult(
             document,
             text,
             name,
@@ -85,28 +91,33 @@ class Answerer:
             worth_a_retry=retryable and isinstance(outcome, FetchFailedError),
             retry_after_s=(outcome.retry_after_s or 0.0) if isinstance(outcome, FetchFailedError) else 0.0,
             final=not retryable,
-            reused=isinstance(outcome, Remembered),
+            reused=isinstance(outcome, CachedVerdict),
         )
 
-    async def _verdict(self, job: Job, timings: dict[str, float]) -> Verdict | Remembered:
+    async def _verdict(self, job: Job, timings: dict[str, float]) -> Verdict | CachedVerdict:
         url = job.url()
         with _clocked(timings, "fetch"):
-            data = await self._stations.fetch(url)
-        known = await self._memory.find(data)
+            data = await self._stages.fetch(url)
+        # Maps are drawn on pixels, which a remembered verdict has not.
+        known = None if job.maps else await self._cache.find(data)
         if known is not None:
             return known
-        async with self._benches:
+        async with self._decoded_images:
             with _clocked(timings, "examine"):
-                examined = await self._stations.examine(data)
+                examined = await self._stages.examine(data)
             del data
             with _clocked(timings, "conclude"):
-                return await self._stations.conclude(examined)
+                verdict = await self._stages.conclude(examined)
+            if job.maps and self._stages.draw is not None:
+                with _clocked(timings, "draw"):
+                    await self._stages.draw(job.job_id, examined, verdict)
+            return verdict
 
 
 def _written(outcome: Outcome, job: Job, timings: Mapping[str, float]) -> tuple[Mapping[str, Any], str]:
     """The result's document, and the same as JSON."""
     about: dict[str, Any] = {"job_id": job.job_id, "client_id": job.client_id, "image_url": job.image_url}
-    if isinstance(outcome, Remembered):
+    if isinstance(outcome, CachedVerdict):
         rounded = {name: round(value, 3) for name, value in timings.items()}
         document = {**outcome.document, **about, "timings_ms": rounded}
         return document, _as_json(document)
@@ -114,8 +125,8 @@ def _written(outcome: Outcome, job: Job, timings: Mapping[str, float]) -> tuple[
         document = result_document(outcome, **about, timings_ms=timings)
         return document, _as_json(document)
     except Exception as error:  # noqa: BLE001 - the boundary: a job always gets its answer
-        _log.exception("verdict cannot be written down", job_id=job.job_id)
-        replacement = InternalError(f"The verdict cannot be written down ({type(error).__name__}).")
+        _log.exception("verdict cannot be serialized", job_id=job.job_id)
+        replacement = InternalError(f"The verdict cannot be serialized ({type(error).__name__}).")
         document = result_document(replacement, **about, timings_ms=timings)
         return document, _as_json(document)
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
-from worker.streams.retry import insist
+from worker.streams.retry import with_retries
 from worker.streams.stream import Finished
 from worker.tasks import end
 
@@ -18,7 +18,7 @@ _MOST_AT_ONCE = 64
 _log = structlog.get_logger("worker.redis")
 
 
-class Finisher:
+class ResultWriter:
     """Writes results through `finish` until Redis has taken them; repeating a write is harmless behind the gate."""
 
     def __init__(self, finish: Finish) -> None:
@@ -43,7 +43,7 @@ class Finisher:
         """Write the batch; an entry that cannot even be sent fails alone, and whoever waits for it is told."""
         entries = [entry for entry, _ in batch]
         try:
-            written = await insist("writing results", functools.partial(self._finish, entries))
+            written = await with_retries("writing results", functools.partial(self._finish, entries))
         except Exception as error:  # noqa: BLE001 - the boundary: nothing is written any more once this task has ended
             if len(batch) > 1:
                 for one in batch:
@@ -52,7 +52,7 @@ class Finisher:
                 batch[0][1].set_exception(error)
             return
         if unwritten := sum(bool(entry.result) for entry in entries) - written:
-            _log.info("somebody else finished first", entries=unwritten)
+            _log.info("another worker finished first", entries=unwritten)
         for _, done in batch:
             if not done.done():
                 done.set_result(None)

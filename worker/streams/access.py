@@ -11,7 +11,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, RedisCluste
 from worker.errors import StartError
 from worker.streams.connections import connect, is_cluster
 from worker.streams.queue_state import describe
-from worker.streams.retry import REDIS_IS_AWAY
+from worker.streams.retry import REDIS_UNAVAILABLE
 from worker.streams.stream import StreamNames
 
 _PROBE = (Path(__file__).parent / "lua" / "probe.lua").read_text(encoding="utf-8")
@@ -37,9 +37,9 @@ async def check_access(url: str, queues: Sequence[StreamNames]) -> None:
     except RedisClusterException as error:
         if "Cluster mode is not enabled" in str(error):
             raise StartError("Redis is not a cluster: write REDIS_URL as redis:// or rediss://.") from None
-        _log.warning("redis does not answer yet", error=str(error))
-    except REDIS_IS_AWAY as error:
-        _log.warning("redis does not answer yet", error=str(error))
+        _log.warning("waiting for redis", error=str(error))
+    except REDIS_UNAVAILABLE as error:
+        _log.warning("waiting for redis", error=str(error))
     finally:
         await client.aclose()
 

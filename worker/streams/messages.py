@@ -17,7 +17,8 @@ _LONGEST_URL = 8192
 class Job:
     """One request for a verdict; `complaint` says why `image_url` cannot be used, where it cannot.
 
-    `image_hash` and `callback_url` are kept as the producer wrote them and trusted by nobody.
+    `image_hash` and `callback_url` are kept as the producer wrote them and trusted by nobody. `maps` asks for the
+    detectors' maps beside the verdict.
     """
 
     job_id: str
@@ -26,11 +27,12 @@ class Job:
     image_hash: str | None = None
     callback_url: str | None = None
     complaint: str = ""
+    maps: bool = False
 
     def url(self) -> str:
         """The image's URL; BadJobError where the job names none."""
         if self.complaint or self.image_url is None:
-            raise BadJobError(self.complaint or "The job names no image_url.")
+            raise BadJobError(self.complaint or "The job has no image_url.")
         return self.image_url
 
 
@@ -48,7 +50,7 @@ def parse_job(fields: Mapping[bytes, bytes]) -> Job:
     content = _content(fields)
     job_id = _identifier(content.get("jobId"))
     if job_id is None:
-        raise UnreadableMessageError(f"The job has no jobId that is a text of 1 to {_LONGEST_ID} characters.")
+        raise UnreadableMessageError(f"The jobId must be a text of 1 to {_LONGEST_ID} characters.")
     url, complaint = _url(content.get("image_url"))
     return Job(
         job_id=job_id,
@@ -57,6 +59,7 @@ def parse_job(fields: Mapping[bytes, bytes]) -> Job:
         image_hash=_text(content.get("image_hash"), _LONGEST_ID),
         callback_url=_text(content.get("callback_url"), _LONGEST_URL),
         complaint=complaint,
+        maps=content.get("maps") is True or content.get("maps") == "true",
     )
 
 
@@ -91,10 +94,10 @@ def _identifier(value: object) -> str | None:
 
 def _url(value: object) -> tuple[str | None, str]:
     if value is None or value == "":
-        return None, "The job names no image_url."
+        return None, "The job has no image_url."
     url = _text(value, _LONGEST_URL)
     if url is None:
-        return None, f"The image_url is not a text of at most {_LONGEST_URL} characters."
+        return None, f"The image_url must be a text of at most {_LONGEST_URL} characters."
     return url, ""
 
 

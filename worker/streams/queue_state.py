@@ -164,7 +164,7 @@ class QueueWatch:
             async with asyncio.timeout(_ASKING_S):
                 return await read_queue(self._client, self._names)
         except (RedisError, OSError, TimeoutError) as error:
-            _log.debug("the queue cannot be looked at", error=one_line(error))
+            _log.debug("queue state unavailable", error=one_line(error))
             return None
 
     async def close(self) -> None:

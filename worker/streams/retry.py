@@ -12,7 +12,7 @@ from redis.exceptions import RedisClusterException, RedisError, ResponseError
 from worker.observability.telemetry import one_line
 
 # The errors of a cluster that has lost its way are no RedisError.
-REDIS_IS_AWAY = (RedisError, RedisClusterException, OSError)
+REDIS_UNAVAILABLE = (RedisError, RedisClusterException, OSError)
 
 _SHORTEST_S = 0.05
 _LONGEST_S = 3.0
@@ -22,8 +22,8 @@ _log = structlog.get_logger("worker.redis")
 T = TypeVar("T")
 
 
-class Patience:
-    """Pauses that double from 0.05 s to 3 s (with jitter) until `relax` says that all is well again."""
+class RetryPolicy:
+    """Pauses that double from 0.05 s to 3 s (with jitter) until `reset` says that all is well again."""
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -36,27 +36,27 @@ class Patience:
         if not self._failures or now - self._said >= _SAY_EVERY_S:
             self._said = now
             # An answer that is an error (a key of another type, no rights) says that Redis is there.
-            what = "redis refuses" if isinstance(error, ResponseError) else "redis is away"
+            what = "redis refuses commands" if isinstance(error, ResponseError) else "redis unavailable"
             _log.warning(what, while_=self._what, error=one_line(error))
         self._failures += 1
         longest = min(_LONGEST_S, _SHORTEST_S * 2 ** min(self._failures, 10))
         await asyncio.sleep(random.uniform(longest / 2, longest))  # noqa: S311 - jitter, not a secret
 
-    def relax(self) -> None:
+    def reset(self) -> None:
         """Forget past failures."""
         if self._failures:
-            _log.info("redis is back", while_=self._what, failures=self._failures)
+            _log.info("redis available again", while_=self._what, failures=self._failures)
         self._failures = 0
 
 
-async def insist(what: str, command: Callable[[], Awaitable[T]]) -> T:
+async def with_retries(what: str, command: Callable[[], Awaitable[T]]) -> T:
     """The outcome of a repeatable command, tried until Redis answers it."""
-    patience = Patience(what)
+    retry_policy = RetryPolicy(what)
     while True:
         try:
             outcome = await command()
-        except REDIS_IS_AWAY as error:
-            await patience.pause(error)
+        except REDIS_UNAVAILABLE as error:
+            await retry_policy.pause(error)
         else:
-            patience.relax()
+            retry_policy.reset()
             return outcome

@@ -80,7 +80,7 @@ class StreamNames:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class StreamEntry:
     """One delivered entry; `deliveries` counts this delivery too.
 
     `fields` is empty where the message was too large to be carried, or was delivered too often.
@@ -164,7 +164,7 @@ class JobStream:
             if "BUSYGROUP" not in str(error):
                 raise
 
-    async def read_new(self, count: int, longest_ms: int) -> list[Entry]:
+    async def read_new(self, count: int, longest_ms: int) -> list[StreamEntry]:
         """Up to `count` entries nobody has seen, after at most one block interval or `longest_ms`.
 
         Only one entry is waited for, whatever its size; what lies behind it is looked at before it is carried.
@@ -177,7 +177,7 @@ class JobStream:
         self._more_waits = len(entries) == count or sum(entry.size for entry in entries) >= _MOST_BYTES
         return entries
 
-    async def _wait_for_one(self, longest_ms: int) -> list[Entry]:
+    async def _wait_for_one(self, longest_ms: int) -> list[StreamEntry]:
         names = self.names
         answer = await self._reader.xreadgroup(
             names.group,
@@ -188,7 +188,7 @@ class JobStream:
         )
         return [_delivered(key, fields or {}) for _, entries in answer for key, fields in entries]
 
-    async def reclaim(self, count: int, *, alone: int = 0) -> tuple[list[Entry], bool]:
+    async def reclaim(self, count: int, *, alone: int = 0) -> tuple[list[StreamEntry], bool]:
         """Take over up to `count` entries whose lease ran out; the flag says that the whole list has been seen.
 
         Of entries that are to be tried alone only `alone` are taken; `suspects_left` says whether there are more.
@@ -196,7 +196,7 @@ class JobStream:
         entries = await self._take("abandoned", count, alone, self._lease_ms, self._cursor)
         return entries, self._cursor == _FIRST
 
-    async def own_pending(self, count: int, besides: Collection[str], *, alone: int = 0) -> list[Entry]:
+    async def own_pending(self, count: int, besides: Collection[str], *, alone: int = 0) -> list[StreamEntry]:
         """Up to `count` entries delivered to this consumer that nobody works on: those not named in `besides`.
 
         Found by their ids, because reading id 0 would raise the delivery counter of entries that are in work, too.
@@ -208,7 +208,7 @@ class JobStream:
         wanted = [key for row in listed if (key := row["message_id"].decode()) not in besides]
         return await self._take("held", count, alone, *wanted) if wanted else []
 
-    async def _take(self, what: str, count: int, alone: int = 0, *more: str | int) -> list[Entry]:
+    async def _take(self, what: str, count: int, alone: int = 0, *more: str | int) -> list[StreamEntry]:
         """Entries by the script, which looks at their sizes and delivery counts before it carries them."""
         names = self.names
         limits = (_MOST_BYTES, _LARGEST_ENTRY, self._max_deliveries, self._alone_from, alone)
@@ -219,7 +219,7 @@ class JobStream:
             self._cursor = cursor.decode()
         self.suspects_left = self.suspects_left or bool(left_alone)
         return [
-            Entry(key.decode(), dict(zip(flat[::2], flat[1::2], strict=True)), int(deliveries), int(size))
+            StreamEntry(key.decode(), dict(zip(flat[::2], flat[1::2], strict=True)), int(deliveries), int(size))
             for key, deliveries, size, flat in taken
         ]
 
@@ -259,7 +259,7 @@ class JobStream:
         seconds, micros = await self._commands.time()
         return bool(seconds * 1000 + micros / 1000 - answered_at < self._once_ms)
 
-    async def bury(self, entry: Entry, reason: str) -> bool:
+    async def bury(self, entry: StreamEntry, reason: str) -> bool:
         """Move the entry to the dead letters with its reason; False where somebody else had finished it."""
         names = self.names
         moved = await self._dead_letter(
@@ -268,7 +268,7 @@ class JobStream:
         )
         return bool(moved)
 
-    async def postpone(self, entry: Entry, delay_s: float) -> bool:
+    async def postpone(self, entry: StreamEntry, delay_s: float) -> bool:
         """Put the entry aside for so long; nobody holds it meanwhile. False where somebody else had finished it.
 
         Repeated after a lost reply it changes nothing.
@@ -339,9 +339,9 @@ class JobStream:
         await asyncio.gather(self._reader.aclose(), self._commands.aclose())
 
 
-def _delivered(key: bytes, fields: Fields) -> Entry:
+def _delivered(key: bytes, fields: Fields) -> StreamEntry:
     size = sum(len(name) + len(value) for name, value in fields.items())
-    return Entry(key.decode(), fields if size <= _LARGEST_ENTRY else {}, size=size)
+    return StreamEntry(key.decode(), fields if size <= _LARGEST_ENTRY else {}, size=size)
 
 
 def group_is_missing(error: Exception) -> bool:

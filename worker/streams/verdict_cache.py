@@ -17,7 +17,7 @@ from fusion.output.result import result_model
 from fusion.verdict import Verdict
 from worker.observability.telemetry import one_line
 from worker.streams.connections import connect
-from worker.streams.retry import REDIS_IS_AWAY
+from worker.streams.retry import REDIS_UNAVAILABLE
 
 # A cache that answers late is worse than none, and one that did not answer is left alone for a while.
 _ASKING_S = 1.0
@@ -27,7 +27,7 @@ _log = structlog.get_logger("worker.verdict_cache")
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class CachedVerdict:
     """The document of an earlier verdict on the same bytes, without what belongs to one job."""
 
     document: Mapping[str, Any]
@@ -38,10 +38,10 @@ class Remembered:
         return str(self.document["label"])
 
 
-class Memory(Protocol):
+class Cache(Protocol):
     """Where verdicts are remembered; never raises over a Redis that is away."""
 
-    async def find(self, data: bytes) -> Remembered | None:
+    async def find(self, data: bytes) -> CachedVerdict | None:
         """The verdict on these bytes by the model in force; None where it is not known."""
         ...
 
@@ -50,10 +50,10 @@ class Memory(Protocol):
         ...
 
 
-class NoMemory:
+class NoCache:
     """Remembers nothing."""
 
-    async def find(self, data: bytes) -> Remembered | None:
+    async def find(self, data: bytes) -> CachedVerdict | None:
         """Nothing is known."""
         return None
 
@@ -78,7 +78,7 @@ class VerdictCache:
         self._keep_ms = max(1, round(keep_s * 1000))
         self._silent_until = -math.inf
 
-    async def find(self, data: bytes) -> Remembered | None:
+    async def find(self, data: bytes) -> CachedVerdict | None:
         """The verdict on these bytes by the model in force; None where it is not known, or Redis does not tell."""
         key = self._key(await asyncio.to_thread(_sha256, data), self._fingerprint())
         found = await self._asked(lambda: self._client.get(key))
@@ -103,9 +103,9 @@ class VerdictCache:
         try:
             async with asyncio.timeout(_ASKING_S):
                 return await command()
-        except (TimeoutError, *REDIS_IS_AWAY) as error:
+        except (TimeoutError, *REDIS_UNAVAILABLE) as error:
             self._silent_until = time.monotonic() + _PAUSE_S
-            _log.warning("known verdicts cannot be asked for", pause_s=_PAUSE_S, error=one_line(error))
+            _log.warning("verdict cache unavailable", pause_s=_PAUSE_S, error=one_line(error))
             return None
 
     def _key(self, sha256: str, fingerprint: str) -> str:
@@ -120,13 +120,13 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _remembered(found: bytes) -> Remembered | None:
+def _remembered(found: bytes) -> CachedVerdict | None:
     """The document, if it is one: what stands in Redis may be somebody else's."""
     try:
         document = result_model().model_validate_json(found)
     except ValidationError as error:
-        _log.warning("a remembered verdict is none", error=one_line(error))
+        _log.warning("malformed entry in the verdict cache ignored", error=one_line(error))
         return None
     if document.status != "done":
         return None
-    return Remembered(document.model_dump(mode="json"))
+    return CachedVerdict(document.model_dump(mode="json"))

@@ -13,20 +13,21 @@ from starlette.exceptions import HTTPException
 from worker.settings import WorkerSettings
 from worker.streams.connections import connect
 from worker.streams.queues import queues_of
-from worker.streams.retry import REDIS_IS_AWAY
+from worker.streams.retry import REDIS_UNAVAILABLE
 from worker.tasks import end
 from worker.web import api, pages, problems
 from worker.web.collector import Collector
 from worker.web.gateway import Gateway
 from worker.web.keys import Keys
 from worker.web.settings import WebSettings
-from worker.web.store import Store
+from worker.web.store import GatewayStore
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    # Not no-referrer: a form would then be sent with "Origin: null", which is refused as another site.
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
@@ -40,9 +41,9 @@ def make_app(redis_url: str, worker: WorkerSettings, settings: WebSettings, lang
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         client, reading, pool = connect(redis_url), connect(redis_url), ConnectionPool.from_url(redis_url)
-        store = Store(client, jobs, settings)
+        store = GatewayStore(client, jobs, settings)
         collector = Collector(reading, store, queues)
-        with contextlib.suppress(*REDIS_IS_AWAY):  # it is tried again, and readyz tells
+        with contextlib.suppress(*REDIS_UNAVAILABLE):  # it is tried again, and readyz tells
             await collector.find_places()
         app.state.gateway = Gateway(settings, client, pool, collector, store, Keys(client, jobs))
         app.state.queues = queues
@@ -69,7 +70,7 @@ def make_app(redis_url: str, worker: WorkerSettings, settings: WebSettings, lang
     app.add_exception_handler(problems.Problem, problems.of_problem)
     app.add_exception_handler(HTTPException, problems.of_http)
     app.add_exception_handler(RequestValidationError, problems.of_validation)
-    for error in REDIS_IS_AWAY:
+    for error in REDIS_UNAVAILABLE:
         app.add_exception_handler(error, _redis_is_away)
     app.middleware("http")(_around)
     return app

@@ -61,7 +61,7 @@ class BodyReader:
 
     async def _images(self, request: Request, most: int) -> list[Sent]:
         if request.headers.get("content-encoding", "identity") != "identity":
-            raise Problem(415, "Compressed request bodies are not taken.")
+            raise Problem(415, "Compressed request bodies are not accepted.")
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "application/json":
             return _from_json(await self._body(request, _ALLOWANCE + 8192 * most), most)
@@ -90,7 +90,7 @@ class BodyReader:
             told = f"The body did not arrive within {self._settings.web_body_s:g} s."
             raise Problem(408, told, {"Connection": "close"}) from None
         except ClientDisconnect:
-            raise Problem(400, "The body was not sent to its end.") from None
+            raise Problem(400, "The body is incomplete.") from None
         return bytes(body)
 
     async def _from_form(self, request: Request, body: bytes, most: int) -> list[Sent]:

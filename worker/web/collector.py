@@ -9,9 +9,9 @@ from typing import Any
 
 import structlog
 
-from worker.streams.retry import REDIS_IS_AWAY, Patience
+from worker.streams.retry import REDIS_UNAVAILABLE, RetryPolicy
 from worker.streams.stream import StreamNames
-from worker.web.store import State, Store
+from worker.web.store import GatewayStore, State
 
 _log = structlog.get_logger("web")
 _BLOCK_MS = 1000
@@ -33,7 +33,7 @@ class Event:
 class Collector:
     """One task that reads, any number that wait. It goes on where the gateway stopped, so no answer is missed."""
 
-    def __init__(self, client: Any, store: Store, queues: Sequence[StreamNames]) -> None:
+    def __init__(self, client: Any, store: GatewayStore, queues: Sequence[StreamNames]) -> None:
         """`client` is used by nothing else: its reads block."""
         self._client = client
         self._store = store
@@ -41,7 +41,7 @@ class Collector:
         self._ids: dict[str, str] = {}
         self._waiting: dict[str, set[asyncio.Event]] = {}
         self._listening: dict[asyncio.Queue[Event], str] = {}
-        self._patience = Patience("reading results")
+        self._patience = RetryPolicy("reading results")
 
     @property
     def ready(self) -> bool:
@@ -63,8 +63,8 @@ class Collector:
                 if not self._ids:
                     await self.find_places()
                 await self._read()
-                self._patience.relax()
-            except REDIS_IS_AWAY as error:
+                self._patience.reset()
+            except REDIS_UNAVAILABLE as error:
                 await self._patience.pause(error)
 
     @contextlib.asynccontextmanager

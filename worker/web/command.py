@@ -26,12 +26,12 @@ _RESTART_S = 2.0
 
 def serve(
     host: Annotated[
-        str | None, typer.Option(help="Address to serve on; any but loopback needs API keys. WEB_HOST when not given.")
+        str | None, typer.Option(help="Address to serve on (default: WEB_HOST); any but loopback needs API keys.")
     ] = None,
-    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port; WEB_PORT when not given.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port (default: WEB_PORT).")] = None,
     worker: Annotated[
         bool | None,
-        typer.Option("--worker/--no-worker", help="Run a worker beside it; when not given: if REDIS_URL is unset."),
+        typer.Option("--worker/--no-worker", help="Run a worker too (default: where REDIS_URL is unset)."),
     ] = None,
 ) -> None:
     """Serve the page and the HTTP API.
@@ -72,6 +72,7 @@ def _run(redis_url: str, worker: WorkerSettings, settings: WebSettings, talk: Co
         timeout_keep_alive=10,
         timeout_graceful_shutdown=5,
         backlog=2048,
+        limit_concurrency=settings.web_connections,
     )
 
 

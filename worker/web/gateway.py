@@ -18,7 +18,7 @@ from worker.web.collector import Collector
 from worker.web.keys import Keys
 from worker.web.problems import Problem, try_later
 from worker.web.settings import WebSettings
-from worker.web.store import Store, WebJob
+from worker.web.store import GatewayStore, WebJob
 
 NOBODY = "web"
 COOKIE = "img_ml_key"
@@ -29,7 +29,7 @@ class Gateway:
     """What every route needs."""
 
     def __init__(
-        self, settings: WebSettings, client: Any, limited: Any, collector: Collector, store: Store, keys: Keys
+        self, settings: WebSettings, client: Any, limited: Any, collector: Collector, store: GatewayStore, keys: Keys
     ) -> None:
         """`limited` is the connection pool of the rate limits."""
         self.settings = settings
@@ -60,7 +60,9 @@ class Gateway:
         _refuse_other_sites(request)
         return NOBODY
 
-    async def take(self, request: Request, owner: str, images: Sequence[Sent], once: str = "") -> list[str]:
+    async def take(
+        self, request: Request, owner: str, images: Sequence[Sent], once: str = "", *, maps: bool = False
+    ) -> list[str]:
         """Accept the images as jobs; their ids. Problem 429 or 503 where there are too many."""
         await self._within_rate(request, owner, len(images))
         if await self.store.waiting() + len(images) > self.settings.web_max_waiting:
@@ -73,7 +75,7 @@ class Gateway:
                 if sha256 is None:
                     raise try_later(503, "There is no room for more uploads right now; try again later.", 10)
                 url = SCHEME + sha256
-            ids.append(await self.store.accept(owner, url, image.name, once))
+            ids.append(await self.store.accept(owner, url, image.name, once, maps=maps))
             self.accepted.inc()
         return ids
 
@@ -81,7 +83,7 @@ class Gateway:
         """The owner's job; Problem 404 where there is none."""
         found = await self.store.job(job_id, owner)
         if found is None:
-            raise Problem(404, "There is no verdict of that id, or no longer.")
+            raise Problem(404, "There is no verdict with that id, or it has expired.")
         return found
 
     async def waited(self, job_id: str, owner: str, seconds: float) -> WebJob:
@@ -125,8 +127,8 @@ def _refuse_other_sites(request: Request) -> None:
     host = request.headers.get("host", "")
     name = host.rpartition(":")[0] if ":" in host and not host.endswith("]") else host
     if name not in _LOCAL_NAMES:
-        raise Problem(403, "Without an API key the gateway answers to localhost alone.")
+        raise Problem(403, "Without an API key the gateway serves localhost only.")
     origin = request.headers.get("origin")
     foreign = origin is not None and urlsplit(origin).netloc != host
     if foreign or request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
-        raise Problem(403, "Requests from other sites are not taken.")
+        raise Problem(403, "Requests from other sites are not accepted.")

@@ -19,7 +19,7 @@ app = typer.Typer(
 
 
 @app.command("make")
-def make(name: Annotated[str, typer.Argument(help="Whom the key is for.")]) -> None:
+def make(name: Annotated[str, typer.Argument(help="Who the key is for.")]) -> None:
     """Make a key and print it; it cannot be shown again."""
     print(_asked(lambda keys: keys.make(name)))  # noqa: T201 - stdout is data
 
@@ -39,7 +39,7 @@ def listed() -> None:
 def revoke(key_id: Annotated[str, typer.Argument(metavar="ID", help="The id that `list` shows.")]) -> None:
     """Revoke a key at once. Exit codes: 0 revoked, 1 there is no such key."""
     if not _asked(lambda keys: keys.revoke(key_id)):
-        Console(stderr=True).print("There is no key of that id.")
+        Console(stderr=True).print("There is no key with that id.")
         raise typer.Exit(1)
 
 

@@ -8,15 +8,20 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import ChoiceLoader, Environment, PackageLoader
 
 from fusion.output.messages import Messages, messages
-from fusion.output.view import View, view
+from fusion.output.report import ReportEntry, asset, data_url, map_view, render_report
+from fusion.output.view import ResultView, view
+from img_ml.pictures.colours import palette
 from worker.streams.queue_state import read_queue
-from worker.web.api import gateway_of
+from worker.web.api import PROBLEMS, gateway_of
 from worker.web.gateway import COOKIE
 from worker.web.problems import Problem
 from worker.web.store import WebJob
 
 router = APIRouter(include_in_schema=False)
-_STATIC = {"page.css": "text/css", "page.js": "text/javascript", "queue.js": "text/javascript"}
+_SCRIPTS = ("page.js", "queue.js", "overlay.js")
+_STATIC = {"page.css": "text/css", **dict.fromkeys(_SCRIPTS, "text/javascript")}
+# What browsers show; others are told without the picture.
+_SHOWN = ("image/jpeg", "image/png", "image/webp", "image/gif", "image/avif")
 _templates = Environment(
     loader=ChoiceLoader([PackageLoader("worker.web", "templates"), PackageLoader("fusion.output", "templates")]),
     autoescape=True,
@@ -56,7 +61,7 @@ async def check(request: Request) -> Response:
     gateway = gateway_of(request)
     owner = await gateway.owner(request)
     async with gateway.bodies.images(request, most=1) as images:
-        (job_id,) = await gateway.take(request, owner, images[:1])
+        (job_id,) = await gateway.take(request, owner, images[:1], maps=True)
     return RedirectResponse(f"/verdicts/{job_id}", 303)
 
 
@@ -66,30 +71,45 @@ async def verdict(request: Request, job_id: str, fragment: bool = False) -> Resp
     gateway = gateway_of(request)
     job = await gateway.job(job_id, await gateway.owner(request))
     template = "fragment.html.j2" if fragment else "verdict_page.html.j2"
-    return _page(template, request, job=job, v=_view(job, _messages(request)))
+    say = _messages(request)
+    maps = [map_view(name, f"/v1/verdicts/{job.job_id}/maps/{name}", say) for name in await gateway.store.maps(job)]
+    shows = bool(maps) and _media_type(job) in _SHOWN and await gateway.store.image(job) is not None
+    picture = f"/verdicts/{job.job_id}/image" if shows else ""
+    bar = data_url(palette()[None])
+    return _page(template, request, job=job, v=_view(job, say), maps=maps, picture=picture, bar=bar)
+
+
+@router.get("/verdicts/{job_id}/image")
+async def image(request: Request, job_id: str) -> Response:
+    """The upload as it came, while it is kept, to lay maps over."""
+    gateway = gateway_of(request)
+    job = await gateway.job(job_id, await gateway.owner(request))
+    data, media_type = await gateway.store.image(job), _media_type(job)
+    if data is None or media_type not in _SHOWN:
+        raise Problem(404, "There is no such picture, or it has expired.")
+    return Response(data, media_type=media_type, headers={"Cache-Control": "private, max-age=600"})
 
 
 @router.get("/verdicts/{job_id}/report")
 async def report(request: Request, job_id: str) -> Response:
     """The report as one HTML file to keep; with the picture while the upload is kept."""
-    from fusion.output.report import Entry, render_report
-
     gateway = gateway_of(request)
     job = await gateway.job(job_id, await gateway.owner(request))
     say = _messages(request)
     shown = _view(job, say)
     if shown is None:
         raise Problem(404, "There is no verdict yet to report on.")
-    media_type = ((job.document or {}).get("image") or {}).get("media_type", "")
-    data = await gateway.store.image(job)
-    shows = data is not None and media_type in ("image/jpeg", "image/png", "image/webp", "image/gif", "image/avif")
+    data, media_type = await gateway.store.image(job), _media_type(job)
+    shows = data is not None and media_type in _SHOWN
     # The bytes go out as they came: nothing of a stranger's file is decoded here.
     picture = f"data:{media_type};base64,{base64.b64encode(data or b'').decode()}" if shows else ""
+    drawn = await gateway.store.maps(job)
+    maps = tuple(map_view(name, _png_url(png), say) for name, png in drawn.items())
     headers = {
         "Content-Disposition": f'attachment; filename="report-{job.job_id[:8]}.html"',
         "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:",
     }
-    return HTMLResponse(render_report([Entry(shown, picture)], say), headers=headers)
+    return HTMLResponse(render_report([ReportEntry(shown, picture, maps)], say), headers=headers)
 
 
 @router.get("/queue")
@@ -105,15 +125,13 @@ async def queue(request: Request, fragment: bool = False) -> Response:
 @router.get("/docs")
 async def docs(request: Request) -> Response:
     """The API's documentation, made from its OpenAPI document."""
-    return _page("docs.html.j2", request, api=request.app.openapi())
+    return _page("docs.html.j2", request, api=request.app.openapi(), problems=PROBLEMS)
 
 
 @router.get("/static/{name}")
 async def static(name: str) -> Response:
     """The pages' own style and scripts."""
     if name == "verdict.css":
-        from fusion.output.report import asset
-
         return Response(asset(name), media_type="text/css", headers=_CACHED)
     if name not in _STATIC:
         raise Problem(404, "There is no such file.")
@@ -126,12 +144,21 @@ async def static(name: str) -> Response:
 _CACHED = {"Cache-Control": "max-age=300"}
 
 
-def _view(job: WebJob, say: Messages) -> View | None:
+def _view(job: WebJob, say: Messages) -> ResultView | None:
     """What is shown of a job; None while it waits."""
     if job.document is None:
         return None
     empty = {"image": None, "image_sha256": None}
     return view(empty | job.document, job.name, say)
+
+
+def _png_url(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+
+
+def _media_type(job: WebJob) -> str:
+    """What the worker found the image to be; empty where it is not known."""
+    return str(((job.document or {}).get("image") or {}).get("media_type", ""))
 
 
 def _messages(request: Request) -> Messages:

@@ -24,6 +24,9 @@ class WebSettings(ProjectSettings):
     )
     web_body_s: float = Field(30, gt=0, le=3600, description="Seconds a request may take to send its body.")
     web_bodies_at_once: int = Field(16, ge=1, le=1000, description="Most request bodies held in memory at once.")
+    web_connections: int = Field(
+        1000, ge=1, le=100_000, description="Most connections at once, each of up to 320 KiB of memory; beyond it: 503."
+    )
     web_max_waiting: int = Field(2000, ge=1, description="Jobs in the stream from which new ones are refused: 503.")
     web_max_wait_s: float = Field(60, ge=0, le=600, description="Longest `wait` of a request, in seconds.")
     web_max_batch: int = Field(200, ge=1, le=10_000, description="Most images in one batch.")

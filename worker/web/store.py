@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from worker.fetching.uploads import SCHEME, upload_key
+from worker.streams.maps import MapStore
 from worker.web.settings import WebSettings
 
 State = Literal["waiting", "done", "error", "given_up"]
@@ -32,7 +33,7 @@ class WebJob:
     document: dict[str, Any] | None
 
 
-class Store:
+class GatewayStore:
     """The gateway's keys beside the first job stream, `<jobs>:web:...` and `<jobs>:upload...`."""
 
     def __init__(self, client: Any, jobs: str, settings: WebSettings) -> None:
@@ -41,6 +42,7 @@ class Store:
         self._settings = settings
         self._accept = client.register_script((_LUA / "accept.lua").read_text(encoding="utf-8"))
         self._keep = client.register_script((_LUA / "keep_upload.lua").read_text(encoding="utf-8"))
+        self._maps = MapStore(client, jobs)
         self._answer = client.register_script((_LUA / "answered.lua").read_text(encoding="utf-8"))
 
     async def keep_upload(self, data: bytes) -> str | None:
@@ -53,20 +55,28 @@ class Store:
         )
         return sha256 if kept else None
 
-    async def accept(self, owner: str, image_url: str, name: str, once: str = "") -> str:
+    async def accept(self, owner: str, image_url: str, name: str, once: str = "", *, maps: bool = False) -> str:
         """Put a job on the stream; its id, or with `once` the id of the job that was accepted under the same word."""
         job_id = str(uuid.uuid4())
         sha256 = image_url.removeprefix(SCHEME) if image_url.startswith(SCHEME) else ""
-        message = json.dumps({"jobId": job_id, "clientId": owner, "image_url": image_url})
+        message = json.dumps({"jobId": job_id, "clientId": owner, "image_url": image_url, "maps": maps})
         fields = {"owner": owner, "name": name, "sha256": sha256, "state": "waiting"}
         once_key = hashlib.sha256(f"{owner}\0{once}".encode()).hexdigest()
         found: bytes = await self._accept(
-            keys=[self._job_key(job_id), self._jobs, f"{self._jobs}:web:once:{once_key}"],
+            keys=[
+                self._job_key(job_id),
+                self._jobs,
+                f"{self._jobs}:web:once:{once_key}",
+                *self._upload_keys(sha256),
+            ],
             args=[
                 job_id,
                 self._settings.web_keep_s,
                 message,
                 once,
+                sha256,
+                int(time.time()),
+                self._settings.web_image_keep_s,
                 *itertools.chain(*fields.items()),
             ],
         )
@@ -105,6 +115,10 @@ class Store:
             return None
         found: bytes | None = await self._client.get(upload_key(self._jobs, job.sha256))
         return found
+
+    async def maps(self, job: WebJob) -> dict[str, bytes]:
+        """The maps of a job that asked for them, by detector, as PNG; empty where there are none, or no longer."""
+        return await self._maps.read(job.job_id)
 
     async def make_batch(self, owner: str, job_ids: Sequence[str]) -> str:
         """Remember jobs as one batch; its id."""

@@ -31,13 +31,12 @@ def busy_share(work: Work, device: str) -> float:
 
 
 def _kernel_share(work: Work, device: str) -> float:
-    from torch.autograd import DeviceType
     from torch.profiler import ProfilerActivity, profile
 
     # Kernels alone: what the host does would slow it down if it were noted too.
     with profile(activities=[ProfilerActivity.CUDA]) as profiler:
         took = seconds(work, device)
-    kernels = [event.time_range for event in profiler.events() if event.device_type == DeviceType.CUDA]
+    kernels = [event.time_range for event in profiler.events() if event.device_type.name == "CUDA"]
     return covered((one.start, one.end) for one in kernels) / 1e6 / took
 
 

@@ -19,7 +19,7 @@ from forensics.types import ImageSample
 from img_ml.engine.abilities import FollowsDevice
 from img_ml.engine.device import Compile
 from img_ml.engine.engine import Engine
-from img_ml.engine.loaded import Learned
+from img_ml.engine.loaded import LearnedDetector
 from img_ml.weights.store import installed
 from img_ml.weights.table import find
 
@@ -91,7 +91,7 @@ def _through(engine: Engine, batches: list[list[Examined]]) -> Callable[[], None
     return work
 
 
-def _alone(one: Learned, samples: Sequence[ImageSample], device: str) -> float:
+def _alone(one: LearnedDetector, samples: Sequence[ImageSample], device: str) -> float:
     return seconds(lambda: one.signals(samples), device) / len(samples)
 
 
@@ -103,7 +103,7 @@ def _follow(engine: Engine, mode: Compile) -> None:
             one.detector.follow(placed.micro_batch, "off" if turns and mode == "graphs" else mode)
 
 
-def _bare(one: Learned, samples: Sequence[ImageSample], device: str) -> float:
+def _bare(one: LearnedDetector, samples: Sequence[ImageSample], device: str) -> float:
     """Seconds of the network alone for one of those samples.
 
     As many are taken as fill a micro-batch, for all of their views are held at once: ManTra-Net's take 400 MB each.

@@ -166,6 +166,21 @@ def aekl_way(weights: Installed, device: str) -> Plain:
     return run
 
 
+def latent_way(weights: Installed, device: str) -> Plain:
+    """The whole picture squashed, through encoder and classifier."""
+    from img_ml.detectors.aekl_clf import network_of
+
+    network, side = network_of(weights)
+    network = network.to(device)
+    squashed = v2.Resize((side, side), antialias=True)
+
+    @torch.inference_mode()
+    def run(picture: Image.Image) -> object:
+        return network(_grey_levels(np.array(squashed(picture)), device)).cpu()
+
+    return run
+
+
 def spai_way(weights: Installed, device: str) -> Plain:
     """One patch after the other, as they lie side by side, and attention over all of them."""
     from safetensors.torch import load_file
@@ -225,6 +240,7 @@ PLAIN: Mapping[str, Callable[[Installed, str], Plain]] = {
     "saturation_cnn": saturation_way,
     "spai": spai_way,
     "aekl": aekl_way,
+    "aekl_clf": latent_way,
     "ai_art_resnet": classifier_way,
     "ai_image_detector": classifier_way,
     "sdxl_detector": classifier_way,

@@ -1,11 +1,13 @@
 """Random weights of the published architectures in the published layout, for measuring time and memory without any.
 
-A detector joins with one entry in WRITERS; `--tiny` takes the small ones of the contract test instead.
+A detector whose record names a network of transformers joins by itself, others with an entry in _BY_HAND; `--tiny`
+takes the small ones of the contract test instead.
 """
 
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +15,14 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from img_ml.weights.record import Preprocessing
+from img_ml.weights.record import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from img_ml.weights.store import install
-from img_ml.weights.table import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, find
+from img_ml.weights.table import detector_of, find, records
 
 Writer = Callable[[Path], None]
-SO400M: Mapping[str, int] = {
-    "hidden_size": 1152,
-    "num_hidden_layers": 27,
-    "num_attention_heads": 16,
-    "intermediate_size": 4304,
-    "image_size": 384,
-    "patch_size": 14,
-}
 _LABELS = {0: "artificial", 1: "human"}
+# How the published classifiers see an image; their records leave it to the file that comes with the weights.
+_CLASSIFIERS = Preprocessing(crop=224, squash=224, mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
 
 def write(detectors: Sequence[str], weights: Path, *, tiny: bool) -> list[str]:
@@ -60,24 +56,28 @@ def write_tensors(weights: Path, name: str, network: nn.Module, texts: Mapping[s
     install(find(name), weights, "random", fill)
 
 
-def write_dinov2(weights: Path, name: str, width: int, layers: int, heads: int) -> None:
-    """DINOv2 as save_pretrained writes it."""
-    from transformers import Dinov2Config, Dinov2Model
+def write_transformers(weights: Path, name: str) -> None:
+    """A network of transformers as save_pretrained writes it; one with labels, where the record is a classifier's."""
+    from transformers import AutoConfig, AutoModel, AutoModelForImageClassification
 
-    config = Dinov2Config(
-        hidden_size=width, num_hidden_layers=layers, num_attention_heads=heads, image_size=518, patch_size=14
-    )
+    record = find(name)
+    is_classifier = record.preprocessing is None
+    config = AutoConfig.for_model(**record.architecture)
+    if is_classifier:
+        config.id2label = _LABELS
+    kind = AutoModelForImageClassification if is_classifier else AutoModel
     with torch.device("meta"):
-        network = Dinov2Model(config)
-    described = {**config.to_dict(), "architectures": ["Dinov2Model"]}
-    write_tensors(weights, name, network, {"config.json": described, "preprocessor_config.json": processor(name)})
+        network = kind.from_config(config)
+    described = {**config.to_dict(), "architectures": [type(network).__name__]}
+    texts = {"config.json": described, "preprocessor_config.json": _processor(record.preprocessing or _CLASSIFIERS)}
+    write_tensors(weights, name, network, texts)
 
 
-def write_clip(weights: Path, name: str, model: str) -> None:
+def write_clip(weights: Path, name: str) -> None:
     """A CLIP model of open_clip as it is pushed to the hub."""
     import open_clip
 
-    config: dict[str, Any] = open_clip.get_model_config(model)
+    config: dict[str, Any] = open_clip.get_model_config(find(name).architecture["model"])
     with torch.device("meta"):
         network = open_clip.CLIP(**config)
     described = {"model_cfg": config, "preprocess_cfg": {"mean": CLIP_MEAN, "std": CLIP_STD}}
@@ -88,9 +88,10 @@ def write_commfor(weights: Path) -> None:
     """Community Forensics as its authors push it to the hub."""
     from img_ml.detectors.commfor import PREFIX, architecture
 
+    sizes = find("commfor-384").architecture
     with torch.device("meta"):
-        network = nn.ModuleDict({PREFIX.rstrip("."): architecture("small", 384)})
-    config = {"device": "cuda", "freeze_backbone": False, "input_size": 384, "model_size": "small", "patch_size": 16}
+        network = nn.ModuleDict({PREFIX.rstrip("."): architecture(**sizes)})
+    config = {"device": "cuda", "freeze_backbone": False, "patch_size": 16, **sizes}
     write_tensors(weights, "commfor-384", network, {"config.json": config})
 
 
@@ -135,56 +136,12 @@ def write_crop_network(weights: Path) -> None:
     install(find("crop_network"), weights, "random", fill)
 
 
-def write_siglip(weights: Path, name: str, vision: Mapping[str, int]) -> None:
-    """SigLIP 2's image tower as save_pretrained writes it alone; the text tower of the published file is not read."""
-    from transformers import SiglipVisionConfig, SiglipVisionModel
-
-    config = SiglipVisionConfig(**vision)
-    with torch.device("meta"):
-        network = SiglipVisionModel(config)
-    facts = find(name).preprocessing
-    assert isinstance(facts, Preprocessing)
-    prepared = {**processor(name), "do_center_crop": False, "resample": 2}
-    prepared |= {"size": {"height": facts.squash, "width": facts.squash}}
-    write_tensors(weights, name, network, {"config.json": config.to_dict(), "preprocessor_config.json": prepared})
-
-
 def write_resnet(weights: Path, name: str) -> None:
     """A ResNet-18 as it is trained."""
     from img_ml.networks.resnet import WIDTH, ResNet18
 
     network = ResNet18("high_pass" if name == "resnet_hf" else "picture")
     write_tensors(weights, name, network, {"config.json": {"width": WIDTH, "start": "scratch"}})
-
-
-def write_ai_art_resnet(weights: Path) -> None:
-    """The ResNet-18 that tells art of machines, as save_pretrained writes it."""
-    from transformers import ResNetConfig, ResNetForImageClassification
-
-    config = ResNetConfig(
-        embedding_size=64, hidden_sizes=[64, 128, 256, 512], depths=[2, 2, 2, 2], layer_type="basic", id2label=_LABELS
-    )
-    with torch.device("meta"):
-        network = ResNetForImageClassification(config)
-    _write_classifier(weights, "ai_art_resnet", network)
-
-
-def write_swin(weights: Path, name: str) -> None:
-    """A Swin-B with two labels as save_pretrained writes it."""
-    from transformers import SwinConfig, SwinForImageClassification
-
-    config = SwinConfig(embed_dim=128, depths=[2, 2, 18, 2], num_heads=[4, 8, 16, 32], id2label=_LABELS)
-    with torch.device("meta"):
-        network = SwinForImageClassification(config)
-    _write_classifier(weights, name, network)
-
-
-def _write_classifier(weights: Path, name: str, network: Any) -> None:
-    architecture = {"architectures": [type(network).__name__]}
-    size = {"size": {"height": 224, "width": 224}, "resample": 3}
-    norm = {"image_processor_type": "ViTImageProcessor", "image_mean": IMAGENET_MEAN, "image_std": IMAGENET_STD}
-    texts = {"config.json": {**network.config.to_dict(), **architecture}, "preprocessor_config.json": {**size, **norm}}
-    write_tensors(weights, name, network, texts)
 
 
 def write_saturation_cnn(weights: Path, side: int = 224) -> None:
@@ -195,19 +152,9 @@ def write_saturation_cnn(weights: Path, side: int = 224) -> None:
     write_tensors(weights, "saturation_cnn", SaturationCNN(8), {"config.json": {"saturation": 8, "side": side}})
 
 
-# The config.json of stabilityai/sd-vae-ft-ema says as much.
-SD_VAE: Mapping[str, Any] = {
-    "block_out_channels": (128, 256, 512, 512),
-    "down_block_types": ("DownEncoderBlock2D",) * 4,
-    "up_block_types": ("UpDecoderBlock2D",) * 4,
-    "layers_per_block": 2,
-    "latent_channels": 4,
-    "norm_num_groups": 32,
-    "sample_size": 256,
-}
-
-
-def write_aekl(weights: Path, sizes: Mapping[str, Any] = SD_VAE, backbone: str = "resnet18", side: int = 256) -> None:
+def write_aekl(
+    weights: Path, sizes: Mapping[str, Any] | None = None, backbone: str = "resnet18", side: int = 256
+) -> None:
     """An autoencoder as diffusers saves it, and the classifier as it is trained over it."""
     from diffusers import AutoencoderKL
 
@@ -216,7 +163,8 @@ def write_aekl(weights: Path, sizes: Mapping[str, Any] = SD_VAE, backbone: str =
     from img_ml.weights.store import installed
 
     torch.manual_seed(0)
-    name, network = "sd-vae-ft-ema", AutoencoderKL(**sizes)
+    name = "sd-vae-ft-ema"
+    network = AutoencoderKL(**(find(name).architecture if sizes is None else sizes))
 
     def saved(folder: Path) -> str:
         network.save_pretrained(folder)
@@ -226,6 +174,16 @@ def write_aekl(weights: Path, sizes: Mapping[str, Any] = SD_VAE, backbone: str =
     sha256 = tensors_sha256(installed(find(name), weights))
     config = {"backbone": backbone, "side": side, "autoencoder": name, "autoencoder_sha256": sha256}
     write_tensors(weights, CLASSIFIER, DifferenceClassifier(backbone, network), {"config.json": config})
+
+
+def write_aekl_clf(weights: Path, sizes: Mapping[str, Any] | None = None, side: int = 256) -> None:
+    """The encoder of an autoencoder with the classifier over it, as it is trained."""
+    from img_ml.networks.autoencoders.latent_classifier import of_architecture
+
+    torch.manual_seed(0)
+    architecture = dict(find("sd-vae-ft-ema").architecture if sizes is None else sizes)
+    config = {"side": side, "autoencoder": json.dumps(architecture)}
+    write_tensors(weights, "aekl_clf", of_architecture(architecture, side), {"config.json": config})
 
 
 def write_spai(weights: Path) -> None:
@@ -241,16 +199,15 @@ def write_spai(weights: Path) -> None:
     write_tensors(weights, "spai", network, {})
 
 
-def processor(name: str) -> dict[str, object]:
+def _processor(facts: Preprocessing) -> dict[str, object]:
     """A preprocessor_config.json that says what the record says."""
-    facts = find(name).preprocessing
-    assert isinstance(facts, Preprocessing)
+    side = {"height": facts.squash, "width": facts.squash} if facts.squash else {"shortest_edge": facts.shortest}
     return {
         "image_processor_type": "BitImageProcessor",
         "do_resize": True,
-        "size": {"shortest_edge": facts.shortest},
-        "resample": 3,
-        "do_center_crop": True,
+        "size": side,
+        "resample": {"bilinear": 2, "bicubic": 3}[facts.resample],
+        "do_center_crop": not facts.squash,
         "crop_size": {"height": facts.crop, "width": facts.crop},
         "do_rescale": True,
         "rescale_factor": 1 / 255,
@@ -298,22 +255,27 @@ def _tiny_siglip(weights: Path) -> None:
         write_siglip(weights, name)
 
 
-WRITERS: Mapping[str, Writer] = {
+_BY_HAND: Mapping[str, Writer] = {
     "aekl": write_aekl,
-    "dino": lambda weights: write_dinov2(weights, "dinov2-large", 1024, 24, 16),
-    "clip_h14": lambda weights: write_clip(weights, "clip-vit-h-14", "ViT-H-14"),
-    "clip_bigg": lambda weights: write_clip(weights, "clip-vit-bigg-14", "ViT-bigG-14"),
+    "aekl_clf": write_aekl_clf,
+    "clip_h14": lambda weights: write_clip(weights, "clip-vit-h-14"),
+    "clip_bigg": lambda weights: write_clip(weights, "clip-vit-bigg-14"),
     "commfor": write_commfor,
     "fatformer": write_fatformer,
     "ghostnet": write_ghostnet,
     "mantranet": write_mantranet,
     "crop_network": write_crop_network,
-    "siglip2": lambda weights: write_siglip(weights, "siglip2-so400m", SO400M),
-    "ai_art_resnet": write_ai_art_resnet,
-    "ai_image_detector": lambda weights: write_swin(weights, "ai_image_detector"),
     "resnet_ft": lambda weights: write_resnet(weights, "resnet_ft"),
     "resnet_hf": lambda weights: write_resnet(weights, "resnet_hf"),
-    "sdxl_detector": lambda weights: write_swin(weights, "sdxl_detector"),
     "saturation_cnn": write_saturation_cnn,
     "spai": write_spai,
+}
+# A record that says which network of transformers it holds needs nothing more. Of several sizes, the largest.
+WRITERS: Mapping[str, Writer] = {
+    **{
+        detector_of(record): partial(write_transformers, name=record.name)
+        for record in records()
+        if "model_type" in record.architecture
+    },
+    **_BY_HAND,
 }

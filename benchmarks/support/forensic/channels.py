@@ -14,14 +14,14 @@ Planes = dict[str, NDArray[np.float32]]
 
 def channels(pixels: Pixels) -> Numbers:
     """Correlations between the channels' residuals and between colour differences and green; their powers' ratios."""
-    planes = {name: pixels[:, :, place].astype(np.float32) for place, name in enumerate("rgb")}
+    planes: Planes = {name: pixels[:, :, place].astype(np.float32) for place, name in enumerate("rgb")}
     numbers: Numbers = {}
     for scale in range(1, SCALES + 1):
         residuals = {name: square_residual(plane) for name, plane in planes.items()}
         numbers |= {f"{name}_{scale}": value for name, value in _together(residuals).items()}
         if scale == 1:
             numbers |= _by_busyness(residuals)
-        planes = {name: haar(plane)[0] / 2 for name, plane in planes.items()}
+        planes = {name: np.asarray(haar(plane)[0] / 2, dtype=np.float32) for name, plane in planes.items()}
     return numbers
 
 

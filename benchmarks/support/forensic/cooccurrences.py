@@ -40,14 +40,14 @@ def _bends(plane: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _quantised(residual: NDArray[np.float32]) -> Levels:
-    return (np.clip(np.rint(residual / STEP), -LIMIT, LIMIT) + LIMIT).astype(np.int64)
+    return np.asarray(np.clip(np.rint(residual / STEP), -LIMIT, LIMIT) + LIMIT, dtype=np.int64)
 
 
 def _counts(levels: Levels) -> NDArray[np.float64]:
     """How many triples along the rows are of each class."""
     code = (levels[:, :-2] * LEVELS + levels[:, 1:-1]) * LEVELS + levels[:, 2:]
     triples = np.bincount(code.ravel(), minlength=LEVELS**NEIGHBOURS)
-    return np.bincount(_CLASSES, weights=triples, minlength=len(_NAMES))
+    return np.bincount(_CLASSES, weights=triples, minlength=len(_NAMES)).astype(np.float64, copy=False)
 
 
 def _classes() -> tuple[NDArray[np.intp], list[str]]:

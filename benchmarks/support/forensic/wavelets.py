@@ -1,6 +1,7 @@
 """Statistics of Haar wavelet bands: spread, tails, and how bands hang together (after Farid and Lyu, 2003)."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from forensics.residual import luminance
 from forensics.types import Pixels
 
 LEVELS = 3
-Plane = NDArray[np.float32]
+Plane = NDArray[np.floating[Any]]
 
 
 def wavelets(pixels: Pixels) -> Numbers:
@@ -38,8 +39,12 @@ def haar(plane: Plane) -> tuple[Plane, dict[str, Plane]]:
     """
     plane = plane[: plane.shape[0] // 2 * 2, : plane.shape[1] // 2 * 2]
     a, b, c, d = plane[::2, ::2], plane[::2, 1::2], plane[1::2, ::2], plane[1::2, 1::2]
-    bands = {"across": (a - b + c - d) / 2, "down": (a + b - c - d) / 2, "diagonal": (a - b - c + d) / 2}
-    return (a + b + c + d) / 2, bands
+    bands: dict[str, Plane] = {
+        "across": (a - b + c - d) / 2,
+        "down": (a + b - c - d) / 2,
+        "diagonal": (a - b - c + d) / 2,
+    }
+    return np.asarray((a + b + c + d) / 2), bands
 
 
 def _halved(size: Plane) -> Plane:

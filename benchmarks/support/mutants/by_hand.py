@@ -34,7 +34,7 @@ _CHANGES = (
     (_CROPS, "three crops of a wide picture lie in one line", "tops[i % len(tops)]", "tops[0]"),
     (_CROPS, "three crops of a tall picture lie in one line", "lefts[i % len(lefts)]", "lefts[0]"),
     (_CROPS, "crops do not reach the far edge", "last * i / (count - 1)", "last * i / count"),
-    (_LOOP, "held-out images are scored in training mode", "self._watched.eval()", "self._watched.train()"),
+    (_LOOP, "held-out images are scored in training mode", "self._evaluated.eval()", "self._evaluated.train()"),
     (
         _CLASSIFYING,
         "labels are not smoothed",

@@ -34,7 +34,7 @@ _TAPS = ((1, 2), (0, 1), (1, 1), (0, 0))
 
 
 @dataclass(frozen=True, slots=True)
-class Design:
+class AutoencoderDesign:
     """What sets one autoencoder apart: its upsampling, its bottleneck, the factor by which it shrinks a side (4 or 8).
 
     `width` is the channels of its finest level, `latents` those of the bottleneck; `codes` and `groups` are the
@@ -60,7 +60,7 @@ class Design:
 class UpsamplingAutoencoder(nn.Module):
     """From images n x 3 x H x W in grey levels to their reconstructions; H and W are multiples of the factor."""
 
-    def __init__(self, design: Design) -> None:
+    def __init__(self, design: AutoencoderDesign) -> None:
         super().__init__()
         self.design = design
         # The finest level is never built by the encoder: it costs most and gives least.
@@ -101,7 +101,7 @@ class Encoder(nn.Module):
     the training goes into the decoder, whose traces are wanted.
     """
 
-    def __init__(self, widths: list[int], design: Design) -> None:
+    def __init__(self, widths: list[int], design: AutoencoderDesign) -> None:
         super().__init__()
         self.linear = nn.Conv2d(3, design.latents, design.factor, stride=design.factor)
         self.added = nn.Sequential(*_encoder(widths), nn.Conv2d(widths[-1], design.latents, 1))
@@ -283,18 +283,18 @@ def load_upsampling_autoencoder(folder: Path) -> UpsamplingAutoencoder:
     """The autoencoder of a folder, frozen. Raises WeightsError where it cannot be built or filled."""
     try:
         told = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        network = UpsamplingAutoencoder(_design({key: told[key] for key in asdict(Design())}))
+        network = UpsamplingAutoencoder(_design({key: told[key] for key in asdict(AutoencoderDesign())}))
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise WeightsError(f"{folder / CONFIG} does not describe an upsampling autoencoder: {error!r}.") from error
     fill(network, tensors_of(folder / TENSORS, str(folder)), str(folder))
     return network.eval().requires_grad_(False)
 
 
-def _design(told: dict[str, object]) -> Design:
-    design = Design(**told)  # type: ignore[arg-type]  # checked below
+def _design(told: dict[str, object]) -> AutoencoderDesign:
+    design = AutoencoderDesign(**told)  # type: ignore[arg-type]  # checked below
     numbers = (design.width, design.latents, design.codes, design.groups)
     if design.upsampling not in UPSAMPLINGS or design.bottleneck not in BOTTLENECKS or design.factor not in FACTORS:
         raise ValueError(f"{design.name} is unknown")
     if not all(isinstance(number, int) and 0 < number <= 4096 for number in numbers):
-        raise ValueError(f"{numbers} are no sizes")
+        raise ValueError(f"{numbers} are not valid sizes")
     return design

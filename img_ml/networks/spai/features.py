@@ -11,7 +11,7 @@ from torch.nn import functional
 from img_ml.networks.spai.backbone import Backbone
 from img_ml.networks.spai.frequencies import circular_mask, split
 from img_ml.networks.spai.sizes import SpaiSizes
-from img_ml.weights.table import IMAGENET_MEAN, IMAGENET_STD
+from img_ml.weights.record import IMAGENET_MEAN, IMAGENET_STD
 
 # Pairs of the versions 0 original, 1 low and 2 high frequencies.
 PAIRS = ((0, 1), (0, 2), (1, 2))

@@ -20,8 +20,8 @@ from img_ml.train.checkpoint import Checkpoint
 from img_ml.train.classifying import mark_of
 from img_ml.train.examples import Batch, Division, Examples, divide, native_crops_of, to_images
 from img_ml.train.loop import Loop, Task
-from img_ml.train.plan import Plan
-from img_ml.train.recipe import Place
+from img_ml.train.plan import TrainingPlan
+from img_ml.train.recipe import TrainingWorkspace
 from img_ml.weights.store import install
 from img_ml.weights.table import find
 
@@ -59,21 +59,25 @@ def small_autoencoder(shape: Shape) -> "AutoencoderKL":
     )
 
 
-def train_autoencoder(shape: Shape, rows: Sequence[Row], plan: Plan, place: Place, talk: Console) -> float:
+def train_autoencoder(
+    shape: Shape, rows: Sequence[Row], plan: TrainingPlan, place: TrainingWorkspace, talk: Console
+) -> float:
     """Train on the real images outside test, and install it; the PSNR in dB on real images of held-out sources.
 
     Raises DatasetError where the rows do not allow it, KeyboardInterrupt (the checkpoint written) after Ctrl-C.
     """
     division = divide(rows, plan.seed)
-    real = Division(*(tuple(row for row in side if not row.label) for side in (division.learned, division.watched)))
-    watched = real.watched[: plan.most_watched]
-    talk.print(f"{len(real.learned)} real images to learn from, {len(watched)} others are watched; on {place.device}.")
+    real = Division(*(tuple(row for row in side if not row.label) for side in (division.training, division.validation)))
+    validation = real.validation[: plan.max_validation]
+    talk.print(
+        f"Training on {len(real.training)} real images, validating on {len(validation)} others; on {place.device}."
+    )
     torch.manual_seed(plan.seed)
     network = small_autoencoder(shape)
     kept = Checkpoint(place.checkpoint, mark_of(f"{RECORD} {shape}", plan, real))
     plan = replace(plan, weight_decay=0.0)
-    with Examples(real.learned, plan.seed, place.threads, native_crops_of(shape.side)) as examples:
-        task = _Reconstructing(network, examples.fixed(watched).pixels, place.device)
+    with Examples(real.training, plan.seed, place.threads, native_crops_of(shape.side)) as examples:
+        task = _Reconstructing(network, examples.fixed(validation).pixels, place.device)
         loop = Loop(task, plan, place.device, talk, low=False)
         loop.run(lambda first, last: examples.batches(first, last, plan.batch), kept)
     install(find(RECORD), place.weights, "trained here", lambda folder: _saved(network, folder))
@@ -84,9 +88,9 @@ def train_autoencoder(shape: Shape, rows: Sequence[Row], plan: Plan, place: Plac
 class _Reconstructing(Task[Batch]):
     """Images to themselves: mean absolute error, and a little KL."""
 
-    def __init__(self, network: "AutoencoderKL", watched: Pixels | Differences, device: str) -> None:
+    def __init__(self, network: "AutoencoderKL", validation: Pixels | Differences, device: str) -> None:
         super().__init__(network)
-        self._autoencoder, self._shown, self._device = network, watched, device
+        self._autoencoder, self._shown, self._device = network, validation, device
 
     def losses(self, batch: Batch, step: int) -> Iterator[Tensor]:
         """See Task."""

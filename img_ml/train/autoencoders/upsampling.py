@@ -21,7 +21,7 @@ from img_ml.networks.autoencoders.patch_discriminator import PatchDiscriminator,
 from img_ml.networks.autoencoders.upsampling import (
     CONFIG,
     TENSORS,
-    Design,
+    AutoencoderDesign,
     UpsamplingAutoencoder,
     begin_with,
     save_upsampling_autoencoder,
@@ -31,7 +31,7 @@ from img_ml.train.checkpoint import Checkpoint
 from img_ml.train.classifying import mark_of
 from img_ml.train.examples import Batch, Division, Examples, View, to_images
 from img_ml.train.loop import Loop, Task
-from img_ml.train.plan import Plan
+from img_ml.train.plan import TrainingPlan
 from img_ml.weights.digest import file_sha256
 
 _HELD_OUT = 0.1
@@ -40,7 +40,7 @@ _ADVERSARIAL_FROM, _ADVERSARIAL_SHARE = 0.4, 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Workplace:
+class AutoencoderWorkspace:
     """Where the training runs and what it writes: the autoencoder's folder, the checkpoint, the device, threads.
 
     `begun` is the folder of an autoencoder whose layers it begins with; `bfloat16` halves the time where the processor
@@ -58,14 +58,19 @@ class Workplace:
 class _Trained(nn.Module):
     """What learns: the autoencoder, and the discriminator where there is one."""
 
-    def __init__(self, design: Design) -> None:
+    def __init__(self, design: AutoencoderDesign) -> None:
         super().__init__()
         self.autoencoder = UpsamplingAutoencoder(design)
         self.discriminator = PatchDiscriminator() if design.adversarial else None
 
 
 def train_upsampling_autoencoder(
-    design: Design, rows: Sequence[Row], plan: Plan, side: int, place: Workplace, talk: Console
+    design: AutoencoderDesign,
+    rows: Sequence[Row],
+    plan: TrainingPlan,
+    side: int,
+    place: AutoencoderWorkspace,
+    talk: Console,
 ) -> float:
     """Train on patches of `side` pixels, save it in its folder, remove the checkpoint; its PSNR in dB when held out.
 
@@ -77,17 +82,20 @@ def train_upsampling_autoencoder(
     mark = mark_of(f"upsampling {json.dumps(asdict(design))} {side} {begun}", plan, division)
     done = _done_before(place.folder, mark)
     if done is not None:
-        talk.print(f"{place.folder} holds the autoencoder of this training already.")
+        talk.print(f"{place.folder} already holds the autoencoder of this training.")
         return done
-    watched = division.watched[: plan.most_watched]
-    talk.print(f"{design.name}: {len(division.learned)} real images, {len(watched)} watched; on {place.device}.")
+    validation = division.validation[: plan.max_validation]
+    talk.print(
+        f"{design.name}: training on {len(division.training)} real images, validating on {len(validation)}; "
+        f"on {place.device}."
+    )
     torch.manual_seed(plan.seed)
     trained = _Trained(design)
     if place.begun is not None:
-        talk.print(f"It begins with {begin_with(trained.autoencoder, place.begun)} tensors of {place.begun}.")
+        talk.print(f"Initialised {begin_with(trained.autoencoder, place.begun)} tensors from {place.begun}.")
     plan = replace(plan, weight_decay=0.0, betas=(0.9, 0.99), channels_last=True)
-    with Examples(division.learned, plan.seed, place.threads, patches_of(side)) as examples:
-        task = _Reconstructing(trained, examples.fixed(watched).pixels, place, round(_ADVERSARIAL_FROM * plan.steps))
+    with Examples(division.training, plan.seed, place.threads, patches_of(side)) as examples:
+        task = _Reconstructing(trained, examples.fixed(validation).pixels, place, round(_ADVERSARIAL_FROM * plan.steps))
         loop = Loop(task, plan, place.device, talk, low=False)
         loop.run(lambda first, last: examples.batches(first, last, plan.batch), Checkpoint(place.checkpoint, mark))
     reached = task.judged(trained)["psnr"]
@@ -98,7 +106,7 @@ def train_upsampling_autoencoder(
 
 
 def divide_real(rows: Sequence[Row], seed: int) -> Division:
-    """The real images of train: a tenth of their sources is watched, the others are learned from.
+    """The real images of train: a tenth of their sources for validation, the others for training.
 
     Raises DatasetError where there are fewer than two sources.
     """
@@ -140,9 +148,11 @@ def patches_of(side: int) -> View:
 class _Reconstructing(Task[Batch]):
     """Patches to themselves; the discriminator is fooled from the step `joined` on."""
 
-    def __init__(self, trained: _Trained, watched: Pixels | Differences, place: Workplace, joined: int) -> None:
+    def __init__(
+        self, trained: _Trained, validation: Pixels | Differences, place: AutoencoderWorkspace, joined: int
+    ) -> None:
         super().__init__(trained)
-        self._trained, self._shown, self._place, self._joined = trained, watched, place, joined
+        self._trained, self._shown, self._place, self._joined = trained, validation, place, joined
 
     def losses(self, batch: Batch, step: int) -> Iterator[Tensor]:
         """See Task."""

@@ -1,10 +1,5 @@
 """Tower and heads as one ONNX graph: matrices in 8 bits a channel, every computation in float32."""
 
-import io
-import logging
-import warnings
-from contextlib import redirect_stderr, redirect_stdout
-
 import numpy as np
 import onnx
 import torch
@@ -13,9 +8,8 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from img_ml.networks.clip_tower import SIDE, ClipTower
+from img_ml.train.onnx_trace import onnx_graph
 
-# LayerNormalization came with it.
-OPSET = 17
 # A matrix of fewer values stays as it is: heads, norms and biases.
 SMALLEST = 500_000
 
@@ -49,23 +43,8 @@ def heads_graph(
 
 
 def _traced(module: nn.Module, output: str) -> bytes:
-    buffer = io.BytesIO()
-    # The exporter talks of itself.
-    quiet = io.StringIO()
-    with warnings.catch_warnings(), redirect_stdout(quiet), redirect_stderr(quiet):
-        warnings.simplefilter("ignore")
-        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-        torch.onnx.export(
-            module.eval(),
-            (torch.zeros(2, SIDE, SIDE, 3, dtype=torch.uint8),),
-            buffer,  # type: ignore[arg-type]  # the older exporter takes it
-            input_names=["pixels"],
-            output_names=[output],
-            dynamic_axes={"pixels": {0: "windows"}, output: {0: "windows"}},
-            opset_version=OPSET,
-            dynamo=False,
-        )
-    return buffer.getvalue()
+    pixels = {"pixels": torch.zeros(2, SIDE, SIDE, 3, dtype=torch.uint8)}
+    return onnx_graph(module, pixels, [output], {"pixels": {0: "windows"}, output: {0: "windows"}})
 
 
 def _small(data: bytes, smallest: int) -> bytes:

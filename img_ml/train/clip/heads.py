@@ -39,8 +39,8 @@ def train_heads(
     flat = tokens[:, -1].reshape(len(tokens), -1).astype(np.float64)
     weights, biases, aucs = [], [], []
     member, margin = np.empty(len(flat), dtype=np.intp), np.empty(len(flat))
-    for place, (learned, held_out) in enumerate(grouped_folds(label, source, seed, members)):
-        weight, bias = _fitted(flat[learned], label[learned], source[learned], strength)
+    for place, (training, held_out) in enumerate(grouped_folds(label, source, seed, members)):
+        weight, bias = _fitted(flat[training], label[training], source[training], strength)
         weights.append(weight)
         biases.append(bias)
         member[held_out], margin[held_out] = place, flat[held_out] @ weight + bias

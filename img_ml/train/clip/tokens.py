@@ -62,7 +62,7 @@ def tokens_of(rows: Sequence[Row], graph: bytes, views: int, seed: int, folder: 
             if time.monotonic() - saved > _SAVED_EVERY_S:
                 _save(folder, mark, waiting)
                 saved = time.monotonic()
-                talk.print(f"{done} of {len(rows)} images were looked at.")
+                talk.print(f"{done} of {len(rows)} images done.")
     finally:
         _save(folder, mark, waiting)
     if not found:

@@ -9,7 +9,7 @@ from forensics.errors import UsageError
 from img_ml.command import told_errors
 from img_ml.data.dataset import read_dataset
 from img_ml.train.commands import shared as command
-from img_ml.train.plan import Plan
+from img_ml.train.plan import TrainingPlan
 
 # Every level halves the side.
 _MULTIPLE = 8
@@ -32,8 +32,8 @@ def autoencoder(
     It is saved in the layout of diffusers among the weights. It is not the autoencoder of any generator, so a small
     reconstruction error of it says nothing about where an image is from; a classifier over its differences may.
     """
-    plan = Plan(
-        steps=steps, batch=batch, learning_rate=learning_rate, check_every=check_every, most_watched=200, seed=seed
+    plan = TrainingPlan(
+        steps=steps, batch=batch, learning_rate=learning_rate, check_every=check_every, max_validation=200, seed=seed
     )
     talk = command.talk_console()
     with told_errors(talk):

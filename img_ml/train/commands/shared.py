@@ -1,9 +1,10 @@
 """What the training commands share: their options, and the run from a dataset to installed weights."""
 
+import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -13,11 +14,11 @@ from forensics.settings import load as load_settings
 from img_ml.command import data_console, told_errors
 from img_ml.data.dataset import Row, read_dataset
 from img_ml.settings import ImgMlSettings
-from img_ml.train.plan import Plan
+from img_ml.train.plan import TrainingPlan
 
 if TYPE_CHECKING:
-    from img_ml.train.checkpoint import Progress
-    from img_ml.train.recipe import Place, Recipe
+    from img_ml.train.checkpoint import TrainingProgress
+    from img_ml.train.recipe import Recipe, TrainingWorkspace
 
 DatasetFile = Annotated[Path, typer.Option("--dataset", help="CSV with the columns filepath,label,split (source).")]
 Steps = Annotated[int, typer.Option(min=1, help="Maximum training steps.")]
@@ -34,10 +35,50 @@ Checkpoint = Annotated[
 DATASET = Path("dataset.csv")
 
 
+def trains(
+    *, steps: int, batch: int, learning_rate: float, check_every: int
+) -> Callable[[Callable[..., "Recipe"]], Callable[..., None]]:
+    """Make a command of the function that builds a network's recipe: its options, then those that all trainings have.
+
+    The recipe is built once the dataset was read; the command has the function's name and docstring.
+    """
+    shared = {
+        "steps": (Steps, steps),
+        "batch": (BatchSize, batch),
+        "learning_rate": (LearningRate, learning_rate),
+        "check_every": (CheckEvery, check_every),
+        "patience": (Patience, 8),
+        "seed": (Seed, 0),
+        "threads": (Threads, None),
+        "checkpoint": (Checkpoint, None),
+    }
+
+    def decorate(recipe: Callable[..., "Recipe"]) -> Callable[..., None]:
+        own = inspect.signature(recipe).parameters
+
+        def command(dataset: Path, **options: Any) -> None:
+            chosen = {name: options.pop(name) for name in own}
+            threads, checkpoint = options.pop("threads"), options.pop("checkpoint")
+            run(recipe.__name__, dataset, TrainingPlan(**options), lambda: recipe(**chosen), checkpoint, threads)
+
+        kinds = {"dataset": (DatasetFile, DATASET), **{n: (p.annotation, p.default) for n, p in own.items()}, **shared}
+        command.__name__, command.__doc__ = recipe.__name__, recipe.__doc__
+        command.__annotations__ = {name: kind for name, (kind, _) in kinds.items()}
+        command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [
+                inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+                for name, (kind, default) in kinds.items()
+            ]
+        )
+        return command
+
+    return decorate
+
+
 def run(
     network: str,
     dataset: Path,
-    plan: Plan,
+    plan: TrainingPlan,
     recipe: Callable[[], "Recipe"],
     checkpoint: Path | None,
     threads: int | None,
@@ -58,17 +99,17 @@ def talk_console() -> Console:
     return Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
 
 
-def place_of(network: str, checkpoint: Path | None, threads: int | None) -> "Place":
+def place_of(network: str, checkpoint: Path | None, threads: int | None) -> "TrainingWorkspace":
     """Where a training of that network runs and writes, as settings and options say."""
     from img_ml.engine.device import choose_device
-    from img_ml.train.recipe import Place
+    from img_ml.train.recipe import TrainingWorkspace
 
     settings = load_settings(ImgMlSettings)
     kept = checkpoint or Path("trained") / f"{network}.checkpoint.safetensors"
-    return Place(settings.weights_dir, kept, choose_device(settings.device), threads or os.cpu_count() or 1)
+    return TrainingWorkspace(settings.weights_dir, kept, choose_device(settings.device), threads or os.cpu_count() or 1)
 
 
-def say_installed(talk: Console, network: str, place: "Place", done: "Progress") -> None:
+def say_installed(talk: Console, network: str, place: "TrainingWorkspace", done: "TrainingProgress") -> None:
     """Tell what now lies among the weights, and how good it was."""
     talk.print(
         f"Installed {network} in {place.weights}: AUC {done.best_auc:.3f} on held-out sources after step "
@@ -79,7 +120,7 @@ def say_installed(talk: Console, network: str, place: "Place", done: "Progress")
 def run_compared(
     network: str,
     dataset: Path,
-    plan: Plan,
+    plan: TrainingPlan,
     recipes: Callable[[], "Mapping[str, Recipe]"],
     checkpoint: Path | None,
     threads: int | None,

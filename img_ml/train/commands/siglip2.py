@@ -41,7 +41,7 @@ Folders = Annotated[
 ModelPath = Annotated[Path, typer.Option("--model_path", help="The classifier: .pth or .safetensors.")]
 Split = Annotated[
     str,
-    typer.Option(help="Images to take: train, val, test or all; test where there is one, else all, when not given."),
+    typer.Option(help="Split to use: train, val, test or all (default: test, or all without a test split)."),
 ]
 
 
@@ -51,7 +51,7 @@ def extract_embeddings(
     real_images_dir: Annotated[Path | None, typer.Option("--real_images_dir", help="Folder of real images.")] = None,
     ai_images_dir: Annotated[Path | None, typer.Option("--ai_images_dir", help="Folder of images by AI.")] = None,
     dataset: Annotated[
-        Path | None, typer.Option("--dataset", help="CSV with filepath,label,split (source), in place of the folders.")
+        Path | None, typer.Option("--dataset", help="CSV with filepath,label,split (source), instead of the folders.")
     ] = None,
     siglip_model: Annotated[
         str, typer.Option("--siglip_model", help="Repository whose weights are installed, or a folder.")
@@ -102,7 +102,7 @@ def train(
     ),
     install: Annotated[bool, typer.Option("--install", help="Also install it for the detector `siglip2`.")] = False,
     hidden_dims: Annotated[str, typer.Option("--hidden_dims", help="Sizes of the hidden layers.")] = "512,128",
-    dropout: Annotated[float, typer.Option("--dropout", min=0, max=0.95, help="Share of units left out.")] = 0.3,
+    dropout: Annotated[float, typer.Option("--dropout", min=0, max=0.95, help="Dropout rate.")] = 0.3,
     loss: Annotated[str, typer.Option("--loss", help="bce or focal.")] = "bce",
     focal_loss: Annotated[bool, typer.Option("--focal_loss", help="The same as --loss focal.")] = False,
     focal_gamma: Annotated[
@@ -151,12 +151,12 @@ def train(
         embeddings = read_embeddings(embeddings_dir)
         if install:
             check_installable(embeddings.origin)
-        learned, watched = divide(embeddings, val_split, seed)
-        talk.print(f"{len(learned.labels)} embeddings to learn from, {len(watched.labels)} are watched.")
-        done = train_mlp(learned, watched, plan, choose_device(settings.device), talk)
-        facts = _facts(learned, plan, done)
+        training, validation = divide(embeddings, val_split, seed)
+        talk.print(f"Training on {len(training.labels)} embeddings, validating on {len(validation.labels)}.")
+        done = train_mlp(training, validation, plan, choose_device(settings.device), talk)
+        facts = _facts(training, plan, done)
         write_classifier(output_path, done.state, facts)
-        told = f"Wrote {output_path}: AUC {done.auc:.3f} on what was watched after epoch {done.epoch}."
+        told = f"Wrote {output_path}: validation AUC {done.auc:.3f} after epoch {done.epoch}."
         if install:
             told += f" Installed {install_classifier(settings.weights_dir, embeddings.origin, done.state, facts)}."
     talk.print(told)
@@ -168,7 +168,7 @@ def evaluate(
     embeddings_dir: Folders,
     threshold: Annotated[float, typer.Option("--threshold", min=0, max=1, help="Scores above it are called AI.")] = 0.5,
     split: Split = "",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
     """Measure a classifier on embeddings: AUC, and what follows from the threshold."""
     with told_errors(talk):
@@ -244,15 +244,15 @@ def _loss(told: str) -> "Loss":
     return "focal" if told == "focal" else "bce"
 
 
-def _facts(learned: "Embeddings", plan: "MlpPlan", done: "TrainedMlp") -> "Facts":
+def _facts(training: "Embeddings", plan: "MlpPlan", done: "TrainedMlp") -> "Facts":
     return {
-        **asdict(learned.origin),
-        "dimension": int(learned.values.shape[1]),
+        **asdict(training.origin),
+        "dimension": int(training.values.shape[1]),
         "hidden": list(plan.hidden),
         "loss": plan.loss,
         "seed": plan.seed,
-        "embeddings": len(learned.labels),
-        "sources": len(set(learned.sources.tolist())),
+        "embeddings": len(training.labels),
+        "sources": len(set(training.sources.tolist())),
         "epoch": done.epoch,
         "held_out_auc": round(done.auc, 4),
     }

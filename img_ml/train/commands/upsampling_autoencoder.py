@@ -12,7 +12,7 @@ from forensics.settings import load as load_settings
 from img_ml.command import told_errors
 from img_ml.data.dataset import read_rows
 from img_ml.train.commands import shared as command
-from img_ml.train.plan import Plan
+from img_ml.train.plan import TrainingPlan
 
 if TYPE_CHECKING:
     from img_ml.networks.autoencoders.upsampling import Upsampling
@@ -51,7 +51,7 @@ def upsampling_autoencoder(
     ),
     begin_with: Annotated[
         Path | None,
-        typer.Option(help="Folder of another one, from which layers of the same shape are initialised."),
+        typer.Option(help="Folder of an autoencoder from which layers of the same shape are initialised."),
     ] = None,
     latents: Annotated[int | None, typer.Option(min=4, help="Channels of the bottleneck; unset: 32 or 96.")] = None,
     width: Annotated[int, typer.Option(min=8, max=128, help="Channels of the finest level.")] = 32,
@@ -70,8 +70,8 @@ def upsampling_autoencoder(
 
     It takes minutes on one core. An interrupted training goes on; one that is done is not done again.
     """
-    plan = Plan(
-        steps=steps, batch=batch, learning_rate=learning_rate, check_every=check_every, most_watched=200, seed=seed
+    plan = TrainingPlan(
+        steps=steps, batch=batch, learning_rate=learning_rate, check_every=check_every, max_validation=200, seed=seed
     )
     talk = command.talk_console()
     with told_errors(talk):
@@ -81,11 +81,11 @@ def upsampling_autoencoder(
             raise UsageError(f"--latents is {latents}: kind vq divides them into 4 groups, choose a multiple of 4.")
         rows = [row for path in dataset or [command.DATASET] for row in read_rows(path)]
         from img_ml.engine.device import choose_device
-        from img_ml.networks.autoencoders.upsampling import Design
+        from img_ml.networks.autoencoders.upsampling import AutoencoderDesign
         from img_ml.settings import ImgMlSettings
-        from img_ml.train.autoencoders.upsampling import Workplace, train_upsampling_autoencoder
+        from img_ml.train.autoencoders.upsampling import AutoencoderWorkspace, train_upsampling_autoencoder
 
-        design = Design(
+        design = AutoencoderDesign(
             upsampling=_UPSAMPLING[kind],
             bottleneck="vq" if kind is Kind.vq else "noise",
             factor=factor,
@@ -96,7 +96,7 @@ def upsampling_autoencoder(
         )
         folder = out / design.name
         device = choose_device(load_settings(ImgMlSettings).device)
-        place = Workplace(
+        place = AutoencoderWorkspace(
             folder, folder / "checkpoint.safetensors", device, threads or os.cpu_count() or 1, begin_with, bfloat16
         )
         reached = train_upsampling_autoencoder(design, rows, plan, side, place, talk)

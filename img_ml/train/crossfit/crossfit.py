@@ -13,13 +13,13 @@ from forensics.errors import UsageError
 from forensics.files import write_atomically
 from img_ml.data.dataset import Row
 from img_ml.networks.position_logits import PositionLogits
-from img_ml.train.crossfit.members import Workplace, checkpoint_of, train_members
+from img_ml.train.crossfit.members import CrossfitWorkspace, checkpoint_of, train_members
 from img_ml.train.crossfit.onnx_export import exported
 from img_ml.train.crossfit.rows import Fold, folds_of, held_out
-from img_ml.train.crossfit.small_networks import Design, network_of
+from img_ml.train.crossfit.small_networks import NetworkDesign, network_of
 from img_ml.train.loop import Trained
 from img_ml.train.pixel_store import build_pixel_store
-from img_ml.train.plan import Plan
+from img_ml.train.plan import TrainingPlan
 from img_ml.weights.lock import LockedWeights
 from img_ml.weights.record import WeightFile, WeightsRecord
 from img_ml.weights.store import install
@@ -30,13 +30,13 @@ LARGEST_MEMBER = 2_400_000
 
 
 def crossfit(
-    design: Design,
-    plan: Plan,
+    design: NetworkDesign,
+    plan: TrainingPlan,
     rows: Sequence[Row],
     extra: tuple[Sequence[Row], float],
     members: int,
     pixels: Path,
-    place: Workplace,
+    place: CrossfitWorkspace,
     talk: Console,
 ) -> tuple[list[Fold], list[Trained]]:
     """Train `members` networks on the rows outside test; `extra` are more images by AI and their share of these.
@@ -60,7 +60,12 @@ def crossfit(
 
 
 def install_crossfit(
-    design: Design, plan: Plan, folds: Sequence[Fold], trained: Sequence[Trained], weights: Path, folder: Path
+    design: NetworkDesign,
+    plan: TrainingPlan,
+    folds: Sequence[Fold],
+    trained: Sequence[Trained],
+    weights: Path,
+    folder: Path,
 ) -> LockedWeights:
     """Put the graph of all members among the weights, their tensors into the folder, and take the checkpoints away."""
     networks = [_filled(design, one) for one in trained]
@@ -73,9 +78,9 @@ def install_crossfit(
                 "seed": plan.seed + member,
                 "step": one.progress.best_step,
                 "held_out_auc": round(one.progress.best_auc, 4),
-                "images": len(fold.division.learned),
+                "images": len(fold.division.training),
                 "extra_images": len(fold.extra),
-                "sources": len({row.source for row in fold.division.learned}),
+                "sources": len({row.source for row in fold.division.training}),
             }
             for member, (fold, one) in enumerate(zip(folds, trained, strict=True))
         ],
@@ -93,13 +98,13 @@ def install_crossfit(
     return locked
 
 
-def _record(design: Design) -> WeightsRecord:
+def _record(design: NetworkDesign) -> WeightsRecord:
     """The record of the detector's own network; that of a baseline, which no detector loads, is like it."""
     files = (WeightFile("config.json"), WeightFile(f"{design.name}.onnx"))
     return replace(find("crop_network"), name=design.name, files=files)
 
 
-def _filled(design: Design, trained: Trained) -> PositionLogits:
+def _filled(design: NetworkDesign, trained: Trained) -> PositionLogits:
     network = network_of(replace(design, start="scratch"), 0)
     network.load_state_dict(trained.state)
     return network

@@ -21,22 +21,22 @@ from img_ml.parent_watch import end_with_parent
 from img_ml.train.augment import augmented
 from img_ml.train.classifying import train_classifier
 from img_ml.train.crossfit.rows import Fold, with_extra
-from img_ml.train.crossfit.small_networks import Design, network_of
+from img_ml.train.crossfit.small_networks import NetworkDesign, network_of
 from img_ml.train.kept_memory import keep_memory
 from img_ml.train.loop import Trained, asked_to_stop
 from img_ml.train.pixel_store import PixelStore
-from img_ml.train.plan import Plan
+from img_ml.train.plan import TrainingPlan
 
 _stop: Event | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class MemberJob:
     """All that a member's process needs: what it is, what it learns from, where it keeps its state."""
 
     member: int
-    design: Design
-    plan: Plan
+    design: NetworkDesign
+    plan: TrainingPlan
     fold: Fold
     extra_share: float
     pixels: Path
@@ -46,7 +46,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Workplace:
+class CrossfitWorkspace:
     """Where members are trained: the folder of their checkpoints, the device, so many at once, threads for each."""
 
     folder: Path
@@ -56,7 +56,12 @@ class Workplace:
 
 
 def train_members(
-    design: Design, plan: Plan, folds: Sequence[Fold], extra_share: float, pixels: Path, place: Workplace
+    design: NetworkDesign,
+    plan: TrainingPlan,
+    folds: Sequence[Fold],
+    extra_share: float,
+    pixels: Path,
+    place: CrossfitWorkspace,
 ) -> list[Trained]:
     """Train a member for each fold; the checkpoints stay.
 
@@ -64,7 +69,7 @@ def train_members(
     not be trained, KeyboardInterrupt (the checkpoints written) after Ctrl-C.
     """
     tasks = [
-        Task(
+        MemberJob(
             member,
             design,
             replace(plan, seed=plan.seed + member),
@@ -91,7 +96,7 @@ def train_members(
             return _finished(running, asked, stop)
         except BrokenProcessPool:
             raise TrainingError(
-                "A member's process died, perhaps for lack of memory. The same command resumes from what was kept; "
+                "A member's process died, perhaps out of memory. The same command resumes from what was kept; "
                 "--jobs 1 needs the least memory."
             ) from None
         finally:
@@ -154,12 +159,14 @@ def _told_to_stop() -> Iterator[Sized]:
     yield _Stopped()
 
 
-def _train(task: Task) -> Trained:
+def _train(task: MemberJob) -> Trained:
     """One member, in a process of its own."""
     network = network_of(task.design, task.plan.seed)
     division, weigh = with_extra(task.fold, task.extra_share)
     talk = Console(file=_Prefixed(f"Member {task.member}: "), soft_wrap=True, markup=False, highlight=False)
-    talk.print(f"{len(division.learned)} images to learn from, {len(division.watched)} of other sources are watched.")
+    talk.print(
+        f"training on {len(division.training)} images, validating on {len(division.validation)} of other sources."
+    )
     view = augmented(PixelStore(task.pixels), task.design.side)
     name = f"{json.dumps(task.design.facts())} {task.extra_share}"
     place = (division, task.checkpoint, task.threads)

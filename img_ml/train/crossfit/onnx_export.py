@@ -1,10 +1,6 @@
 """Members of one kind as a single ONNX graph: what the detector runs without torch."""
 
-import io
-import logging
-import warnings
 from collections.abc import Sequence
-from contextlib import redirect_stderr, redirect_stdout
 
 import numpy as np
 import onnx
@@ -15,8 +11,8 @@ from torch import Tensor, nn
 
 from img_ml.engine.onnx_session import Members, session_of
 from img_ml.networks.position_logits import PositionLogits
+from img_ml.train.onnx_trace import onnx_graph
 
-OPSET = 17
 # Tensors of fewer values are kept as they are: there is little to gain. The first that changes little is taken.
 _SMALLEST_HALVED = (512, 8192, 32768)
 # The most that a logit may change where the weights are stored in half precision.
@@ -55,28 +51,11 @@ def exported(members: Sequence[PositionLogits], largest: int) -> bytes:
 
 
 def _traced(members: Sequence[PositionLogits]) -> bytes:
-    graph = _Graph([member.cpu() for member in members]).eval()
     outputs = [*(f"logits{k}" for k in range(len(members))), *(f"maps{k}" for k in range(len(members)))]
-    inputs = [f"pixels{k}" for k in range(len(members))]
+    inputs = {f"pixels{k}": torch.zeros(2, 64, 80, 3, dtype=torch.uint8) for k in range(len(members))}
     sides = {name: {0: f"images_{name}", 1: f"height_{name}", 2: f"width_{name}"} for name in (*inputs, *outputs)}
     places = {name: {0: one[0]} if name.startswith("logits") else one for name, one in sides.items()}
-    buffer = io.BytesIO()
-    # The exporter talks of itself: it is the older of two, which is the one that keeps every side of an image free.
-    quiet = io.StringIO()
-    with warnings.catch_warnings(), redirect_stdout(quiet), redirect_stderr(quiet):
-        warnings.simplefilter("ignore")
-        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-        torch.onnx.export(
-            graph,
-            tuple(torch.zeros(2, 64, 80, 3, dtype=torch.uint8) for _ in members),
-            buffer,  # type: ignore[arg-type]  # the older exporter takes it
-            input_names=inputs,
-            output_names=outputs,
-            dynamic_axes=places,
-            opset_version=OPSET,
-            dynamo=False,
-        )
-    return buffer.getvalue()
+    return onnx_graph(_Graph([member.cpu() for member in members]), inputs, outputs, places)
 
 
 def _halved(data: bytes, smallest: int) -> bytes:

@@ -16,7 +16,7 @@ from img_ml.train.examples import Division, Weigh, by_source
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """What one member learns from and what it is watched on; `extra` are more images by AI of learned sources."""
+    """What one member learns from and what it is validated on; `extra` are more images by AI of learned sources."""
 
     division: Division
     extra: tuple[Row, ...]
@@ -31,32 +31,32 @@ def read_extra(file: Path) -> list[Row]:
 
 
 def folds_of(rows: Sequence[Row], extra: Sequence[Row], members: int, seed: int) -> list[Fold]:
-    """One fold a member: it learns from the sources of train and val outside the fold, and is watched on those inside.
+    """One fold a member: it learns from the sources of train and val outside the fold, validated on those inside.
 
     Raises DatasetError where a fold would lack a class.
     """
     usable = [row for row in rows if row.split != "test"]
     label, source = np.array([row.label for row in usable]), np.array([row.source for row in usable])
     found = []
-    for learned, watched in grouped_folds(label, source, seed, members):
-        if len(np.unique(label[watched])) < 2:
+    for training, validation in grouped_folds(label, source, seed, members):
+        if len(np.unique(label[validation])) < 2:
             raise DatasetError("A fold would be validated on one class only: add sources of the rarer class.")
-        division = Division(*(tuple(usable[place] for place in side.tolist()) for side in (learned, watched)))
-        sources = {row.source for row in division.learned}
+        division = Division(*(tuple(usable[place] for place in side.tolist()) for side in (training, validation)))
+        sources = {row.source for row in division.training}
         found.append(Fold(division, tuple(row for row in extra if row.source in sources)))
     return found
 
 
 def held_out(folds: Sequence[Fold]) -> dict[str, int]:
     """The member that did not learn from a source, by the mark of the source."""
-    return {source_mark(row.source): place for place, fold in enumerate(folds) for row in fold.division.watched}
+    return {source_mark(row.source): place for place, fold in enumerate(folds) for row in fold.division.validation}
 
 
 def with_extra(fold: Fold, share: float) -> tuple[Division, Weigh]:
     """The fold with its extra images among those to learn from, drawn as that share of the images by AI."""
     if not fold.extra or share == 0:
         return fold.division, by_source
-    division = Division((*fold.division.learned, *fold.extra), fold.division.watched)
+    division = Division((*fold.division.training, *fold.extra), fold.division.validation)
     extra = {row.path for row in fold.extra}
 
     def weigh(rows: Sequence[Row]) -> NDArray[np.float64]:

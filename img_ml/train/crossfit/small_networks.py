@@ -19,7 +19,7 @@ SMALLEST_SIDE = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Design:
+class NetworkDesign:
     """Which network is trained on crops of `side` pixels; `front`, `start` and `stages` are those of `crop_network`."""
 
     name: Name
@@ -36,7 +36,7 @@ class Design:
         return {**shared, "front": self.front, "start": self.start, "stages": self.stages}
 
 
-def design_of(name: str, front: str, start: str, stages: int, side: int) -> Design:
+def design_of(name: str, front: str, start: str, stages: int, side: int) -> NetworkDesign:
     """The design of these names; DatasetError where there is none of such a name or size.
 
     A baseline is what its paper says: `front`, `start` and `stages` are not chosen there.
@@ -45,19 +45,19 @@ def design_of(name: str, front: str, start: str, stages: int, side: int) -> Desi
         raise UsageError(f"--stages is {stages}: choose 1 to {ALL_STAGES}.")
     if side < SMALLEST_SIDE:
         raise UsageError(f"--side is {side}: choose at least {SMALLEST_SIDE} pixels.")
-    design = Design(
+    design = NetworkDesign(
         _one_of("--network", name, NAMES),
         _one_of("--front", front, FRONTS),
         _one_of("--start", start, STARTS),
         stages,
         side,
     )
-    if design.name != "crop_network" and design != Design(design.name, side=side):
+    if design.name != "crop_network" and design != NetworkDesign(design.name, side=side):
         raise UsageError(f"--front, --start and --stages belong to crop_network: leave them out for {design.name}.")
     return design
 
 
-def network_of(design: Design, seed: int) -> PositionLogits:
+def network_of(design: NetworkDesign, seed: int) -> PositionLogits:
     """The network before training, with weights that follow from the seed.
 
     Raises DatasetError where the published weights that it starts from are not here.

@@ -19,7 +19,7 @@ from img_ml.data.folds import balanced_weights
 from img_ml.networks.embedding_mlp import DROPOUT, HIDDEN, EmbeddingMlp
 from img_ml.train.embeddings.folder import Embeddings
 from img_ml.train.loop import Loop, Task
-from img_ml.train.plan import Plan
+from img_ml.train.plan import TrainingPlan
 
 Loss = Literal["bce", "focal"]
 _SCORED_AT_ONCE = 8192
@@ -27,7 +27,7 @@ _SCORED_AT_ONCE = 8192
 
 @dataclass(frozen=True, slots=True)
 class MlpPlan:
-    """How to train: at most `epochs`, ended after `patience` of them without a better AUC on what is watched."""
+    """How to train: at most `epochs`, ended after `patience` of them without a better validation AUC."""
 
     epochs: int = 30
     batch: int = 64
@@ -43,7 +43,7 @@ class MlpPlan:
 
 @dataclass(frozen=True, slots=True)
 class TrainedMlp:
-    """The best state, on the CPU; after which epoch that was, and its AUC and loss on what was watched."""
+    """The best state, on the CPU; after which epoch that was, and its validation AUC and loss."""
 
     state: dict[str, Tensor]
     epoch: int
@@ -66,26 +66,28 @@ def divide(embeddings: Embeddings, share: float, seed: int) -> tuple[Embeddings,
             splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
             aside[next(splitter.split(usable.labels, usable.labels, usable.sources))[1]] = True
     if not _both(usable.labels, aside):
-        raise DatasetError("Training needs images of both labels outside of test, and enough sources to watch some.")
+        raise DatasetError(
+            "Training needs images of both labels outside of test, and enough sources to hold some out for validation."
+        )
     return usable.where(~aside), usable.where(aside)
 
 
-def train_mlp(learned: Embeddings, watched: Embeddings, plan: MlpPlan, device: str, talk: Console) -> TrainedMlp:
-    """Train on `learned`, and keep the state whose AUC on `watched` is the highest, its loss the lowest among those."""
+def train_mlp(training: Embeddings, validation: Embeddings, plan: MlpPlan, device: str, talk: Console) -> TrainedMlp:
+    """Train, and keep the state of the highest AUC on `validation`, of the lowest loss among those."""
     torch.manual_seed(plan.seed)
-    network = EmbeddingMlp(learned.values.shape[1], plan.hidden, plan.dropout)
-    task = _Classifying(network, learned, watched, plan, device)
+    network = EmbeddingMlp(training.values.shape[1], plan.hidden, plan.dropout)
+    task = _Classifying(network, training, validation, plan, device)
     trained = Loop(task, task.steps, device, talk, lambda: nullcontext(()), low=False).run(task.batches)
     best = next(check for check in trained.progress.checks if check["step"] == trained.progress.best_step)
     return TrainedMlp(trained.state, trained.progress.best_step // task.in_epoch, best["auc"], -best["negative_loss"])
 
 
 @dataclass(frozen=True, slots=True)
-class _Steps(Plan):
+class _Steps(TrainingPlan):
     """Steps of one learning rate."""
 
     def learning_rate_at(self, step: int, seconds: float = 0.0) -> float:
-        """See Plan."""
+        """See TrainingPlan."""
         return self.learning_rate
 
 
@@ -99,12 +101,12 @@ class _Classifying(Task[Tensor]):
     rate_option = "--lr"
 
     def __init__(
-        self, network: EmbeddingMlp, learned: Embeddings, watched: Embeddings, plan: MlpPlan, device: str
+        self, network: EmbeddingMlp, training: Embeddings, validation: Embeddings, plan: MlpPlan, device: str
     ) -> None:
         super().__init__(network)
-        self._mlp, self._plan, self._device, self._shown = network, plan, device, watched
-        self._values, self._labels = torch.from_numpy(learned.values), torch.from_numpy(learned.labels).float()
-        self._weights = torch.from_numpy(balanced_weights(learned.labels, learned.sources)).float()
+        self._mlp, self._plan, self._device, self._shown = network, plan, device, validation
+        self._values, self._labels = torch.from_numpy(training.values), torch.from_numpy(training.labels).float()
+        self._weights = torch.from_numpy(balanced_weights(training.labels, training.sources)).float()
         # Of one row batch normalisation knows no spread, so a rest of one is left out.
         self.in_epoch = max(1, (len(self._labels) + plan.batch - 2) // plan.batch)
         self.steps = _Steps(
@@ -130,14 +132,14 @@ class _Classifying(Task[Tensor]):
         yield (losses * self._weights[batch].to(self._device)).mean()
 
     def judged(self, network: nn.Module) -> Mapping[str, float]:
-        """The AUC and the loss, its sign turned, of the watched embeddings."""
+        """The AUC and the loss, its sign turned, of the validation embeddings."""
         logits = logits_of(self._mlp, self._shown.values)
         loss = float(loss_of(logits, torch.from_numpy(self._shown.labels).float(), self._plan).mean())
         return {"auc": float(roc_auc_score(self._shown.labels, logits.numpy())), "negative_loss": -loss}
 
     def told(self, figures: Mapping[str, float]) -> str:
         """See Task."""
-        return f"on what is watched {-figures['negative_loss']:.4f}, AUC {figures['auc']:.4f}"
+        return f"validation loss {-figures['negative_loss']:.4f}, AUC {figures['auc']:.4f}"
 
     def when(self, step: int) -> str:
         """See Task."""

@@ -19,7 +19,7 @@ _NAME = re.compile(r"ckpt_epoch_(\d+)\.pth")
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class EpochProgress:
     """How far a training is: epochs done, the best judgement so far (-inf before the first) and its epoch."""
 
     epoch: int = 0
@@ -27,10 +27,10 @@ class Progress:
     best_epoch: int = 0
 
 
-def progress_of(progress: loop.Progress, steps_per_epoch: int) -> Progress:
+def progress_of(progress: loop.TrainingProgress, steps_per_epoch: int) -> EpochProgress:
     """The loop's progress, counted in epochs."""
     best = progress.best[0] if progress.best else float("-inf")
-    return Progress(progress.step // steps_per_epoch, best, progress.best_step // steps_per_epoch)
+    return EpochProgress(progress.step // steps_per_epoch, best, progress.best_step // steps_per_epoch)
 
 
 def path_of(folder: Path, epoch: int) -> Path:
@@ -45,7 +45,7 @@ def latest(folder: Path) -> Path | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
+class CheckpointFolder:
     """The store of one training; `settings` are told in each file, `mark` tells trainings apart."""
 
     folder: Path
@@ -56,13 +56,13 @@ class Folder:
 
     def write(
         self,
-        progress: loop.Progress,
+        progress: loop.TrainingProgress,
         network: nn.Module,
         optimizer: optim.Optimizer,
         best: Mapping[str, torch.Tensor],
         average: nn.Module | None = None,
     ) -> None:
-        """See Store; the best state is the file of its epoch."""
+        """See CheckpointStore; the best state is the file of its epoch."""
         told = progress_of(progress, self.steps_per_epoch)
         whole = {
             "model": network.state_dict(),
@@ -80,8 +80,8 @@ class Folder:
 
     def read(
         self, network: nn.Module, optimizer: optim.Optimizer, average: nn.Module | None = None
-    ) -> tuple[loop.Progress, dict[str, torch.Tensor]] | None:
-        """See Store."""
+    ) -> tuple[loop.TrainingProgress, dict[str, torch.Tensor]] | None:
+        """See CheckpointStore."""
         path = latest(self.folder)
         if path is None:
             return None
@@ -92,7 +92,7 @@ class Folder:
             )
         network.load_state_dict(content["model"])
         optimizer.load_state_dict(content["optimizer"])
-        return loop.Progress(**content["progress"]), {}
+        return loop.TrainingProgress(**content["progress"]), {}
 
 
 def keep_only(folder: Path, epochs: set[int]) -> None:

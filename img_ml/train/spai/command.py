@@ -35,7 +35,7 @@ Amp = Annotated[str | None, typer.Option(help="O0: float32; O1, O2: torch's own 
 Workers = Annotated[int | None, typer.Option(min=0, help="DATA.NUM_WORKERS: processes that make crops.")]
 SaveAll = Annotated[bool, typer.Option("--save-all", help="Keep every epoch's checkpoint, not the best and the last.")]
 Opt = Annotated[list[str] | None, typer.Option("--opt", metavar="KEY VALUE", help="A setting's value; repeatable.")]
-MODEL_HELP = "Checkpoint or safetensors; the installed weights where none is named."
+MODEL_HELP = "Checkpoint or safetensors file (default: the installed weights)."
 
 
 @app.callback()
@@ -85,7 +85,7 @@ def train(
         if install:
             install_best(done, folder, settings.weights_dir)
             talk.print(f"Installed spai in {settings.weights_dir}.")
-    talk.print(f"The best epoch is {done.best_epoch}: AUC {done.best:.3f} on what was watched.")
+    talk.print(f"The best epoch is {done.best_epoch}: validation AUC {done.best:.3f}.")
     sys.stdout.write(f"{folder / f'ckpt_epoch_{done.best_epoch}.pth'}\n")
 
 
@@ -119,7 +119,7 @@ def pretrain(
 
         folder = output / "pretrain" / tag
         done = run(rows, config, folder, _device(), talk, keep_all=save_all)
-    talk.print(f"The best epoch is {done.best_epoch}: loss {-done.best:.4f} on what was watched.")
+    talk.print(f"The best epoch is {done.best_epoch}: validation loss {-done.best:.4f}.")
     sys.stdout.write(f"{folder / f'ckpt_epoch_{done.best_epoch}.pth'}\n")
 
 
@@ -139,7 +139,7 @@ def measure(
 ) -> None:
     """Measure a network on labelled images: a table, and OUTPUT/TAG/NAME.csv with every score, NAME.json beside it."""
     with told_errors(talk):
-        config = _config(cfg, [("AMP_OPT_LEVEL", amp_opt_level), ("DATA.TEST_BATCH_SIZE", batch_size)], opt)
+        config = _config(cfg, [("AMP_OPT_LEVEL", amp_opt_level)], opt)
         measured = {}
         for path in test_csv:
             rows = [row for row in _rows(path) if row.split == split]
@@ -156,7 +156,7 @@ def infer(
     model: Annotated[Path | None, typer.Option(help=MODEL_HELP)] = None,
     cfg: Cfg = "spai",
     tag: Annotated[str, typer.Option(help="Column of the scores.")] = "spai",
-    heatmaps: Annotated[bool, typer.Option(help="Draw over each image which patches were attended to.")] = False,
+    heatmaps: Annotated[bool, typer.Option(help="Overlay on each image the patches that were attended to.")] = False,
     amp_opt_level: Amp = None,
     opt: Opt = None,
 ) -> None:
@@ -185,7 +185,7 @@ def infer(
 
 def _config(cfg: str, named: Sequence[tuple[str, object]], opt: list[str] | None) -> Config:
     """The settings of the file, with what the command's own options and then --opt say over them."""
-    return load(cfg, [*((key, value) for key, value in named if value is not None), *pairs(opt)])
+    return load(cfg, [*((key, value) for key, value in named if value is not None), *pairs(opt)], talk.print)
 
 
 def _rows(path: Path) -> list[Row]:

@@ -1,7 +1,7 @@
 """Settings of SPAI's training, in the sections and keys of its authors."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,9 +13,54 @@ from img_ml.networks.spai.sizes import SpaiSizes, VitSizes
 
 PACKAGED = Path(__file__).parent / "configs"
 
+# What the authors' files may say, and nothing else: the network is built in no other way here.
+FIXED: Mapping[str, tuple[object, ...]] = {
+    "MODEL.TYPE": ("vit",),
+    "MODEL.SID_APPROACH": ("freq_restoration",),
+    "MODEL.RESOLUTION_MODE": ("arbitrary",),
+    "MODEL.REQUIRED_NORMALIZATION": ("positive_0_1",),
+    "MODEL.NUM_CLASSES": (2,),
+    "MODEL.VIT.PROJECTION_LAYERS": (2,),
+    "MODEL.VIT.PATCH_PROJECTION": (True,),
+    "MODEL.VIT.PATCH_PROJECTION_PER_FEATURE": (True,),
+    "MODEL.VIT.USE_INTERMEDIATE_LAYERS": (True,),
+    "MODEL.VIT.USE_APE": (True,),
+    "MODEL.VIT.USE_RPB": (False,),
+    "MODEL.VIT.USE_SHARED_RPB": (False,),
+    "MODEL.VIT.INIT_VALUES": (None,),
+    "MODEL.FRE.PROJECTOR_LAST_LAYER_ACTIVATION_TYPE": (None,),
+    "MODEL.FRE.ORIGINAL_IMAGE_FEATURES_BRANCH": (True,),
+    "MODEL.PATCH_VIT.MINIMUM_PATCHES": (4,),
+    "DATA.DATASET": ("csv_sid",),
+    "AUG.COLOR_JITTER": (0, None),
+    "TRAIN.LOSS": ("bce",),
+    "PRETRAIN.LOSS": ("bce",),
+    "TEST.ORIGINAL_RESOLUTION": (True,),
+}
+# What follows from other keys, and may be said again.
+DERIVED: Mapping[str, tuple[str, Callable[["Config"], object]]] = {
+    "MODEL.VIT.NUM_HEADS": ("EMBED_DIM / 64", lambda config: config.MODEL.VIT.EMBED_DIM // 64),
+    "MODEL.VIT.INTERMEDIATE_LAYERS": ("the list of every layer", lambda config: [*range(config.MODEL.VIT.DEPTH)]),
+    "MODEL.PATCH_VIT.PATCH_STRIDE": ("DATA.IMG_SIZE", lambda config: config.DATA.IMG_SIZE),
+}
+# What the authors' files say and nothing here goes by.
+IDLE = frozenset(
+    (
+        "MODEL.DROP_PATH_RATE",
+        "MODEL.VIT.USE_MEAN_POOLING",
+        "DATA.VAL_BATCH_SIZE",
+        "DATA.TEST_BATCH_SIZE",
+        "DATA.TEST_PREFETCH_FACTOR",
+        "TRAIN.LAYER_DECAY",
+        "PRETRAIN.LAYER_DECAY",
+        "PRINT_FREQ",
+        "SAVE_FREQ",
+    )
+)
+
 
 class Section(BaseModel):
-    """A section: unknown keys are errors; `Literal` fields are what the authors' files may say and nothing else."""
+    """A section of the keys that act; any other is an error, but for FIXED, DERIVED and IDLE."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -26,27 +71,14 @@ class VitConfig(Section):
     PATCH_SIZE: int = Field(16, ge=2)
     EMBED_DIM: int = Field(768, ge=64, multiple_of=64)
     DEPTH: int = Field(12, ge=1)
-    NUM_HEADS: int | None = None
     MLP_RATIO: float = Field(4, gt=0)
     PROJECTION_DIM: int = Field(1024, ge=1)
-    PROJECTION_LAYERS: Literal[2] = 2
-    PATCH_PROJECTION: Literal[True] = True
-    PATCH_PROJECTION_PER_FEATURE: Literal[True] = True
-    INTERMEDIATE_LAYERS: tuple[int, ...] | None = None
-    USE_INTERMEDIATE_LAYERS: Literal[True] = True
-    USE_APE: Literal[True] = True
-    USE_RPB: Literal[False] = False
-    USE_SHARED_RPB: Literal[False] = False
-    USE_MEAN_POOLING: bool = True
-    INIT_VALUES: None = None
 
 
 class FreConfig(Section):
     """MODEL.FRE: the circle, and what is computed from its two sides."""
 
     MASKING_RADIUS: int = Field(16, ge=1)
-    PROJECTOR_LAST_LAYER_ACTIVATION_TYPE: None = None
-    ORIGINAL_IMAGE_FEATURES_BRANCH: Literal[True] = True
 
 
 class HeadConfig(Section):
@@ -60,8 +92,6 @@ class PatchConfig(Section):
 
     NUM_HEADS: int = Field(12, ge=1)
     ATTN_EMBED_DIM: int = Field(1536, ge=1)
-    MINIMUM_PATCHES: Literal[4] = 4
-    PATCH_STRIDE: int | None = None
 
 
 class FrequencyLossConfig(Section):
@@ -75,14 +105,8 @@ class FrequencyLossConfig(Section):
 class ModelConfig(Section):
     """MODEL."""
 
-    TYPE: Literal["vit"] = "vit"
     NAME: str = "finetune"
-    SID_APPROACH: Literal["freq_restoration"] = "freq_restoration"
-    RESOLUTION_MODE: Literal["arbitrary"] = "arbitrary"
-    REQUIRED_NORMALIZATION: Literal["positive_0_1"] = "positive_0_1"
-    NUM_CLASSES: Literal[2] = 2
     SID_DROPOUT: float = Field(0.5, ge=0, lt=1)
-    DROP_PATH_RATE: float = 0.0
     FEATURE_EXTRACTION_BATCH: int = Field(64, ge=1)
     VIT: VitConfig = VitConfig()
     FRE: FreConfig = FreConfig()
@@ -100,14 +124,10 @@ class DataConfig(Section):
     nothing. `PRETRAIN_ON` says what pre-training learns from: `real` images, or `all`.
     """
 
-    DATASET: Literal["csv_sid"] = "csv_sid"
     BATCH_SIZE: int = Field(72, ge=1)
-    VAL_BATCH_SIZE: int | None = Field(None, ge=1)
-    TEST_BATCH_SIZE: int | None = Field(None, ge=1)
     IMG_SIZE: int = Field(224, ge=16)
     NUM_WORKERS: int = Field(0, ge=0)
     AUGMENTED_VIEWS: int = Field(4, ge=1)
-    TEST_PREFETCH_FACTOR: int | None = None
     IMAGES_PER_EPOCH: int | None = Field(None, ge=1)
     MOST_WATCHED: int = Field(1000, ge=2)
     WATCHED: Literal["split", "sources"] = "split"
@@ -116,17 +136,8 @@ class DataConfig(Section):
     MASK_RADIUS1: int = Field(16, ge=1)
 
 
-class AugConfig(Section):
-    """AUG: the views are those of the project (img_ml/data/views.py)."""
-
-    COLOR_JITTER: Literal[0] | None = 0
-
-
 class TrainConfig(Section):
-    """TRAIN. It ends after `EARLY_STOPPING` epochs without a better judgement (None: never).
-
-    LAYER_DECAY is accepted and changes nothing, for the backbone does not learn.
-    """
+    """TRAIN. It ends after `EARLY_STOPPING` epochs without a better judgement (None: never)."""
 
     EPOCHS: int = Field(35, ge=1)
     WARMUP_EPOCHS: float = Field(5, ge=0)
@@ -134,18 +145,10 @@ class TrainConfig(Section):
     WARMUP_LR: float = Field(2.5e-7, ge=0)
     MIN_LR: float = Field(2.5e-7, ge=0)
     WEIGHT_DECAY: float = Field(0.05, ge=0)
-    LAYER_DECAY: float = 1.0
     CLIP_GRAD: float | None = Field(1.0, gt=0)
     ACCUMULATION_STEPS: int = Field(1, ge=1)
     EARLY_STOPPING: int | None = Field(5, ge=1)
-    LOSS: Literal["bce"] = "bce"
     BETAS: tuple[float, float] = (0.9, 0.999)
-
-
-class TestConfig(Section):
-    """TEST."""
-
-    ORIGINAL_RESOLUTION: Literal[True] = True
 
 
 class Config(Section):
@@ -153,15 +156,11 @@ class Config(Section):
 
     MODEL: ModelConfig = ModelConfig()
     DATA: DataConfig = DataConfig()
-    AUG: AugConfig = AugConfig()
     TRAIN: TrainConfig = TrainConfig()
     PRETRAIN: TrainConfig = TrainConfig(EPOCHS=300, WARMUP_EPOCHS=20, BASE_LR=3e-4, CLIP_GRAD=3.0, BETAS=(0.9, 0.95))
-    TEST: TestConfig = TestConfig()
     TRACKING: Literal["tensorboard", "jsonl", "none"] = "tensorboard"
     AMP_OPT_LEVEL: Literal["O0", "O1", "O2"] = "O0"
     SEED: int = 0
-    PRINT_FREQ: int = 100
-    SAVE_FREQ: int = 10
 
     @property
     def sizes(self) -> SpaiSizes:
@@ -183,21 +182,41 @@ class Config(Section):
 Options = Sequence[tuple[str, object]]
 
 
-def load(file: str, options: Options) -> Config:
+def load(file: str, options: Options, tell: Callable[[str], object] = lambda _: None) -> Config:
     """The settings of a YAML file (or of a packaged one by its name), with the options' values over them.
 
-    An option is a dotted key and a value, a text being read as YAML. Raises DatasetError where something is unknown
-    or out of range.
+    An option is a dotted key and a value, a text being read as YAML. `tell` gets one sentence about the keys that
+    change nothing, if there are any. Raises DatasetError where something is unknown or out of range.
     """
     values = _read(file)
     for key, value in options:
         _set(values, key, _value(key, value))
+    besides: dict[str, object] = {}
+    acting = _acting(values, "", besides)
     try:
-        config = Config.model_validate(values)
+        config = Config.model_validate(acting)
     except ValidationError as error:
         raise DatasetError(_told(error)) from None
-    _check(config)
+    _check(config, besides)
+    if idle := sorted(IDLE & besides.keys()):
+        tell(f"These settings change nothing here: {', '.join(idle)}.")
     return config
+
+
+def _acting(values: Mapping[str, Any], prefix: str, besides: dict[str, object]) -> dict[str, Any]:
+    """The keys that act; the others that are known go into `besides`."""
+    kept: dict[str, Any] = {}
+    for name, value in values.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            inner = _acting(value, f"{key}.", besides)
+            if inner or not value:
+                kept[name] = inner
+        elif key in FIXED or key in DERIVED or key in IDLE:
+            besides[key] = value
+        else:
+            kept[name] = value
+    return kept
 
 
 def _read(file: str) -> dict[str, Any]:
@@ -249,7 +268,7 @@ def _told(error: ValidationError) -> str:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(key, _keys(Config), n=1)
+        close = difflib.get_close_matches(key, [*_keys(Config), *FIXED, *DERIVED, *IDLE], n=1)
         return f"There is no setting {key}." + (f" Did you mean {close[0]}?" if close else "")
     return f"The setting {key} is {first['input']!r}: {first['msg'].removeprefix('Input ')}."
 
@@ -265,17 +284,15 @@ def _keys(section: type[BaseModel], prefix: str = "") -> list[str]:
     return found
 
 
-def _check(config: Config) -> None:
+def _check(config: Config, besides: Mapping[str, object]) -> None:
     """Raise DatasetError where values do not go together."""
+    for key, value in besides.items():
+        if key in FIXED and value not in FIXED[key]:
+            raise DatasetError(f"The setting {key} is {value!r}: leave it out, or set {FIXED[key][0]!r}.")
+        if key in DERIVED and value is not None and value != DERIVED[key][1](config):
+            raise DatasetError(f"The setting {key} is {value!r}: leave it out, or set {DERIVED[key][0]}.")
     side, vit, patches = config.DATA.IMG_SIZE, config.MODEL.VIT, config.MODEL.PATCH_VIT
-    problems = {
-        "DATA.IMG_SIZE must be even and a multiple of MODEL.VIT.PATCH_SIZE": side % vit.PATCH_SIZE or side % 2,
-        "MODEL.VIT.NUM_HEADS must be EMBED_DIM / 64": vit.NUM_HEADS not in (None, vit.EMBED_DIM // 64),
-        "MODEL.VIT.INTERMEDIATE_LAYERS must name every layer": vit.INTERMEDIATE_LAYERS
-        not in (None, tuple(range(vit.DEPTH))),
-        "MODEL.PATCH_VIT.ATTN_EMBED_DIM must be a multiple of NUM_HEADS": patches.ATTN_EMBED_DIM % patches.NUM_HEADS,
-        "MODEL.PATCH_VIT.PATCH_STRIDE must be DATA.IMG_SIZE": patches.PATCH_STRIDE not in (None, side),
-    }
-    for told, wrong in problems.items():
-        if wrong:
-            raise DatasetError(f"{told}.")
+    if side % vit.PATCH_SIZE or side % 2:
+        raise DatasetError("DATA.IMG_SIZE must be even and a multiple of MODEL.VIT.PATCH_SIZE.")
+    if patches.ATTN_EMBED_DIM % patches.NUM_HEADS:
+        raise DatasetError("MODEL.PATCH_VIT.ATTN_EMBED_DIM must be a multiple of NUM_HEADS.")

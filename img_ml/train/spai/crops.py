@@ -23,7 +23,7 @@ _FAR = 1 << 32
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class CropBatch:
     """Crops (n, views, 3, side, side) in [0, 1] and the label of each image (n,)."""
 
     crops: Tensor
@@ -91,14 +91,14 @@ class Epochs(Sampler[list[Key]]):
         keys = [(self._epoch, place, number) for place, number in enumerate(drawn)]
         yield from (keys[at : at + self._batch] for at in range(0, len(keys), self._batch))
 
-    def batches(self, epoch: int) -> Iterator[Batch]:
+    def batches(self, epoch: int) -> Iterator[CropBatch]:
         """The batches; DatasetError where an image cannot be read."""
         self._epoch = epoch
         for drawn in self._loader:
             if isinstance(drawn, str):
                 raise DatasetError(drawn)
             shown, labels = drawn
-            yield Batch(shown.permute(0, 1, 4, 2, 3).float() / 255, labels)
+            yield CropBatch(shown.permute(0, 1, 4, 2, 3).float() / 255, labels)
 
 
 def _collated(drawn: Sequence[tuple[Drawn, int]]) -> str | tuple[Tensor, Tensor]:

@@ -13,9 +13,9 @@ from forensics.errors import WeightsError
 from img_ml.data.dataset import DatasetError, Row
 from img_ml.networks.spai.network import VERSION, Spai, load_backbone, spai_of
 from img_ml.train.spai import checkpoints
-from img_ml.train.spai.checkpoints import Progress
+from img_ml.train.spai.checkpoints import EpochProgress
 from img_ml.train.spai.config import Config
-from img_ml.train.spai.crops import Batch, Epochs
+from img_ml.train.spai.crops import CropBatch, Epochs
 from img_ml.train.spai.rows import divided, some
 from img_ml.train.spai.scoring import figures, on_host, scores
 from img_ml.train.spai.training import SpaiTask, mark_of, run, steps_per_epoch
@@ -28,49 +28,49 @@ NAME = "spai"
 
 
 class Detecting(SpaiTask):
-    """Views of an image, seen as the patches of one, to its probability; what is watched is whole images."""
+    """Views of an image, seen as the patches of one, to its probability; validation is on whole images."""
 
     decides = ("val/auc",)
 
     def __init__(
-        self, network: Spai, watched: Sequence[Row], config: Config, steps_per_epoch: int, device: str
+        self, network: Spai, validation: Sequence[Row], config: Config, steps_per_epoch: int, device: str
     ) -> None:
         super().__init__(network, config.TRAIN, steps_per_epoch, device)
-        self._spai, self._watched, self._batch = network, watched, config.MODEL.FEATURE_EXTRACTION_BATCH
+        self._spai, self._validation, self._batch = network, validation, config.MODEL.FEATURE_EXTRACTION_BATCH
 
-    def parts(self, batch: Batch) -> Iterator[Tensor]:
+    def parts(self, batch: CropBatch) -> Iterator[Tensor]:
         """One for all views of the images: the attention weighs them against each other, as it does patches."""
         logits = self._spai.logits(batch.crops).float()
         yield functional.binary_cross_entropy_with_logits(logits, batch.labels)
 
-    def watched(self) -> Mapping[str, float]:
-        """Accuracy, average precision, AUC and loss of the watched images."""
+    def validation(self) -> Mapping[str, float]:
+        """Accuracy, average precision, AUC and loss of the validation images."""
         network = on_host(self._spai)
-        found = list(scores(network, [row.path for row in self._watched], self._device, self._batch))
+        found = list(scores(network, [row.path for row in self._validation], self._device, self._batch))
         broken = next((one for one in found if one.problem), None)
         if broken is not None:
             raise DatasetError(f"{broken.path} cannot be read: {broken.problem}")
-        told = figures([row.label for row in self._watched], [one.probability for one in found])
+        told = figures([row.label for row in self._validation], [one.probability for one in found])
         return {f"val/{name}": value for name, value in told.items()}
 
 
 def finetune(
     rows: Sequence[Row], config: Config, pretrained: Path, folder: Path, device: str, talk: Console, *, keep_all: bool
-) -> Progress:
+) -> EpochProgress:
     """Train into the folder, going on where it holds a part of this training.
 
     Raises WeightsError where the pre-trained file does not fit, DatasetError where the rows or settings do not.
     """
     division = divided(rows, config.DATA.WATCHED, config.SEED)
-    learned, watched = (len({row.source for row in side}) for side in (division.learned, division.watched))
+    training, validation = (len({row.source for row in side}) for side in (division.training, division.validation))
     talk.print(
-        f"{len(division.learned)} images of {learned} sources to learn from, {len(division.watched)} of {watched} are "
-        f"watched; on {device}."
+        f"Training on {len(division.training)} images of {training} sources, validating on "
+        f"{len(division.validation)} of {validation} others; on {device}."
     )
     network = beginning(config, pretrained)
-    watched_rows = some(division.watched, config.DATA.MOST_WATCHED, config.SEED)
-    epochs, train = Epochs(division.learned, config.DATA, config.SEED), config.TRAIN
-    task = Detecting(network, watched_rows, config, steps_per_epoch(epochs, train), device)
+    validation_rows = some(division.validation, config.DATA.MOST_WATCHED, config.SEED)
+    epochs, train = Epochs(division.training, config.DATA, config.SEED), config.TRAIN
+    task = Detecting(network, validation_rows, config, steps_per_epoch(epochs, train), device)
     mark = mark_of(f"finetune {VERSION}", config, division, file_sha256(pretrained))
     return run(task, config, train, epochs, folder, mark, device, talk, keep_all=keep_all)
 
@@ -89,7 +89,7 @@ def network_in(path: Path) -> Spai:
     return spai_of(checkpoints.network_tensors(path), path.name)
 
 
-def install_best(progress: Progress, folder: Path, weights: Path) -> None:
+def install_best(progress: EpochProgress, folder: Path, weights: Path) -> None:
     """Install the best epoch's network for the detector `spai`; WeightsError where its checkpoint is gone."""
     path = checkpoints.path_of(folder, progress.best_epoch)
     if not path.is_file():

@@ -16,18 +16,18 @@ from img_ml.data.dataset import Row
 from img_ml.networks.spai.backbone import Backbone
 from img_ml.networks.spai.frequencies import centred_mask
 from img_ml.networks.spai.sizes import VitSizes
-from img_ml.train.spai.checkpoints import Progress
+from img_ml.train.spai.checkpoints import EpochProgress
 from img_ml.train.spai.config import Config, FrequencyLossConfig
-from img_ml.train.spai.crops import Batch, Epochs
+from img_ml.train.spai.crops import CropBatch, Epochs
 from img_ml.train.spai.rows import divided_for_spectra, some
 from img_ml.train.spai.training import SpaiTask, mark_of, run, steps_per_epoch
-from img_ml.weights.table import IMAGENET_MEAN, IMAGENET_STD
+from img_ml.weights.record import IMAGENET_MEAN, IMAGENET_STD
 
-# Crops that are watched go through the network so many at once.
+# Validation crops go through the network so many at once.
 TOGETHER = 32
 
 
-class Encoder(Backbone):
+class NormedBackbone(Backbone):
     """The backbone with a norm after its last block, as it is pre-trained."""
 
     def __init__(self, sizes: VitSizes) -> None:
@@ -51,7 +51,7 @@ class MaskedFrequencyModel(nn.Module):
 
     def __init__(self, sizes: VitSizes, radius: int, loss: FrequencyLossConfig) -> None:
         super().__init__()
-        self.encoder = Encoder(sizes)
+        self.encoder = NormedBackbone(sizes)
         self.decoder = nn.Sequential(nn.Conv2d(sizes.width, 3 * sizes.patch**2, 1), nn.PixelShuffle(sizes.patch))
         self._loss = loss
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
@@ -92,23 +92,23 @@ class Drawing(SpaiTask):
     decides = ("val/negative_loss",)
 
     def __init__(
-        self, network: MaskedFrequencyModel, watched: Epochs, config: Config, steps_per_epoch: int, device: str
+        self, network: MaskedFrequencyModel, validation: Epochs, config: Config, steps_per_epoch: int, device: str
     ) -> None:
         super().__init__(network, config.PRETRAIN, steps_per_epoch, device)
         self._share = config.DATA.SAMPLE_RATIO
-        # The crops and the sides that are watched are always the same.
-        self._watched = [batch.crops[:, 0] for batch in watched.batches(0)]
+        # The validation crops and their sides are always the same.
+        self._validation = [batch.crops[:, 0] for batch in validation.batches(0)]
 
-    def parts(self, batch: Batch) -> Iterator[Tensor]:
+    def parts(self, batch: CropBatch) -> Iterator[Tensor]:
         """One for each view, divided by how many there are."""
         views = batch.crops.unbind(1)
         for view in views:
             yield self.network(view, torch.rand(len(view)).to(view.device) < self._share) / len(views)
 
-    def watched(self) -> Mapping[str, float]:
-        """The loss of the watched crops, with its sign turned."""
+    def validation(self) -> Mapping[str, float]:
+        """The validation loss, with its sign turned."""
         total, count = 0.0, 0
-        for crops in self._watched:
+        for crops in self._validation:
             low = torch.arange(len(crops)) % 2 == 0
             total += float(self.network(crops.to(self._device), low.to(self._device))) * len(crops)
             count += len(crops)
@@ -117,7 +117,7 @@ class Drawing(SpaiTask):
 
 def pretrain(
     rows: Sequence[Row], config: Config, folder: Path, device: str, talk: Console, *, keep_all: bool
-) -> Progress:
+) -> EpochProgress:
     """Train the backbone into the folder, going on where it holds a part of this training.
 
     Raises DatasetError where the rows hold nothing to learn from.
@@ -127,11 +127,11 @@ def pretrain(
     torch.manual_seed(config.SEED)
     network = MaskedFrequencyModel(config.sizes.vit, data.MASK_RADIUS1, config.MODEL.FREQ_LOSS)
     few = {"AUGMENTED_VIEWS": 1, "BATCH_SIZE": TOGETHER, "IMAGES_PER_EPOCH": None}
-    watched = some(division.watched, data.MOST_WATCHED, config.SEED)
-    shown = Epochs(watched, data.model_copy(update=few), config.SEED)
+    validation = some(division.validation, data.MOST_WATCHED, config.SEED)
+    shown = Epochs(validation, data.model_copy(update=few), config.SEED)
     kind = "real images" if data.PRETRAIN_ON == "real" else "images"
-    talk.print(f"{len(division.learned)} {kind} to learn from, {len(division.watched)} are watched; on {device}.")
-    epochs, train = Epochs(division.learned, config.DATA, config.SEED), config.PRETRAIN
+    talk.print(f"Training on {len(division.training)} {kind}, validating on {len(division.validation)}; on {device}.")
+    epochs, train = Epochs(division.training, config.DATA, config.SEED), config.PRETRAIN
     task = Drawing(network, shown, config, steps_per_epoch(epochs, train), device)
     mark = mark_of("pretrain", config, division, "")
     return run(task, config, train, epochs, folder, mark, device, talk, keep_all=keep_all)

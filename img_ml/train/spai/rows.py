@@ -31,17 +31,17 @@ def paths(path: Path) -> list[Path]:
     return [path.parent / (record[column] or "") for record in records]
 
 
-def divided(rows: Sequence[Row], watched: str, seed: int) -> Division:
-    """What is learned from and what is watched; the test split is in neither. `watched` is `split` or `sources`.
+def divided(rows: Sequence[Row], validation: str, seed: int) -> Division:
+    """What is trained and what is validated on; the test split is in neither. `validation` is `split` or `sources`.
 
     Raises DatasetError where a class is missing on a side.
     """
-    if watched == "sources":
+    if validation == "sources":
         return divide(rows, seed)
     division = Division(
         tuple(row for row in rows if row.split == "train"), tuple(row for row in rows if row.split == "val")
     )
-    for name, part in (("train", division.learned), ("val", division.watched)):
+    for name, part in (("train", division.training), ("val", division.validation)):
         if {row.label for row in part} != {0, 1}:
             raise DatasetError(f"The split {name} needs images of both labels; DATA.WATCHED sources needs no val.")
     return division
@@ -51,7 +51,7 @@ def divided_for_spectra(rows: Sequence[Row], config: DataConfig, seed: int) -> D
     """What pre-training learns from and what it watches: the rows of PRETRAIN_ON alone, the test split left out.
 
     Real images need no others beside them. Where there is no val split, or with WATCHED sources, a fifth of the
-    sources is watched. Raises DatasetError where nothing is left to learn from or to watch.
+    sources is for validation. Raises DatasetError where nothing is left to train or to validate on.
     """
     wanted = {"real": {0}, "all": {0, 1}}[config.PRETRAIN_ON]
     usable = [row for row in rows if row.split != "test" and row.label in wanted]

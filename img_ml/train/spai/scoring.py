@@ -18,7 +18,7 @@ from img_ml.networks.spai.network import Spai
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class ScoredImage:
     """An image's probability of AI, how many patches it has, and its map; or why there is none, in `problem`."""
 
     path: Path
@@ -28,7 +28,9 @@ class Scored:
     problem: str = ""
 
 
-def scores(network: Spai, paths: Sequence[Path], device: str, batch: int, *, low: bool = False) -> Iterator[Scored]:
+def scores(
+    network: Spai, paths: Sequence[Path], device: str, batch: int, *, low: bool = False
+) -> Iterator[ScoredImage]:
     """The score of each image in order; `batch` patches go through the network at once. `low`: in bfloat16."""
     patches = {}
 
@@ -42,11 +44,11 @@ def scores(network: Spai, paths: Sequence[Path], device: str, batch: int, *, low
         try:
             sample = decode(path.read_bytes())
         except (JobError, OSError) as error:
-            yield Scored(path, problem=str(error))
+            yield ScoredImage(path, problem=str(error))
             continue
         (found,) = detector([sample])
         assert isinstance(found, Measured)
-        yield Scored(path, found.numbers["spai_prob"], patches.pop(sample.sha256), found.heatmap)
+        yield ScoredImage(path, found.numbers["spai_prob"], patches.pop(sample.sha256), found.heatmap)
 
 
 def figures(labels: Sequence[int], probabilities: Sequence[float]) -> dict[str, float]:

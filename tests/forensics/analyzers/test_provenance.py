@@ -45,7 +45,7 @@ def test_every_generators_file_is_found_and_no_photograph_or_painting_is_accused
         rows = list(csv.DictReader(file))
     accused = {row["filepath"] for row in rows if any(c.says_ai for c in claims_of(folder / row["filepath"]))}
     written = {row["filepath"] for row in rows if row["has_generator_metadata"] == "1"}
-    honest = {row["filepath"] for row in rows if row["label"] == "0"}
+    held_out_probability = {row["filepath"] for row in rows if row["label"] == "0"}
     assert len(written) >= 10
     assert written <= accused
-    assert not accused & honest
+    assert not accused & held_out_probability

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from forensics.provenance.c2pa import STATES, read_c2pa
+from forensics.provenance.manifests import is_dated
 from forensics.provenance.trust import OFFICIAL_LIST, checked_anchors, install_trust_anchors, official_anchors
 from forensics.types import Claim, SignatureState
 from tests.forensics.provenance.files import sample, saved
@@ -52,7 +53,7 @@ def test_a_cameras_signature_is_shown_and_says_nothing_of_ai(press: Press, kind:
     claim, state = read(press.sign(saved(kind), media, CREATED))
     assert (state, claim.declares, claim.decisive) == ("signer_unknown", None, False)
     assert "Test Press" in claim.statement
-    assert "not in the trust list" in claim.statement
+    assert "valid until 2044-01-01 and which no trusted time stamp dates" in claim.statement
 
 
 def test_an_intact_claim_of_ai_decides_and_trust_tells_who_signed(press: Press) -> None:
@@ -63,7 +64,7 @@ def test_an_intact_claim_of_ai_decides_and_trust_tells_who_signed(press: Press) 
     install_trust_anchors(press.anchors)
     claim, state = read(data)
     assert (state, claim.says_ai, claim.decisive) == ("trusted", True, True)
-    assert "a trusted signer" in claim.statement
+    assert "no trusted time stamp" in claim.statement
     install_trust_anchors(Press().anchors)
     assert read(data)[1] == "signer_unknown"
 
@@ -86,8 +87,8 @@ def test_an_edit_by_a_generative_model_is_an_edit(press: Press) -> None:
 def test_without_an_agent_the_claims_generator_is_named(press: Press) -> None:
     actions = [{"action": "c2pa.created", "digitalSourceType": TYPES + "trainedAlgorithmicMedia"}]
     assert read(press.sign(saved("JPEG"), "image/jpeg", actions))[0].generator == "press-desk 1"
-    actions = [actions[0] | {"softwareAgent": {"name": "Painter", "version": "2"}}]
-    assert read(press.sign(saved("JPEG"), "image/jpeg", actions))[0].generator == "Painter 2"
+    named = [actions[0] | {"softwareAgent": {"name": "Painter", "version": "2"}}]
+    assert read(press.sign(saved("JPEG"), "image/jpeg", named))[0].generator == "Painter 2"
 
 
 @pytest.mark.parametrize("kind", ["algorithmicMedia", "digitalArt", "compositeCapture", "computationalCapture"])
@@ -95,6 +96,32 @@ def test_other_source_types_are_not_ai(press: Press, kind: str) -> None:
     actions = [{"action": "c2pa.created", "digitalSourceType": TYPES + kind}]
     claim, _ = read(press.sign(saved("JPEG"), "image/jpeg", actions))
     assert (claim.declares, claim.says_ai) == (None, False)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_where_a_time_stamp_dates_it_the_sentence_says_who_signed(
+    press: Press, trusted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_trust_anchors(press.anchors if trusted else "")
+    monkeypatch.setattr("forensics.provenance.c2pa.is_dated", lambda store: True)
+    claim, _ = read(press.sign(saved("JPEG"), "image/jpeg", GENERATED))
+    assert ("a trusted signer" if trusted else "not in the trust list") in claim.statement
+    assert "time stamp" not in claim.statement
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "dated"),
+    [
+        ("success", "timeStamp.trusted", True),
+        ("informational", "timeStamp.trusted", True),
+        ("success", "timeStamp.validated", False),
+        ("informational", "timeStamp.untrusted", False),
+        ("failure", "timeStamp.trusted", False),
+    ],
+)
+def test_only_a_trusted_time_stamp_dates_a_signature(kind: str, code: str, dated: bool) -> None:
+    assert is_dated({"validation_results": {"activeManifest": {kind: [{"code": code}]}}}) is dated
+    assert not is_dated({})
 
 
 def test_an_edit_history_is_valid_and_not_ai(press: Press) -> None:
@@ -132,8 +159,9 @@ def test_an_expired_certificate_is_told_and_is_no_tampering(trusted: bool) -> No
         time.sleep(0.2)
     claim, state = read(data)
     assert state == "certificate_expired"
-    assert "has expired since" in claim.statement
-    # The label stays what it was before.
+    # What is said and the label stay what they were before.
+    assert claim.statement == before.statement
+    assert "no trusted time stamp" in claim.statement
     assert (claim.declares, claim.decisive) == (before.declares, before.decisive) == ("ai_created", True)
 
 
@@ -227,7 +255,6 @@ def test_a_trusted_editor_lends_no_trust_to_a_strangers_claim(press: Press) -> N
     install_trust_anchors(press.anchors)
     claim, state = edited(press, parent)
     assert (state, claim.says_ai) == ("signer_unknown", True)
-    assert "not in the trust list" in claim.statement
     # Neither does an editor that itself trusts the stranger.
     generous = Press()
     generous.trusts += stranger.anchors

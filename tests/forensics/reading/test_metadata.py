@@ -1,6 +1,7 @@
 """Metadata: every carrier is found wherever a file may hold it, and bombs or damage cost nothing."""
 
 import io
+import time
 import tracemalloc
 import zlib
 
@@ -9,8 +10,8 @@ import pytest
 from PIL import Image
 
 from forensics.reading.containers import INFLATE_LIMIT, inflate, jpeg_segments, png_chunks, webp_chunks
-from forensics.reading.metadata import read_metadata
-from tests.forensics.provenance.files import chunk, picture, png, png_with_late_chunk, saved
+from forensics.reading.metadata import MOST_XMP, XMP_PREFIX, read_metadata
+from tests.forensics.provenance.files import chunk, picture, png, png_with_late_chunk, saved, xmp
 
 EXIF = piexif.dump({"0th": {piexif.ImageIFD.Make: b"Canon"}, "Exif": {}, "GPS": {}, "1st": {}})
 XMP = b"<x:xmpmeta>one</x:xmpmeta>"
@@ -96,3 +97,27 @@ def test_a_file_without_metadata_has_none() -> None:
     Image.new("RGB", picture().size).save(buffer, "PNG")
     found = read_metadata(buffer.getvalue(), "image/png")
     assert (found.exif, found.xmp, found.iptc, found.icc, dict(found.text)) == (b"", b"", b"", b"", {})
+
+
+def seconds(data: bytes, media_type: str) -> float:
+    started = time.process_time()
+    read_metadata(data, media_type)
+    return time.process_time() - started
+
+
+def test_thousands_of_xmp_segments_are_read_in_linear_time_and_up_to_a_limit() -> None:
+    data, packet = saved("JPEG"), XMP_PREFIX + xmp('xmlns:a="b" a:c="d"/>') + bytes(400)
+    segment = b"\xff\xe1" + (len(packet) + 2).to_bytes(2, "big") + packet
+    files = [data[:2] + segment * count + data[2:] for count in (4_975, 19_900)]
+    few, many = (seconds(file, "image/jpeg") for file in files)
+    # Four times as many; where each was joined to all before, sixteen times as long and seconds.
+    assert many < max(8 * few, 0.5)
+    assert len(read_metadata(files[1], "image/jpeg").xmp) <= MOST_XMP
+
+
+@pytest.mark.parametrize("profile", [zlib.compress(bytes(2**20)), b"no zlib stream"])
+def test_thousands_of_colour_profiles_are_inflated_no_further_than_the_file_may(profile: bytes) -> None:
+    data, part = png(), chunk(b"iCCP", b"p\0\0" + profile)
+    many = data[:33] + part * 19_000 + data[33:]
+    assert seconds(many, "image/png") < 2
+    assert len(read_metadata(many, "image/png").icc) == (2**20 if profile[:1] == b"x" else 0)

@@ -3,12 +3,13 @@
 import contextlib
 import io
 import random
+import time
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from forensics.errors import DecodeFailedError
+from forensics.errors import DecodeFailedError, TooManyPixelsError
 from forensics.reading.decode import decode
 from tests.forensics.pictures import photo
 
@@ -125,3 +126,15 @@ def test_a_truncated_png_with_two_headers_is_not_completed_by_either() -> None:
     first = struct.pack(">I", 13) + huge + struct.pack(">I", zlib.crc32(huge))
     with pytest.raises(DecodeFailedError, match="two headers"):
         decode(whole[:8] + first + whole[8 : len(whole) * 8 // 10])
+
+
+@pytest.mark.parametrize("extra", [b"", b"\xda\0\0\0broken"])
+def test_a_damaged_png_that_announces_billions_of_pixels_is_refused_before_they_are_made(extra: bytes) -> None:
+    import struct
+
+    # No checksum that fits, so Pillow does not get as far as the size.
+    header = struct.pack(">I", 13) + b"IHDR" + struct.pack(">IIBBBBB", 309, 15_403_836, 8, 4, 0, 0, 1) + bytes(4)
+    started = time.process_time()
+    with pytest.raises(TooManyPixelsError, match="15403836"):
+        decode(b"\x89PNG\r\n\x1a\n" + header + extra)
+    assert time.process_time() - started < 1

@@ -1,11 +1,13 @@
 """The command that puts an artifact in force: checked first, listed, and back in one word."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from forensics.errors import ArtifactError
 from fusion.artifacts.__main__ import app
 from fusion.artifacts.artifact import load_artifact
 from fusion.artifacts.in_force import fusion_in_force
@@ -50,6 +52,17 @@ def test_list_tells_both_with_their_measured_auc(models: Path) -> None:
     for name in ("light", "logistic"):
         assert load_artifact(models / name).fingerprint in shown
     assert shown.count("1.000") == 2
+    dataset = json.loads((models / "light" / "metrics.json").read_text())["dataset_sha256"]
+    assert shown.count(dataset[:8]) == 2
+
+
+def test_an_artifact_in_force_that_was_moved_away_is_told_with_the_way_back(models: Path) -> None:
+    run("use", models / "logistic")
+    (models / "logistic").rename(models / "elsewhere")
+    with pytest.raises(ArtifactError, match=r"not there any longer: `python -m fusion.artifacts back --profile light`"):
+        fusion_in_force(load_profile("light", models))
+    assert run("back").exit_code == 0
+    fusion_in_force(load_profile("light", models))
 
 
 def test_a_tampered_artifact_is_refused_and_nothing_changes(models: Path) -> None:

@@ -10,14 +10,14 @@ import pytest
 from forensics import files
 from forensics.registry import DetectorSpec, Head, Number
 from forensics.types import Measured, Skipped
-from fusion.training.cache import CacheError, Entry, FeatureCache
+from fusion.training.cache import CachedSignal, CacheError, FeatureCache
 
 SPEC = DetectorSpec("d", "D", 1, (Number("x", 0, 9, "x"), Number("y", 0, 9, "y")), "l", "f")
 HEADED = replace(SPEC, head=Head("x", "svm"))
 
 
-def entry(image: str, x: float = 1.0, view: str = "as it is") -> Entry:
-    return Entry(image, view, Measured("d", {"x": x, "y": np.nan}, "s"))
+def entry(image: str, x: float = 1.0, view: str = "as it is") -> CachedSignal:
+    return CachedSignal(image, view, Measured("d", {"x": x, "y": np.nan}, "s"))
 
 
 @pytest.fixture
@@ -26,7 +26,9 @@ def cache(tmp_path: Path) -> FeatureCache:
 
 
 def test_what_is_added_is_read_back_by_image_and_view(cache: FeatureCache) -> None:
-    cache.add(SPEC, [entry("a", 1.5), entry("a", 2.5, view="other"), Entry("b", "as it is", Skipped("d", "too small"))])
+    cache.add(
+        SPEC, [entry("a", 1.5), entry("a", 2.5, view="other"), CachedSignal("b", "as it is", Skipped("d", "too small"))]
+    )
     column = cache.read(SPEC)
     assert column.numbers[column.place["a", "other"]].tolist() == pytest.approx([2.5, np.nan], nan_ok=True)
     assert np.isnan(column.numbers[column.place["b", "as it is"]]).all()
@@ -48,7 +50,7 @@ def test_another_version_or_other_weights_find_nothing(cache: FeatureCache) -> N
 def test_embeddings_come_back_with_gaps_where_there_were_none(cache: FeatureCache) -> None:
     embedding = np.array([1, 2, 3], dtype=np.float32)
     signal = Measured("d", {"x": np.nan, "y": 0}, "s", embedding=embedding)
-    cache.add(HEADED, [Entry("a", "v", signal), Entry("b", "v", Skipped("d", "r"))])
+    cache.add(HEADED, [CachedSignal("a", "v", signal), CachedSignal("b", "v", Skipped("d", "r"))])
     column = cache.read(HEADED)
     assert column.embedding is not None
     assert column.embedding[column.place["a", "v"]].tolist() == [1, 2, 3]

@@ -1,6 +1,6 @@
 """Fitting keeps its hands off what it is judged on: noise stays a coin toss, and every promise is about unseen rows."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -8,9 +8,9 @@ import pytest
 
 from fusion.calibration import fit_calibration
 from fusion.evaluation.metrics import auc
-from fusion.features import schema_of
+from fusion.features import FeatureSchema, schema_of
 from fusion.training import fit as fitting
-from fusion.training.fit import Plan, fit
+from fusion.training.fit import FusionPlan, fit
 from fusion.training.table import FeatureTable
 from fusion.weighers import trees
 from fusion.weighers.kinds import KINDS
@@ -111,7 +111,7 @@ def test_noise_through_the_whole_of_fit_is_a_coin_toss(kind: Kind, monkeypatch: 
     # As many rounds as noise can be learned by heart in.
     monkeypatch.setattr(trees, "MOST_ROUNDS", 200)
     table = noise(embedded=kind == "logistic")
-    fitted = fit(table, Plan(model=kind))
+    fitted = fit(table, FusionPlan(model=kind))
     assert 0.45 < fitted.chosen.auc < 0.55
     assert all(0.45 < trial.auc < 0.55 for trial in fitted.trials)
     unseen = table.split == "test"
@@ -120,7 +120,7 @@ def test_noise_through_the_whole_of_fit_is_a_coin_toss(kind: Kind, monkeypatch: 
 
 def test_no_model_scores_a_source_that_it_learned_from(recorder: Recorder) -> None:
     table = noise(600)
-    fitted = fit(table, Plan(skip=0.0))
+    fitted = fit(table, FusionPlan(skip=0.0))
     *folds, final = recorder.learned
     everything = set(table.source[table.split != "test"].tolist())
     assert len(folds) == 5
@@ -136,14 +136,14 @@ def test_no_model_scores_a_source_that_it_learned_from(recorder: Recorder) -> No
 
 def test_early_stopping_watches_whole_rows_of_sources_that_its_trial_does_not_learn_from(recorder: Recorder) -> None:
     table = noise(600)
-    fit(table, Plan(skip=0.3))
+    fit(table, FusionPlan(skip=0.3))
     assert len(recorder.watched) == 5
     for learned, watch in recorder.watched:
         assert np.isnan(learned.values).any()
         assert not np.isnan(watch.values).any()
     table = noise(600)
     recorder.watched.clear()
-    fit(table, Plan(skip=0.0))
+    fit(table, FusionPlan(skip=0.0))
     for learned, watch in recorder.watched:
         assert sources_of(table, watch)
         assert not sources_of(table, learned) & sources_of(table, watch)
@@ -153,7 +153,7 @@ def test_early_stopping_watches_whole_rows_of_sources_that_its_trial_does_not_le
 
 def test_the_calibration_is_of_held_out_margins_and_counts_both_classes_alike() -> None:
     table = telling(ai_share=0.85)
-    fitted = fit(table, Plan(model="logistic"))
+    fitted = fit(table, FusionPlan(model="logistic"))
     development = fitted.table.where(fitted.table.split != "test")
     weight = balanced_weights(development.label, development.source)
     held_out = fit_calibration(fitted.chosen.margin, development.label, weight)
@@ -164,7 +164,7 @@ def test_the_calibration_is_of_held_out_margins_and_counts_both_classes_alike() 
 
 def test_the_thresholds_keep_their_error_rates_on_held_out_rows() -> None:
     table = telling()
-    fitted = fit(table, Plan(model="logistic", false_positive_rate=0.015, false_negative_rate=0.025))
+    fitted = fit(table, FusionPlan(model="logistic", false_positive_rate=0.015, false_negative_rate=0.025))
     label = table.label[table.split != "test"]
     probability, thresholds = fitted.model.calibration.probability(fitted.chosen.margin), fitted.model.thresholds
     assert thresholds.non_ai < thresholds.ai
@@ -173,22 +173,52 @@ def test_the_thresholds_keep_their_error_rates_on_held_out_rows() -> None:
 
 
 def test_the_candidate_of_the_best_held_out_auc_is_chosen() -> None:
-    fitted = fit(telling(), Plan(model="logistic"))
+    fitted = fit(telling(), FusionPlan(model="logistic"))
     assert fitted.chosen.auc == max(trial.auc for trial in fitted.trials)
     assert len({trial.auc for trial in fitted.trials}) > 1
+
+
+@pytest.mark.parametrize(
+    ("telling_one", "weighed"),
+    [("crop_network_prob", ("crop_network",)), ("ela_mean", ("statistics", "ela", "crop_network"))],
+)
+def test_networks_are_weighed_alone_where_the_other_numbers_only_add_noise(
+    telling_one: str, weighed: tuple[str, ...]
+) -> None:
+    table = noise(600)
+    schema = schema_of(["statistics", "ela", "crop_network"])
+    values = np.random.default_rng(1).uniform(0.2, 0.8, (600, len(schema.features)))
+    values[:, schema.names.index(telling_one)] += 0.3 * table.label
+    fitted = fit(replace(table, schema=schema, values=values), FusionPlan(model="logistic"))
+    assert fitted.chosen.detectors == tuple(sorted(weighed, key=schema_order(schema)))
+    assert {feature.detector for feature in fitted.model.schema.features} == set(weighed)
+    assert len(fitted.best_by_detectors) == 2
+    chosen_by_hand = fit(replace(table, schema=schema, values=values), FusionPlan(model="logistic", weighed=("ela",)))
+    assert len(chosen_by_hand.best_by_detectors) == 1
+
+
+def schema_order(schema: FeatureSchema) -> Callable[[str], int]:
+    detectors = [feature.detector for feature in schema.features]
+    return detectors.index
+
+
+def test_every_other_kind_is_held_against_a_logistic_regression(recorder: Recorder) -> None:
+    table = telling()
+    assert fit(table, FusionPlan()).yardstick == pytest.approx(fit(table, FusionPlan(model="logistic")).chosen.auc)
+    assert fit(table, FusionPlan(model="logistic")).yardstick is None
 
 
 def test_a_feature_that_no_development_row_has_is_left_out() -> None:
     table = telling()
     values = table.values.copy()
     values[table.split != "test", 2] = np.nan
-    fitted = fit(table.with_values(values), Plan(model="logistic"))
+    fitted = fit(table.with_values(values), FusionPlan(model="logistic"))
     assert fitted.model.schema.names == tuple(np.delete(table.schema.names, 2))
 
 
 def test_what_a_missing_detector_costs_is_measured_on_held_out_rows() -> None:
     table = telling()
-    fitted = fit(table, Plan(model="logistic"))
+    fitted = fit(table, FusionPlan(model="logistic"))
     telling_one = table.schema.features[1].detector
     other = next(name for name in fitted.without if name != telling_one)
     assert fitted.chosen.auc > 0.75
@@ -198,7 +228,7 @@ def test_what_a_missing_detector_costs_is_measured_on_held_out_rows() -> None:
 
 def test_the_shares_of_the_features_add_up_and_the_usual_range_is_that_of_real_images() -> None:
     table = telling()
-    fitted = fit(table, Plan(model="logistic"))
+    fitted = fit(table, FusionPlan(model="logistic"))
     assert sum(reference.share for reference in fitted.model.references) == pytest.approx(1.0)
     real = table.values[(table.split != "test") & (table.label == 0), 1]
     reference = fitted.model.references[1]

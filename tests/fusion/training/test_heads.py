@@ -16,8 +16,8 @@ from forensics.types import Evidence, Measured, Skipped
 from fusion.artifacts.artifact import load_artifact, write_artifact
 from fusion.evaluation.metrics import auc
 from fusion.features import schema_of
-from fusion.training.fit import Plan, fit
-from fusion.training.heads import apply_heads, told_kinds, train_heads
+from fusion.training.fit import FusionPlan, fit
+from fusion.training.heads import apply_heads, head_kinds, train_heads
 from fusion.training.table import FeatureTable
 from fusion.weighers.network import Network
 from img_ml.data.folds import balanced_weights, grouped_folds
@@ -90,7 +90,9 @@ def test_out_of_fold_scores_differ_from_in_fold_ones_and_the_table_holds_the_for
 
 
 def test_the_fusion_learns_from_out_of_fold_scores_and_so_gives_a_head_that_knows_nothing_no_weight() -> None:
-    fitted = fit(table(), Plan(model="logistic", skip=0.0))
+    # Over noise nothing is better than anything else, so what is weighed is not left to chance.
+    plan = FusionPlan(model="logistic", skip=0.0, weighed=("embedder", "statistics"))
+    fitted = fit(table(), plan)
     rows = np.flatnonzero(fitted.table.split != "test")
     used = scores(fitted.table, rows)
     (head,) = fitted.heads
@@ -101,7 +103,7 @@ def test_the_fusion_learns_from_out_of_fold_scores_and_so_gives_a_head_that_know
     column = fitted.table.schema.names.index("embedder_prob")
     leaked = fitted.table.values.copy()
     leaked[rows, column] = in_fold
-    believing = fit(_without_embeddings(fitted.table.with_values(leaked)), Plan(model="logistic", skip=0.0))
+    believing = fit(_without_embeddings(fitted.table.with_values(leaked)), plan)
     assert believing.chosen.auc > 0.95 > 0.7 > fitted.chosen.auc
     assert believing.model.references[column].share > 2 * fitted.model.references[column].share
 
@@ -111,7 +113,7 @@ def _without_embeddings(given: FeatureTable) -> FeatureTable:
 
 
 def test_a_head_that_knows_something_is_used_and_calibrated() -> None:
-    fitted = fit(table(informative=6.0), Plan(model="logistic", skip=0.0))
+    fitted = fit(table(informative=6.0), FusionPlan(model="logistic", skip=0.0))
     column = fitted.table.schema.names.index("embedder_prob")
     assert fitted.model.references[column].share == max(r.share for r in fitted.model.references)
     held_out = fitted.table.where(fitted.table.split == "test")
@@ -132,7 +134,7 @@ def evidence(embedding: np.ndarray) -> Evidence:
 
 
 def test_a_trained_head_travels_in_the_artifact_and_fills_in_the_open_number(tmp_path: Path) -> None:
-    fitted = fit(table(informative=6.0), Plan(model="logistic", skip=0.0))
+    fitted = fit(table(informative=6.0), FusionPlan(model="logistic", skip=0.0))
     write_artifact(tmp_path / "a", "test", fitted.model, fitted.heads, {}, {})
     artifact = load_artifact(tmp_path / "a")
     given = table(informative=6.0).embeddings["embedder"][200]
@@ -161,7 +163,7 @@ def test_a_detector_with_another_number_keeps_it_without_a_head_and_tells_both_w
     assert np.isnan(kept.numbers["embedder_prob"])
     assert kept.embedding is None
     assert kept.sentence == "It embeds."
-    fitted = fit(table(informative=6.0), Plan(model="logistic", skip=0.0))
+    fitted = fit(table(informative=6.0), FusionPlan(model="logistic", skip=0.0))
     (filled,) = apply_heads(fitted.heads, [given], {})[0].signals
     assert isinstance(filled, Measured)
     assert filled.numbers["other"] == 0.25
@@ -170,7 +172,7 @@ def test_a_detector_with_another_number_keeps_it_without_a_head_and_tells_both_w
 
 
 def test_a_head_trained_on_other_weights_is_not_used() -> None:
-    fitted = fit(table(informative=6.0), Plan(model="logistic", skip=0.0))
+    fitted = fit(table(informative=6.0), FusionPlan(model="logistic", skip=0.0))
     given = evidence(table().embeddings["embedder"][0])
     (filled,) = apply_heads(fitted.heads, [given], {"embedder": "other weights"})
     assert isinstance(filled.signals[0], Skipped)
@@ -184,7 +186,7 @@ def test_a_probability_that_the_detector_gave_itself_stands_only_where_the_artif
     (own,) = apply_heads((), [given], {})[0].signals
     assert isinstance(own, Measured)
     assert own.numbers["embedder_prob"] == 0.125
-    fitted = fit(table(informative=6.0), Plan(model="logistic", skip=0.0))
+    fitted = fit(table(informative=6.0), FusionPlan(model="logistic", skip=0.0))
     (by_head,) = apply_heads(fitted.heads, [given], {})[0].signals
     assert isinstance(by_head, Measured)
     assert by_head.numbers["embedder_prob"] != 0.125
@@ -195,7 +197,7 @@ def test_a_probability_that_the_detector_gave_itself_stands_only_where_the_artif
 
 @pytest.mark.parametrize("kind", ["svm_linear", "linear", "mlp"])
 def test_the_other_kinds_of_head_learn_too(kind: HeadKind) -> None:
-    fitted = fit(table(informative=6.0), Plan(model="logistic", skip=0.0, heads={"embedder": kind}))
+    fitted = fit(table(informative=6.0), FusionPlan(model="logistic", skip=0.0, heads={"embedder": kind}))
     rows = np.flatnonzero(fitted.table.split != "test")
     assert auc(scores(fitted.table, rows), fitted.table.label[rows]) > 0.62
     (head,) = fitted.heads
@@ -206,10 +208,10 @@ def test_the_other_kinds_of_head_learn_too(kind: HeadKind) -> None:
 
 def test_a_user_chooses_the_kind_of_head_and_a_wrong_choice_is_a_sentence() -> None:
     detectors = ("embedder", "statistics")
-    assert told_kinds([], detectors) == {}
-    assert told_kinds(["embedder=svm_linear"], detectors) == {"embedder": "svm_linear"}
+    assert head_kinds([], detectors) == {}
+    assert head_kinds(["embedder=svm_linear"], detectors) == {"embedder": "svm_linear"}
     with pytest.raises(UsageError, match="write DETECTOR=KIND, with one of svm, svm_linear, linear, mlp"):
-        told_kinds(["embedder=forest"], detectors)
+        head_kinds(["embedder=forest"], detectors)
     for other in ("statistics=svm", "nobody=svm"):
         with pytest.raises(UsageError, match="those with one: embedder"):
-            told_kinds([other], detectors)
+            head_kinds([other], detectors)

@@ -17,7 +17,7 @@ def test_every_source_is_listed_with_its_images_and_its_licence(train: Train, tm
     told = {line.split(" | ")[0].removeprefix("| "): line for line in lines}
     assert len(told) == len(lines) > 5
     assert told["s1-0"].endswith("| MIT / CC0-1.0 |")
-    assert all(line.endswith("| not told |") for source, line in told.items() if source != "s1-0")
+    assert all(line.endswith("| not stated |") for source, line in told.items() if source != "s1-0")
 
 
 @pytest.mark.parametrize("text", ["repo,count\na,1\n", "repo,licence\na\n"])

@@ -131,3 +131,19 @@ def test_a_regression_whose_parts_do_not_fit_together_is_refused(tmp_path: Path)
     content["odds"].pop()
     with pytest.raises(ValueError, match="do not fit together"):
         KINDS["logistic"].load(json.dumps(content).encode())
+
+
+def test_a_small_network_learns_as_much_of_a_few_hundred_rows_as_a_logistic_regression() -> None:
+    def many(count: int, seed: int) -> Rows:
+        random = np.random.default_rng(seed)
+        label = random.integers(0, 2, count)
+        values = random.normal(0, 1, (count, 77))
+        values[:, :4] += 0.8 * label[:, None]
+        return Rows(values, label, np.ones(count))
+
+    names, fresh = tuple(f"n{number}" for number in range(77)), many(1000, 1)
+    found = {
+        name: auc(KINDS[name].train(many(240, 0), names, candidate, 0).margin(fresh.values), fresh.label)
+        for name, candidate in (("mlp", KINDS["mlp"].candidates[1]), ("logistic", {"C": 0.003}))
+    }
+    assert found["mlp"] > found["logistic"] - 0.03

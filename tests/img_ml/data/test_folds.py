@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from img_ml.data.dataset import DatasetError
-from img_ml.data.folds import balanced_weights, grouped_folds, skip_detectors, watched
+from img_ml.data.folds import balanced_weights, grouped_folds, skip_detectors, validation_rows
 
 
 def test_no_source_is_on_both_sides_of_a_fold() -> None:
@@ -27,11 +27,11 @@ def test_early_stopping_watches_val_or_a_part_of_the_sources_where_val_lacks_a_c
     label = np.tile([0, 1], 20)
     source = np.repeat([f"s{i}" for i in range(10)], 4)
     split = np.where(np.arange(40) < 8, "val", "train")
-    assert (watched(label, source, split, 0) == (split == "val")).all()
-    instead = watched(label, source, np.full(40, "train"), 0)
+    assert (validation_rows(label, source, split, 0) == (split == "val")).all()
+    instead = validation_rows(label, source, np.full(40, "train"), 0)
     assert 0 < instead.sum() < 20
     assert not set(source[instead]) & set(source[~instead])
-    assert not watched(label, np.full(40, "one"), np.full(40, "train"), 0).any()
+    assert not validation_rows(label, np.full(40, "one"), np.full(40, "train"), 0).any()
 
 
 def test_weights_even_out_classes_and_damp_large_sources() -> None:

@@ -4,6 +4,7 @@ import json
 import math
 import socket
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import open_clip
@@ -19,8 +20,9 @@ from img_ml import profiles as _profiles  # noqa: F401 - importing it registers 
 from img_ml.detectors._clip_model import ClipModel, shapes
 from img_ml.detectors._prompts import SHIPPED, load_prompts
 from img_ml.detectors._torch import TorchDetector
+from img_ml.weights.record import CLIP_MEAN, CLIP_STD
 from img_ml.weights.store import install
-from img_ml.weights.table import CLIP_MEAN, CLIP_STD, find
+from img_ml.weights.table import find
 from tests.forensics.pictures import photo, sample_of
 from tests.img_ml.published_size import published_size, size_of
 from tests.img_ml.tiny import TINY_CLIP, write_clip
@@ -242,8 +244,8 @@ def test_prompts_in_the_folder_of_weights_or_of_the_profile_replace_the_shipped_
         ("ai = [", "cannot be used"),
         ('ai = ["a"]', "no list of texts named real"),
         ('ai = ["a"]\nreal = []', "no list of texts named real"),
-        ('ai = ["a", " "]\nreal = ["b"]', "' ' of ai is no text"),
-        ('ai = ["a", 3]\nreal = ["b"]', "3 of ai is no text"),
+        ('ai = ["a", " "]\nreal = ["b"]', "' ' of ai is not a text"),
+        ('ai = ["a", 3]\nreal = ["b"]', "3 of ai is not a text"),
         ('ai = "a"\nreal = ["b"]', "no list of texts named ai"),
         ('ai = ["a"]\nreal = ["b"]\nunsure = ["c"]', "'unsure' is neither ai nor real"),
         (f'ai = ["{"very " * 76} long"]\nreal = ["b"]', "is longer than the 75 tokens"),
@@ -296,7 +298,7 @@ def test_a_checkpoint_of_another_layout_is_refused(tmp_path: Path, changed: dict
     ],
 )
 def test_a_configuration_that_is_not_open_clips_own_is_refused(tmp_path: Path, part: str, content: object) -> None:
-    before = TINY_CLIP[part]
+    before: Any = TINY_CLIP[part]
     config = {**TINY_CLIP, part: {**before, **content} if isinstance(content, dict) else content}
     install(find(NAME), tmp_path, "other", lambda folder: written(folder, config))
     with pytest.raises(WeightsError, match="does not describe a known CLIP model"):

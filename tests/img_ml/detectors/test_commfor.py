@@ -18,8 +18,9 @@ from forensics.types import ImageSample, Measured
 from img_ml import profiles as _profiles  # noqa: F401 - importing it registers every detector
 from img_ml.detectors._torch import TorchDetector
 from img_ml.detectors.commfor import PREFIX, SHORTEST, architecture
+from img_ml.weights.record import IMAGENET_MEAN, IMAGENET_STD
 from img_ml.weights.store import install
-from img_ml.weights.table import IMAGENET_MEAN, IMAGENET_STD, find
+from img_ml.weights.table import find
 from tests.forensics.pictures import photo, sample_of
 from tests.img_ml.published_size import published_size, size_of
 from tests.img_ml.tiny import unpinned, write_commfor

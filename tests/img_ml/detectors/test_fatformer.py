@@ -15,8 +15,9 @@ from forensics.types import Measured
 from img_ml.detectors._torch import TorchDetector
 from img_ml.detectors.fatformer import load
 from img_ml.weights.__main__ import app
+from img_ml.weights.record import IMAGENET_MEAN, IMAGENET_STD
 from img_ml.weights.store import install
-from img_ml.weights.table import IMAGENET_MEAN, IMAGENET_STD, find
+from img_ml.weights.table import find
 from tests.forensics.pictures import photo, sample_of
 from tests.img_ml.tiny import tiny_fatformer, write_fatformer
 

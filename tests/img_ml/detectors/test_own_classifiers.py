@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from forensics.errors import ArtifactError, ImgMlError
-from img_ml.weights.table import known_records
+from img_ml.weights.table import records
 
 USE = """
 from pathlib import Path
@@ -54,6 +54,7 @@ def test_a_named_classifier_is_a_detector_with_weights_a_feature_and_a_headline(
         ('[classifiers.mine]\nrepository = "a/b"\nai_labels = "x"', "not a list of texts"),
         ('[classifiers.sdxl_detector]\nrepository = "a/b"\nai_labels = ["x"]', "choose another name"),
         ('[classifiers.ela]\nrepository = "a/b"\nai_labels = ["x"]', "choose another name"),
+        ('[classifiers.autoencoder]\nrepository = "a/b"\nai_labels = ["x"]', "already weights named 'autoencoder'"),
         ("classifiers = 3", "cannot be used"),
     ],
 )
@@ -65,4 +66,4 @@ def test_a_wrong_table_is_refused_in_a_sentence(tmp_path: Path, text: str, told:
     with pytest.raises(ImgMlError, match=told) as caught:
         load_profile(str(path), Path("models"))
     assert isinstance(caught.value, ArtifactError)
-    assert "ela" not in {record.name for record in known_records()}
+    assert "ela" not in {record.name for record in records()}

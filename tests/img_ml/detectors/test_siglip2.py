@@ -11,7 +11,6 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from benchmarks.support.engine.random_weights import SO400M
 from forensics.errors import ArtifactError, WeightsError
 from forensics.registry import Setup
 from forensics.types import ImageSample, Measured
@@ -142,17 +141,17 @@ def norm(name: str, width: int) -> dict[str, tuple[int, ...]]:
 @pytest.mark.parametrize(
     ("vision", "expected", "parameters"),
     [
-        ({}, layout(768, 3072, 12, 16, 224), 92_884_224),
-        (SO400M, layout(1152, 4304, 27, 14, 384), 428_225_600),
+        (find("siglip2-base").architecture, layout(768, 3072, 12, 16, 224), 92_884_224),
+        (find("siglip2-so400m").architecture, layout(1152, 4304, 27, 14, 384), 428_225_600),
     ],
     ids=["base", "so400m"],
 )
 def test_the_published_towers_load_key_for_key(
-    vision: dict[str, int], expected: dict[str, tuple[int, ...]], parameters: int
+    vision: dict[str, Any], expected: dict[str, tuple[int, ...]], parameters: int
 ) -> None:
-    from transformers import SiglipVisionConfig
+    from transformers import AutoConfig
 
-    tower = empty(SiglipVisionConfig(**vision))
+    tower = empty(AutoConfig.for_model(**vision))
     found = {name.removeprefix("vision_model."): tuple(value.shape) for name, value in tower.state_dict().items()}
     assert found == expected
     assert sum(math.prod(shape) for shape in expected.values()) == parameters

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from img_ml.engine.compiling import Core, faster
+from img_ml.engine.compiling import Core, compile_core
 
 CPU = torch.device("cpu")
 
@@ -16,12 +16,12 @@ def double(batch: Tensor) -> Tensor:
 
 
 def test_off_is_the_core_itself() -> None:
-    assert faster(double, "off", CPU) is double
+    assert compile_core(double, "off", CPU) is double
 
 
 def test_a_compiled_core_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", lambda core, **_: lambda batch: core(batch) + 1)
-    assert faster(double, "compile", CPU)(torch.ones(1)) == 3
+    assert compile_core(double, "compile", CPU)(torch.ones(1)) == 3
 
 
 def test_where_compiling_fails_the_plain_core_answers_and_it_is_told_once(
@@ -38,7 +38,7 @@ def test_where_compiling_fails_the_plain_core_answers_and_it_is_told_once(
         return fail
 
     monkeypatch.setattr(torch, "compile", compiled)
-    core = faster(double, "compile", CPU)
+    core = compile_core(double, "compile", CPU)
     with caplog.at_level(logging.WARNING):
         assert [float(core(torch.ones(1))) for _ in range(3)] == [2, 2, 2]
     assert tried == 1
@@ -55,14 +55,14 @@ def test_memory_that_runs_out_is_no_failure_of_the_compiler(monkeypatch: pytest.
         return fail
 
     monkeypatch.setattr(torch, "compile", compiled)
-    core = faster(double, "compile", CPU)
+    core = compile_core(double, "compile", CPU)
     with pytest.raises(torch.OutOfMemoryError):
         core(torch.ones(2))
     assert core(torch.ones(1)) == 3
 
 
 def test_graphs_need_cuda_and_say_so(caplog: pytest.LogCaptureFixture) -> None:
-    assert faster(double, "graphs", CPU) is double
+    assert compile_core(double, "graphs", CPU) is double
     assert "CUDA graphs need cuda" in caplog.text
 
 
@@ -75,6 +75,6 @@ def test_with_graphs_what_was_answered_is_not_written_over(monkeypatch: pytest.M
         return lambda batch: place.copy_(core(batch))
 
     monkeypatch.setattr(torch, "compile", compiled)
-    core = faster(double, "graphs", torch.device("cuda"))
+    core = compile_core(double, "graphs", torch.device("cuda"))
     first, second = core(torch.ones(1)), core(torch.full((1,), 2.0))
     assert (float(first), float(second), modes) == (2, 4, ["reduce-overhead"])

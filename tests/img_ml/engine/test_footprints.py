@@ -9,29 +9,32 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from benchmarks.support.engine.random_weights import SD_VAE
 from img_ml.engine.footprint import footprint
 from img_ml.networks.resnet import Sees
-from img_ml.weights.table import RECORDS, find
+from img_ml.weights.table import find, records
 
 Core = Callable[[Tensor], Tensor]
 Network = tuple[nn.Module, Core]
 
 
-def dinov2(width: int, layers: int, heads: int) -> Network:
-    from transformers import Dinov2Config, Dinov2Model
+def dinov2(name: str) -> Network:
+    from transformers import AutoConfig, AutoModel
 
-    config = Dinov2Config(
-        hidden_size=width, num_hidden_layers=layers, num_attention_heads=heads, image_size=518, patch_size=14
-    )
-    model = Dinov2Model(config)
+    model = AutoModel.from_config(AutoConfig.for_model(**find(name).architecture))
     return model, lambda views: model(pixel_values=views).last_hidden_state
+
+
+def classifier(name: str) -> Network:
+    from transformers import AutoConfig, AutoModelForImageClassification
+
+    network = AutoModelForImageClassification.from_config(AutoConfig.for_model(**find(name).architecture, num_labels=2))
+    return network, lambda views: network(pixel_values=views).logits
 
 
 def clip(name: str) -> Network:
     import open_clip
 
-    config: dict[str, Any] = open_clip.get_model_config(name)
+    config: dict[str, Any] = open_clip.get_model_config(find(name).architecture["model"])
     tower = open_clip.CLIP(**config).visual
     return tower, tower
 
@@ -47,7 +50,7 @@ def fatformer() -> Network:
 def commfor() -> Network:
     from img_ml.detectors.commfor import architecture
 
-    network = architecture("small", 384)
+    network = architecture(**find("commfor-384").architecture)
     return network, network
 
 
@@ -58,12 +61,12 @@ def ghostnet() -> Network:
     return network, network
 
 
-def siglip(**sizes: int) -> Network:
-    from transformers import SiglipVisionConfig
+def siglip(name: str) -> Network:
+    from transformers import AutoConfig
 
     from img_ml.detectors._siglip import SiglipTower, empty
 
-    network = SiglipTower(empty(SiglipVisionConfig(**sizes)))
+    network = SiglipTower(empty(AutoConfig.for_model(**find(name).architecture)))
     return network, network
 
 
@@ -88,7 +91,7 @@ def autoencoder() -> Network:
 
     from img_ml.networks.autoencoders.aekl import Aekl
 
-    network = Aekl(AutoencoderKL(**SD_VAE), None)
+    network = Aekl(AutoencoderKL(**find("sd-vae-ft-ema").architecture), None)
     return network, network
 
 
@@ -107,6 +110,13 @@ def difference_classifier() -> Network:
     return network, network
 
 
+def latent_classifier() -> Network:
+    from img_ml.networks.autoencoders.latent_classifier import of_architecture
+
+    network = of_architecture(dict(find("sd-vae-ft-ema").architecture), 256)
+    return network, network
+
+
 def resnet(sees: Sees) -> Network:
     from img_ml.networks.resnet import ResNet18
 
@@ -114,39 +124,14 @@ def resnet(sees: Sees) -> Network:
     return network, network
 
 
-def classifier(kind: str, **sizes: object) -> Network:
-    import transformers
-
-    config = getattr(transformers, f"{kind}Config")(num_labels=2, **sizes)
-    network = getattr(transformers, f"{kind}ForImageClassification")(config)
-    return network, lambda views: network(pixel_values=views).logits
-
-
-def swin() -> Network:
-    return classifier("Swin", embed_dim=128, depths=[2, 2, 18, 2], num_heads=[4, 8, 16, 32])
-
-
-def art_resnet() -> Network:
-    sizes = {"embedding_size": 64, "hidden_sizes": [64, 128, 256, 512], "depths": [2, 2, 2, 2]}
-    return classifier("ResNet", layer_type="basic", **sizes)
-
-
-SO400M = {
-    "hidden_size": 1152,
-    "intermediate_size": 4304,
-    "num_hidden_layers": 27,
-    "num_attention_heads": 16,
-    "image_size": 384,
-    "patch_size": 14,
-}
 NETWORKS: Mapping[str, tuple[Callable[[], Network], int]] = {
-    "dinov2-base": (lambda: dinov2(768, 12, 12), 224),
-    "dinov2-large": (lambda: dinov2(1024, 24, 16), 224),
-    "clip-vit-h-14": (lambda: clip("ViT-H-14"), 224),
-    "clip-vit-bigg-14": (lambda: clip("ViT-bigG-14"), 224),
+    "dinov2-base": (lambda: dinov2("dinov2-base"), 224),
+    "dinov2-large": (lambda: dinov2("dinov2-large"), 224),
+    "clip-vit-h-14": (lambda: clip("clip-vit-h-14"), 224),
+    "clip-vit-bigg-14": (lambda: clip("clip-vit-bigg-14"), 224),
     "fatformer": (fatformer, 224),
-    "siglip2-base": (siglip, 224),
-    "siglip2-so400m": (lambda: siglip(**SO400M), 384),
+    "siglip2-base": (lambda: siglip("siglip2-base"), 224),
+    "siglip2-so400m": (lambda: siglip("siglip2-so400m"), 384),
     "commfor-384": (commfor, 384),
     "ghostnet": (ghostnet, 224),
     "spai": (spai, 224),
@@ -154,11 +139,12 @@ NETWORKS: Mapping[str, tuple[Callable[[], Network], int]] = {
     "sd-vae-ft-ema": (autoencoder, 256),
     "autoencoder": (trained_autoencoder, 256),
     "aekl": (difference_classifier, 256),
+    "aekl_clf": (latent_classifier, 256),
     "resnet_ft": (lambda: resnet("picture"), 224),
     "resnet_hf": (lambda: resnet("high_pass"), 80),
-    "ai_art_resnet": (art_resnet, 224),
-    "ai_image_detector": (swin, 224),
-    "sdxl_detector": (swin, 224),
+    "ai_art_resnet": (lambda: classifier("ai_art_resnet"), 224),
+    "ai_image_detector": (lambda: classifier("ai_image_detector"), 224),
+    "sdxl_detector": (lambda: classifier("sdxl_detector"), 224),
 }
 # Networks that switch autocast off, which the meta device does not know.
 PRETENDED = {"ghostnet", "resnet_ft", "resnet_hf", "saturation_cnn"}
@@ -172,7 +158,7 @@ def without_memory(name: str) -> AbstractContextManager[Any]:
 
 
 def test_every_footprint_of_the_table_is_checked() -> None:
-    assert set(NETWORKS) | BY_HAND == {record.name for record in RECORDS if record.footprint is not None}
+    assert set(NETWORKS) | BY_HAND == {record.name for record in records() if record.footprint is not None}
 
 
 @pytest.mark.parametrize("name", NETWORKS)

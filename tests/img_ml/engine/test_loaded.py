@@ -10,7 +10,7 @@ import pytest
 from forensics.registry import DetectorSpec, Number, Registered, Setup
 from forensics.types import ImageSample, Measured, Signal, Skipped
 from img_ml.engine.abilities import DrawsMap, FollowsDevice, HoldsOut, MarksWeights, StartsEarly
-from img_ml.engine.loaded import Learned
+from img_ml.engine.loaded import LearnedDetector
 from tests.forensics.pictures import sample_of
 
 SPEC = DetectorSpec("mean", "Mean", 1, (Number("mean", 0, 255, "mean"),), "pixels", "never", tier="full")
@@ -49,7 +49,7 @@ def means(signals: Sequence[Signal]) -> list[float | None]:
 @pytest.mark.parametrize("error", [OutOfMemoryError("CUDA"), RuntimeError("MPS backend out of memory (5 GB)")])
 def test_what_does_not_fit_is_halved_and_the_next_batch_starts_from_there(error: Exception) -> None:
     device = SmallDevice(3, error)
-    learned = Learned(Registered(SPEC, load=lambda setup: device), SETUP)
+    learned = LearnedDetector(Registered(SPEC, load=lambda setup: device), SETUP)
     levels = list(range(1, 9))
     assert means(learned.signals(greys(*levels))) == levels
     assert device.sizes == [8, 4, 2, 2, 2, 2]
@@ -61,7 +61,7 @@ def test_what_does_not_fit_is_halved_and_the_next_batch_starts_from_there(error:
 def test_after_a_while_twice_as_much_is_tried_until_the_limit_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("img_ml.engine.loaded._CALLS_BEFORE_MORE", 8)
     device = SmallDevice(3, OutOfMemoryError("CUDA"))
-    learned = Learned(Registered(SPEC, load=lambda setup: device), SETUP)
+    learned = LearnedDetector(Registered(SPEC, load=lambda setup: device), SETUP)
     levels = list(range(1, 9))
     learned.signals(greys(*levels))
     assert device.sizes == [8, 4, 2, 2, 2, 2]
@@ -80,7 +80,7 @@ def test_work_is_given_ahead_again_once_the_limit_is_gone(monkeypatch: pytest.Mo
     monkeypatch.setattr("img_ml.engine.loaded._CALLS_BEFORE_MORE", 2)
     device = Ahead("")
     device.most = 1
-    learned = Learned(Registered(SPEC, load=lambda setup: device), SETUP)
+    learned = LearnedDetector(Registered(SPEC, load=lambda setup: device), SETUP)
     learned.signals(greys(1, 2))
     device.sizes.clear()
     assert means(learned.started(greys(1, 2))()) == [1, 2]
@@ -89,7 +89,7 @@ def test_work_is_given_ahead_again_once_the_limit_is_gone(monkeypatch: pytest.Mo
 
 def test_one_image_that_does_not_fit_alone_is_skipped_and_the_rest_is_measured() -> None:
     device = SmallDevice(0, OutOfMemoryError("CUDA out of memory"))
-    learned = Learned(Registered(SPEC, load=lambda setup: device), SETUP)
+    learned = LearnedDetector(Registered(SPEC, load=lambda setup: device), SETUP)
     signals = learned.signals(greys(1, 2))
     assert signals == [Skipped("mean", "failed: OutOfMemoryError: CUDA out of memory")] * 2
     device.most = 8
@@ -98,7 +98,7 @@ def test_one_image_that_does_not_fit_alone_is_skipped_and_the_rest_is_measured()
 
 def test_a_poisonous_image_is_found_by_halving_and_makes_no_later_batch_smaller() -> None:
     device = SmallDevice(8, OutOfMemoryError("CUDA"))
-    learned = Learned(Registered(SPEC, load=lambda setup: device), SETUP)
+    learned = LearnedDetector(Registered(SPEC, load=lambda setup: device), SETUP)
     assert means(learned.signals(greys(1, 2, 0, 4))) == [1, 2, None, 4]
     assert device.sizes == [4, 2, 2, 1, 1]
     device.sizes.clear()
@@ -128,7 +128,7 @@ class Ahead(SmallDevice):
 @pytest.mark.parametrize(("fails", "calls"), [("", []), ("start", [2]), ("finish", [2])])
 def test_work_is_given_ahead_and_done_once_more_with_care_where_that_fails(fails: str, calls: list[int]) -> None:
     device = Ahead(fails)
-    learned = Learned(Registered(SPEC, load=lambda setup: device), SETUP)
+    learned = LearnedDetector(Registered(SPEC, load=lambda setup: device), SETUP)
     assert means(learned.started(greys(1, 2))()) == [1, 2]
     assert device.sizes == calls
 
@@ -142,7 +142,7 @@ def test_a_network_that_takes_turns_is_there_for_the_whole_call_and_only_then() 
         yield
         order.append("may go")
 
-    learned = Learned(Registered(SPEC, load=lambda setup: Ahead("")), SETUP)
+    learned = LearnedDetector(Registered(SPEC, load=lambda setup: Ahead("")), SETUP)
     learned.present = present
     finish = learned.started(greys(1))
     assert order == ["comes", "may go"]
@@ -150,7 +150,7 @@ def test_a_network_that_takes_turns_is_there_for_the_whole_call_and_only_then() 
 
 
 def test_a_detector_that_was_refused_is_never_loaded() -> None:
-    learned = Learned(Registered(SPEC, load=lambda setup: pytest.fail("loaded")), SETUP, "too large")
+    learned = LearnedDetector(Registered(SPEC, load=lambda setup: pytest.fail("loaded")), SETUP, "too large")
     assert learned.signals(greys(1)) == [Skipped("mean", "too large")]
 
 
@@ -163,5 +163,5 @@ def test_the_bases_of_the_shipped_detectors_name_their_abilities() -> None:
 
 
 def test_a_detector_that_names_no_ability_is_asked_for_none() -> None:
-    learned = Learned(Registered(SPEC, load=lambda setup: SmallDevice(8, OutOfMemoryError("CUDA"))), SETUP)
+    learned = LearnedDetector(Registered(SPEC, load=lambda setup: SmallDevice(8, OutOfMemoryError("CUDA"))), SETUP)
     assert (learned.mark, learned.held_out, learned.located(greys(1)[0])) == ("", {}, None)

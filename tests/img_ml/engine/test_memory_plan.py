@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from img_ml.engine.__main__ import app
 from img_ml.engine.device import GIB, memory_of
 from img_ml.engine.footprint import footprint
-from img_ml.engine.memory_plan import RESERVED, Demand, Placed, Plan, demands, plan
+from img_ml.engine.memory_plan import RESERVED, Demand, MemoryPlan, Placed, demands, plan
 from img_ml.profiles import Profile
 from img_ml.weights.table import find
 
@@ -23,11 +23,11 @@ def demand(name: str, weights: float, view: float = 0.01, most: int = 0) -> Dema
 SMALL, MIDDLE, LARGE = demand("small", 0.5), demand("middle", 1), demand("large", 3)
 
 
-def places(found: Plan) -> dict[str, str]:
+def places(found: MemoryPlan) -> dict[str, str]:
     return {one.demand.detector: one.place for one in found.placed}
 
 
-def room(found: Plan) -> None:
+def room(found: MemoryPlan) -> None:
     assert found.memory is not None
     assert found.most_bytes <= found.memory * GIB
 

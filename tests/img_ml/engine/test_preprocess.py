@@ -11,8 +11,7 @@ from PIL import Image
 from forensics.errors import WeightsError
 from forensics.types import Pixels
 from img_ml.engine.preprocess import Preprocessor, Window, _pillow_agrees, published, resized, windows
-from img_ml.weights.record import Preprocessing
-from img_ml.weights.table import IMAGENET_MEAN, IMAGENET_STD
+from img_ml.weights.record import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from tests.forensics.pictures import photo
 
 CPU = torch.device("cpu")
@@ -60,8 +59,8 @@ def test_resizing_gives_pillows_values(name: str, before: tuple[int, int], after
     # Pillow 13 takes the rows first where that is cheaper; here it is always the columns.
     narrow = Image.fromarray(pixels).resize((after[1], before[0]), FILTERS[name])
     expected = np.asarray(narrow.resize(after[::-1], FILTERS[name])).transpose(2, 0, 1)
-    whole = [Window(a, b, 0, b) for a, b in zip(before, after, strict=True)]
-    np.testing.assert_array_equal(resized(pixels, *whole, name, CPU).numpy(), expected)
+    rows, columns = (Window(a, b, 0, b) for a, b in zip(before, after, strict=True))
+    np.testing.assert_array_equal(resized(pixels, rows, columns, name, CPU).numpy(), expected)
     top, left = after[0] // 3, after[1] // 3
     part = Window(before[0], after[0], top, 20), Window(before[1], after[1], left, 20)
     np.testing.assert_array_equal(

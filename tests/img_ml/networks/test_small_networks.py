@@ -61,7 +61,7 @@ def test_every_front_gives_a_logit_that_is_the_mean_of_its_places(front: Front) 
 
 
 @pytest.mark.parametrize("made", [LadedaNetwork, NprNetwork])
-def test_so_do_the_baselines(made: type[PositionLogits]) -> None:
+def test_so_do_the_baselines(made: type[LadedaNetwork | NprNetwork]) -> None:
     _check_mean(made().eval())
 
 

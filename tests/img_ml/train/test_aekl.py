@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from forensics.errors import WeightsError
 from forensics.registry import Setup
@@ -102,7 +101,7 @@ def test_an_interrupted_autoencoder_goes_on_to_the_same_result(
         patch.setattr(Loop, "_step", interrupted)
         assert run().exit_code == 3
     result = run()
-    assert "Going on after step 3." in result.stderr
+    assert "Resuming after step 3." in result.stderr
     for name, value in tensors().items():
         assert torch.equal(value, whole[name]), name
 

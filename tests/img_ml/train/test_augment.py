@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from img_ml.data.dataset import Row
-from img_ml.train.augment import augmented, random_view, watched_view
+from img_ml.train.augment import augmented, random_view, validation_view
 from img_ml.train.pixel_store import PixelStore, build_pixel_store
 from tests.img_ml.train.conftest import picture
 
@@ -55,8 +55,8 @@ def test_a_view_holds_nothing_but_the_image_where_nothing_was_changed(pixels: np
 
 
 def test_the_watched_view_is_the_middle_and_follows_from_the_pixels(pixels: np.ndarray) -> None:
-    shown = watched_view(pixels, 128)
-    assert np.array_equal(shown, watched_view(pixels.copy(), 128))
+    shown = validation_view(pixels, 128)
+    assert np.array_equal(shown, validation_view(pixels.copy(), 128))
     middle = pixels[66:194, 86:214].astype(float)
     assert np.abs(shown - middle).mean() < 8
     assert np.abs(shown - pixels[:128, :128]).mean() > 12

@@ -22,9 +22,9 @@ from img_ml.train.__main__ import app
 from img_ml.train.crossfit import members as side_by_side
 from img_ml.train.crossfit.onnx_export import MOST_CHANGE, exported
 from img_ml.train.crossfit.rows import Fold, folds_of, held_out, read_extra, with_extra
-from img_ml.train.crossfit.small_networks import Design, network_of
+from img_ml.train.crossfit.small_networks import NetworkDesign, network_of
 from img_ml.train.examples import Division
-from img_ml.train.plan import Plan
+from img_ml.train.plan import TrainingPlan
 from img_ml.weights.store import installed
 from img_ml.weights.table import find
 
@@ -101,7 +101,7 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(dataset: Path, whol
     assert process.returncode == 3, told
     assert "Traceback" not in told
     assert (tmp_path / "state" / "member0.checkpoint.safetensors").is_file()
-    assert "Going on after step" in run_told(arguments)
+    assert "Resuming after step" in run_told(arguments)
     assert files_of(tmp_path) == files_of(whole)
 
 
@@ -137,10 +137,10 @@ def test_members_end_with_the_process_that_began_them(dataset: Path, tmp_path: P
 
 def test_a_member_whose_process_dies_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(side_by_side, "_train", os._exit)
-    monkeypatch.setattr(side_by_side, "Task", lambda *_: 1)
-    design, place = Design("npr", side=32), side_by_side.Workplace(tmp_path, "cpu", 1, 1)
+    monkeypatch.setattr(side_by_side, "MemberJob", lambda *_: 1)
+    design, place = NetworkDesign("npr", side=32), side_by_side.CrossfitWorkspace(tmp_path, "cpu", 1, 1)
     with pytest.raises(TrainingError, match="process died"):
-        side_by_side.train_members(design, Plan(), [Fold(Division((), ()), ())], 0.0, tmp_path, place)
+        side_by_side.train_members(design, TrainingPlan(), [Fold(Division((), ()), ())], 0.0, tmp_path, place)
 
 
 @pytest.mark.parametrize("network", ["ladeda", "npr"])
@@ -183,22 +183,22 @@ def test_a_fold_learns_from_no_image_of_what_it_holds_out() -> None:
     folds = folds_of(rows, extra, 3, 0)
     for member, fold in enumerate(folds):
         division, _ = with_extra(fold, 0.15)
-        learned = {one.source for one in division.learned}
-        watched = {one.source for one in division.watched}
-        assert not learned & watched
-        assert learned | watched == {f"s{s}" for s in range(6)}
-        assert {one.source for one in fold.extra} == learned
-        assert {source_mark(source) for source in watched} == {m for m, k in held_out(folds).items() if k == member}
+        training = {one.source for one in division.training}
+        validation = {one.source for one in division.validation}
+        assert not training & validation
+        assert training | validation == {f"s{s}" for s in range(6)}
+        assert {one.source for one in fold.extra} == training
+        assert {source_mark(source) for source in validation} == {m for m, k in held_out(folds).items() if k == member}
 
 
 def test_extra_images_take_their_share_of_those_by_ai() -> None:
     rows = [row(f"{s}{label}{k}", label, f"s{s}") for s in range(6) for label in (0, 1) for k in range(3)]
     extra = [row(f"extra{s}{k}", 1, f"s{s}") for s in range(6) for k in range(10 * (s + 1))]
     division, weigh = with_extra(folds_of(rows, extra, 3, 0)[0], 0.15)
-    weights = weigh(division.learned)
+    weights = weigh(division.training)
     share = weights / weights.sum()
-    is_extra = np.array([str(one.path).startswith("extra") for one in division.learned])
-    ai = np.array([one.label == 1 for one in division.learned])
+    is_extra = np.array([str(one.path).startswith("extra") for one in division.training])
+    ai = np.array([one.label == 1 for one in division.training])
     assert share[ai].sum() == pytest.approx(0.5)
     assert share[is_extra].sum() == pytest.approx(0.075)
 
@@ -237,7 +237,7 @@ def test_a_training_ends_after_its_minutes_with_what_it_has(dataset: Path, tmp_p
 
 
 def test_a_member_that_is_large_is_kept_in_half_precision() -> None:
-    members = [network_of(Design("npr", side=64), seed) for seed in (0, 1)]
+    members = [network_of(NetworkDesign("npr", side=64), seed) for seed in (0, 1)]
     for member in members:
         torch.nn.init.normal_(member.head.weight, std=0.05)
     whole, halved = exported(members, 10**9), exported(members, 10**5)

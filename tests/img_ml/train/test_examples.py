@@ -12,16 +12,16 @@ from img_ml.train.examples import NATIVE_CROPS, Examples, divide, native_crops_o
 def test_the_test_split_is_neither_learned_from_nor_watched_and_no_source_is_on_both_sides(dataset: Path) -> None:
     rows = read_rows(dataset)
     division = divide(rows, 0)
-    learned, watched = ({row.source for row in side} for side in (division.learned, division.watched))
-    assert learned | watched == {f"s{number}" for number in range(6)}
-    assert not learned & watched
-    assert {row.label for row in division.learned} == {row.label for row in division.watched} == {0, 1}
+    training, validation = ({row.source for row in side} for side in (division.training, division.validation))
+    assert training | validation == {f"s{number}" for number in range(6)}
+    assert not training & validation
+    assert {row.label for row in division.training} == {row.label for row in division.validation} == {0, 1}
     with pytest.raises(DatasetError, match="five sources"):
         divide([row for row in rows if row.source in ("s0", "s1")], 0)
 
 
 def test_batches_follow_from_seed_and_step_alone(dataset: Path) -> None:
-    rows = divide(read_rows(dataset), 0).learned
+    rows = divide(read_rows(dataset), 0).training
     with Examples(rows, 3, threads=2, view=NATIVE_CROPS) as examples:
         first = list(examples.batches(0, 6, 5))
         later = list(examples.batches(4, 6, 5))
@@ -33,7 +33,7 @@ def test_batches_follow_from_seed_and_step_alone(dataset: Path) -> None:
 
 
 def test_classes_and_sources_come_evenly_whatever_their_sizes(dataset: Path) -> None:
-    rows = divide(read_rows(dataset), 0).learned
+    rows = divide(read_rows(dataset), 0).training
     few = [row for row in rows if row.label == 0 or row.path.name.endswith("-0.png")]
     with Examples(few, 0, threads=1, view=NATIVE_CROPS) as examples:
         assert sum(row.label for row in few) < 0.3 * len(few)

@@ -19,9 +19,9 @@ from img_ml.data.dataset import Row, read_rows
 from img_ml.train.classifying import train_classifier
 from img_ml.train.examples import NATIVE_CROPS, Division, Examples, divide
 from img_ml.train.loop import Loop, Trained
-from img_ml.train.plan import Plan
+from img_ml.train.plan import TrainingPlan
 
-PLAN = Plan(steps=9, batch=4, learning_rate=0.01, check_every=2, patience=9, seed=1)
+PLAN = TrainingPlan(steps=9, batch=4, learning_rate=0.01, check_every=2, patience=9, seed=1)
 TALK = Console(quiet=True)
 
 
@@ -56,7 +56,7 @@ def division(dataset: Path) -> Division:
     return divide(read_rows(dataset), 0)
 
 
-def trained(division: Division, checkpoint: Path, plan: Plan = PLAN) -> Trained:
+def trained(division: Division, checkpoint: Path, plan: TrainingPlan = PLAN) -> Trained:
     torch.manual_seed(plan.seed)
     return train_classifier(Network(), plan, "cpu", TALK, "small", division, checkpoint, 1)
 
@@ -91,13 +91,13 @@ def test_a_checkpoint_of_another_training_is_refused(division: Division, tmp_pat
     with pytest.raises(TrainingError, match="is not a checkpoint"):
         trained(division, checkpoint)
     checkpoint.unlink()
-    trained(division, checkpoint, Plan(steps=1, batch=2, check_every=1))
+    trained(division, checkpoint, TrainingPlan(steps=1, batch=2, check_every=1))
     with pytest.raises(TrainingError, match="other images or settings"):
         trained(division, checkpoint)
 
 
 def test_training_ends_when_nothing_gets_better(division: Division, tmp_path: Path) -> None:
-    plan = Plan(steps=100, batch=2, check_every=2, patience=2)
+    plan = TrainingPlan(steps=100, batch=2, check_every=2, patience=2)
     done = train_classifier(Constant(), plan, "cpu", TALK, "constant", division, tmp_path / "kept", 1)
     assert done.progress.best_auc == 0.5
     assert done.progress.best_step == 2
@@ -105,13 +105,13 @@ def test_training_ends_when_nothing_gets_better(division: Division, tmp_path: Pa
 
 
 def test_a_training_that_diverged_says_so(division: Division, tmp_path: Path) -> None:
-    plan = Plan(steps=2, batch=2, check_every=1)
+    plan = TrainingPlan(steps=2, batch=2, check_every=1)
     with pytest.raises(TrainingError, match="lower --learning-rate"):
         train_classifier(Constant(float("nan")), plan, "cpu", TALK, "nan", division, tmp_path / "kept", 1)
 
 
 def test_the_learning_rate_rises_and_falls() -> None:
-    plan = Plan(steps=100, warmup=0.1, learning_rate=2)
+    plan = TrainingPlan(steps=100, warmup=0.1, learning_rate=2)
     rates = [plan.learning_rate_at(step) for step in range(100)]
     assert rates[0] == pytest.approx(0.2)
     assert max(rates) == rates[9] == rates[10] == 2
@@ -141,11 +141,11 @@ def test_held_out_images_are_scored_as_a_detector_scores_them(
     assert [length for training, length in network.calls if training] == [4] * 4
     if not average:
         scored = sum(length for training, length in network.calls if not training)
-        assert scored == 2 * len(division.watched)
+        assert scored == 2 * len(division.validation)
     detector = Network()
     detector.load_state_dict(done.state)
-    with torch.no_grad(), Examples(division.learned, plan.seed, 1, NATIVE_CROPS) as examples:
-        held_out = examples.fixed(division.watched)
+    with torch.no_grad(), Examples(division.training, plan.seed, 1, NATIVE_CROPS) as examples:
+        held_out = examples.fixed(division.validation)
         scores = detector.eval()(torch.from_numpy(held_out.pixels).permute(0, 3, 1, 2).float())
     assert roc_auc_score(held_out.labels, scores) == pytest.approx(done.progress.best_auc)
 
@@ -173,7 +173,7 @@ class Scale(torch.nn.Module):
 def test_smoothed_labels_keep_a_network_from_being_surer_than_they_are(
     division: Division, tmp_path: Path, smoothing: float, logit: float
 ) -> None:
-    plan = Plan(steps=120, batch=4, learning_rate=0.1, check_every=120, smoothing=smoothing)
+    plan = TrainingPlan(steps=120, batch=4, learning_rate=0.1, check_every=120, smoothing=smoothing)
     network = Scale()
     train_classifier(network, plan, "cpu", TALK, "scale", division, tmp_path / "kept", 1, plain)
     assert network.weight.item() == pytest.approx(logit, abs=0.1)
@@ -181,14 +181,14 @@ def test_smoothed_labels_keep_a_network_from_being_surer_than_they_are(
 
 def test_without_smoothing_the_labels_are_taken_as_they_are(division: Division, tmp_path: Path) -> None:
     network = Scale()
-    plan = Plan(steps=120, batch=4, learning_rate=0.1, check_every=120)
+    plan = TrainingPlan(steps=120, batch=4, learning_rate=0.1, check_every=120)
     train_classifier(network, plan, "cpu", TALK, "scale", division, tmp_path / "kept", 1, plain)
     assert network.weight.item() > 2.6
 
 
 def test_matrices_decay_and_biases_do_not(division: Division, tmp_path: Path) -> None:
     network = Scale()
-    plan = Plan(steps=20, batch=2, learning_rate=0.1, weight_decay=0.5, check_every=20)
+    plan = TrainingPlan(steps=20, batch=2, learning_rate=0.1, weight_decay=0.5, check_every=20)
     train_classifier(network, plan, "cpu", TALK, "scale", division, tmp_path / "kept", 1, plain)
     assert network.bias.item() == 1.0
     assert (network.matrix < 0.9).all()
@@ -206,7 +206,7 @@ class Normalised(torch.nn.Module):
 
 
 def test_the_running_mean_follows_weights_and_buffers(division: Division, tmp_path: Path) -> None:
-    plan = Plan(steps=24, batch=2, learning_rate=0.05, check_every=24, average=0.5)
+    plan = TrainingPlan(steps=24, batch=2, learning_rate=0.05, check_every=24, average=0.5)
     network = Normalised()
     done = train_classifier(network, plan, "cpu", TALK, "normalised", division, tmp_path / "kept", 1)
     assert done.state["norm.num_batches_tracked"] == 24
@@ -228,7 +228,7 @@ def test_the_watched_images_are_as_many_as_the_plan_says_and_of_both_classes(
     division: Division, tmp_path: Path
 ) -> None:
     network = Noting()
-    plan = Plan(steps=1, batch=2, check_every=1, most_watched=4)
+    plan = TrainingPlan(steps=1, batch=2, check_every=1, max_validation=4)
     done = train_classifier(network, plan, "cpu", TALK, "noting", division, tmp_path / "kept", 1)
     assert sum(length for training, length in network.calls if not training) == 4
     assert done.progress.best_auc >= 0
@@ -236,7 +236,7 @@ def test_the_watched_images_are_as_many_as_the_plan_says_and_of_both_classes(
 
 def test_a_loss_is_told_as_the_mean_since_the_last_check(division: Division, tmp_path: Path) -> None:
     told = Console(file=io.StringIO(), width=200)
-    plan = Plan(steps=4, batch=2, learning_rate=1e-9, check_every=2)
+    plan = TrainingPlan(steps=4, batch=2, learning_rate=1e-9, check_every=2)
     train_classifier(Constant(0.0), plan, "cpu", told, "constant", division, tmp_path / "kept", 1)
     lines = told.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert lines == [f"Step {step}: loss 0.6931, AUC 0.500 on held-out sources" for step in (2, 4)]

@@ -69,9 +69,8 @@ def published(weights: Path, width: int) -> dict[str, torch.Tensor]:
 
     torch.manual_seed(3)
     widths = [width, 2 * width, 4 * width, 8 * width]
-    config = ResNetConfig(
-        embedding_size=width, hidden_sizes=widths, depths=[2, 2, 2, 2], layer_type="basic", num_labels=1000
-    )
+    config = ResNetConfig(embedding_size=width, hidden_sizes=widths, depths=[2, 2, 2, 2], layer_type="basic")
+    config.num_labels = 1000
 
     def fill(folder: Path) -> str:
         ResNetForImageClassification(config).save_pretrained(folder)
@@ -87,9 +86,9 @@ def test_a_published_network_is_started_from_where_it_is_installed(dataset: Path
     assert result.exit_code == 0, result.output
     assert "Starting from resnet-18." in result.output
     assert json.loads((weights / "resnet_hf" / "config.json").read_text())["start"] == "resnet-18"
-    learned = load_file(weights / "resnet_hf" / "model.safetensors")
+    training = load_file(weights / "resnet_hf" / "model.safetensors")
     name = "resnet.encoder.stages.3.layers.1.layer.0.convolution.weight"
-    assert torch.equal(learned[f"network.{name}"], load_file(weights / "resnet-18" / "model.safetensors")[name])
+    assert torch.equal(training[f"network.{name}"], load_file(weights / "resnet-18" / "model.safetensors")[name])
 
 
 def test_a_network_of_another_width_is_not_started_from(dataset: Path, weights: Path) -> None:

@@ -4,14 +4,14 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from click.testing import Result
 from rich.console import Console
 from safetensors import safe_open
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from forensics.reading.decode import decode
 from forensics.registry import Setup
@@ -100,7 +100,7 @@ def test_the_road_of_the_document_from_folders_to_a_refiner(
     done("train", *dirs, f"--output{spelling}path", path, "--epochs", 3, f"--batch{spelling}size", 8)
     measured = json.loads(done("evaluate", f"--model{spelling}path", path, *dirs, "--json").split("\n", 1)[1])
     assert measured["images"] == 16
-    records = [{"image": {"bytes": (ai / "deeper" / "0.png").read_bytes()}}]
+    records: list[dict[str, Any]] = [{"image": {"bytes": (ai / "deeper" / "0.png").read_bytes()}}]
     ImageSigLIPEmbeddingRefiner(BASE, feature_field_name="e", device="cpu").refine_batch(records)
     np.testing.assert_allclose(records[0]["e"], values[8], atol=1e-6)
     ImageAIGCDetectorRefiner("e", str(path), embedding_dim=32, device="cpu").refine_batch(records)
@@ -175,27 +175,27 @@ def test_an_interrupted_extraction_goes_on_where_it_was(
 def test_it_learns_what_is_there_and_nothing_where_there_is_nothing() -> None:
     plan = MlpPlan(epochs=15, hidden=(32, 8), patience=5)
     for shift, low, high in ((6.0, 0.95, 1.0), (0.0, 0.25, 0.75)):
-        learned, watched = divide(labelled(shift=shift), 0.2, 0)
-        assert not set(learned.sources) & set(watched.sources)
-        found = train_mlp(learned, watched, plan, "cpu", Console(quiet=True))
+        training, validation = divide(labelled(shift=shift), 0.2, 0)
+        assert not set(training.sources) & set(validation.sources)
+        found = train_mlp(training, validation, plan, "cpu", Console(quiet=True))
         assert low <= found.auc <= high
 
 
 def test_the_same_seed_gives_the_same_classifier() -> None:
     states = []
     for seed in (0, 0, 1):
-        learned, watched = divide(labelled(shift=2.0), 0.2, 0)
+        training, validation = divide(labelled(shift=2.0), 0.2, 0)
         plan = MlpPlan(epochs=2, hidden=(8,), seed=seed)
-        states.append(train_mlp(learned, watched, plan, "cpu", Console(quiet=True)).state["classifier.0.weight"])
+        states.append(train_mlp(training, validation, plan, "cpu", Console(quiet=True)).state["classifier.0.weight"])
     assert torch.equal(states[0], states[1])
     assert not torch.equal(states[0], states[2])
 
 
 def test_early_stopping_ends_it_and_keeps_the_best_epoch() -> None:
     told = io.StringIO()
-    learned, watched = divide(labelled(shift=8.0), 0.2, 0)
+    training, validation = divide(labelled(shift=8.0), 0.2, 0)
     plan = MlpPlan(epochs=200, hidden=(16,), patience=2, learning_rate=0.02)
-    found = train_mlp(learned, watched, plan, "cpu", Console(file=told, width=200))
+    found = train_mlp(training, validation, plan, "cpu", Console(file=told, width=200))
     assert len(told.getvalue().splitlines()) == found.epoch + 2 < 200
 
 
@@ -213,8 +213,8 @@ def test_the_val_split_is_watched_and_test_is_not_looked_at() -> None:
     given = labelled(60)
     splits = np.array(["train"] * 30 + ["val"] * 20 + ["test"] * 10)
     given = Embeddings(given.values, given.labels, given.paths, splits, given.sources, given.origin)
-    learned, watched = divide(given, 0.1, 0)
-    assert (set(learned.splits.tolist()), set(watched.splits.tolist())) == ({"train"}, {"val"})
+    training, validation = divide(given, 0.1, 0)
+    assert (set(training.splits.tolist()), set(validation.splits.tolist())) == ({"train"}, {"val"})
 
 
 def test_few_sources_are_divided_as_well_as_they_can_be() -> None:
@@ -224,8 +224,8 @@ def test_few_sources_are_divided_as_well_as_they_can_be() -> None:
             with pytest.raises(DatasetError, match="enough sources to watch some"):
                 divide(given, 0.1, 0)
             continue
-        learned, watched = divide(given, 0.1, 0)
-        assert len(learned.labels) + len(watched.labels) == count
+        training, validation = divide(given, 0.1, 0)
+        assert len(training.labels) + len(validation.labels) == count
 
 
 def test_hard_mining_writes_what_is_scored_wrongly_or_between_the_thresholds(weights: Path, tmp_path: Path) -> None:
@@ -245,8 +245,8 @@ def test_hard_mining_writes_what_is_scored_wrongly_or_between_the_thresholds(wei
         assert [row["filepath"] for row in csv.DictReader(file)] == mined.paths.tolist()
     both = read_embeddings([tmp_path / "all", found])
     assert len(both.labels) == 400 + len(mined.labels)
-    learned, watched = divide(both, 0.2, 0)
-    assert not set(learned.paths) & set(watched.paths), "a hard image that is counted twice stays on one side"
+    training, validation = divide(both, 0.2, 0)
+    assert not set(training.paths) & set(validation.paths), "a hard image that is counted twice stays on one side"
     done("train", *places, "--embeddings_dir", found, "--output_path", tmp_path / "again.pth", "--epochs", 1)
 
 

@@ -3,7 +3,9 @@
 import sys
 from dataclasses import replace
 
-from img_ml.weights import table
+from forensics import registry
+from img_ml import profiles as _profiles  # noqa: F401 - importing it registers every detector
+from img_ml.weights.__main__ import app
 from img_ml.weights.record import WeightsRecord
 
 
@@ -13,9 +15,9 @@ def loosened(record: WeightsRecord) -> WeightsRecord:
     return replace(record, revision="main") if record.name == "clip-vit-bigg-14" else record
 
 
-table.RECORDS = tuple(loosened(record) for record in table.RECORDS)
-
-from img_ml.weights.__main__ import app  # noqa: E402 - what it imports from the table must be loosened by then
+for name, entry in registry._ENTRIES.items():
+    weights = tuple(loosened(one) for one in entry.weights if isinstance(one, WeightsRecord))
+    registry._ENTRIES[name] = replace(entry, weights=weights)
 
 sys.argv[0] = "python -m img_ml.weights"
 app()

@@ -96,12 +96,12 @@ def test_what_holds_no_tensors_is_told(tmp_path: Path, content: object, told: st
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"\x89HDF\r\n\x1a\n" + bytes(100), "no checkpoint but an HDF5 file"),
-        (b"%PDF-1.7 ...", "no checkpoint but a PDF document"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(100), "not a checkpoint but an HDF5 file"),
+        (b"%PDF-1.7 ...", "not a checkpoint but a PDF document"),
         (b"\n <!DOCTYPE html><html>Sign in", "a web page, not a checkpoint"),
         (b"version https://git-lfs.github.com/spec/v1", "a pointer of Git LFS"),
         (b"", "is empty"),
-        (b"some text", "no checkpoint of PyTorch and no safetensors file"),
+        (b"some text", "neither a PyTorch checkpoint nor a safetensors file"),
         (b"PK\x03\x04" + bytes(50), "it is damaged"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

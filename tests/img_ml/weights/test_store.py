@@ -16,11 +16,11 @@ from filelock import FileLock
 from typer.testing import CliRunner
 
 from forensics.errors import WeightsError
-from forensics.registry import Setup
+from forensics.registry import TIERS, Setup
 from img_ml.weights import store
 from img_ml.weights.__main__ import app, told_size
 from img_ml.weights.store import install, installed, installed_for, state_of
-from img_ml.weights.table import RECORDS, find, needed, of_profile
+from img_ml.weights.table import find, needed, records
 from tests.img_ml.tiny import write_clip_b16, write_crop_network, write_dino
 
 DINO = find("dinov2-base")
@@ -43,7 +43,7 @@ def states() -> dict[str, str]:
 
 def test_what_was_pulled_is_present_and_the_rest_missing(weights: Path) -> None:
     here = {DINO.name: "present", "crop_network": "packaged", "clip_b16": "packaged"}
-    assert states() == {record.name: here.get(record.name, "missing") for record in RECORDS}
+    assert states() == {record.name: here.get(record.name, "missing") for record in records()}
     assert len(installed(DINO, weights).digest) == 64
 
 
@@ -168,12 +168,8 @@ def test_where_the_new_files_cannot_come_into_their_place_the_old_ones_stay(
 
 
 def test_a_profile_takes_the_largest_weights_that_it_holds() -> None:
-    names = {tier: [record.name for record in of_profile(tier)] for tier in ("light", "standard", "full")}
-    assert names["light"] == ["crop_network", "clip_b16"]
-    assert "dinov2-base" in names["standard"]
-    assert "dinov2-large" in names["full"]
-    assert "dinov2-base" not in names["full"]
-    assert [record.name for record in needed("dino", "standard")] == ["dinov2-base"]
+    names = {tier: [record.name for record in needed("dino", tier)] for tier in TIERS}
+    assert names == {"light": [], "standard": ["dinov2-base"], "full": ["dinov2-large"]}
 
 
 def test_a_profile_may_choose_others(weights: Path) -> None:
@@ -190,7 +186,7 @@ def test_pull_says_of_what_is_packaged_that_it_is_here(
     write_clip_b16(tmp_path / "packaged")
     monkeypatch.setattr(store, "PACKAGED", tmp_path / "packaged")
     pulled = CliRunner().invoke(app, ["pull", "light"])
-    assert (pulled.exit_code, pulled.output) == (0, "crop_network is here already.\nclip_b16 is here already.\n")
+    assert (pulled.exit_code, pulled.output) == (0, "clip_b16 is here already.\ncrop_network is here already.\n")
 
 
 def test_pull_takes_a_profile_of_ones_own(weights: Path, tmp_path: Path) -> None:
@@ -202,8 +198,8 @@ def test_pull_takes_a_profile_of_ones_own(weights: Path, tmp_path: Path) -> None
 
 
 def test_every_record_says_what_a_user_needs() -> None:
-    assert len({record.name for record in RECORDS}) == len(RECORDS)
-    for record in RECORDS:
+    assert len({record.name for record in records()}) == len(records())
+    for record in records():
         assert record.licence
         assert "https://" in record.where or (record.origin == "trained" and "images of your own" in record.where)
         assert record.size > 0

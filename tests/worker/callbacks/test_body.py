@@ -66,7 +66,7 @@ def test_a_declared_label_is_certain_and_says_so():
 
 
 @pytest.mark.parametrize(
-    "error", [FetchFailedError("The server answered 503.", retryable=True), TooLargeError("Too large.")]
+    "error", [FetchFailedError("The server answered 503.", retryable=True), TooLargeError("The body is too large.")]
 )
 def test_an_error_says_what_went_wrong_and_whether_to_try_again(error):
     body = body_of(error)

@@ -11,7 +11,7 @@ import pytest
 from tests.worker import web as pages
 from tests.worker.fetching.test_fetch import INTERNAL_HOSTS, PUBLIC, Names, RecordingNetwork
 from tests.worker.receiver import Receiver, accept, running_receiver
-from worker.callbacks.client import Poster, PostRules
+from worker.callbacks.client import CallbackClient, CallbackClientRules
 from worker.errors import CallbackFailedError
 from worker.signatures import signing
 
@@ -24,21 +24,21 @@ def receiver() -> Iterator[Receiver]:
         yield server
 
 
-def rules(receiver: Receiver, **more) -> PostRules:
-    return PostRules(**{"allowed_places": frozenset({receiver.place}), "timeout_s": 5.0, **more})
+def rules(receiver: Receiver, **more) -> CallbackClientRules:
+    return CallbackClientRules(**{"allowed_places": frozenset({receiver.place}), "timeout_s": 5.0, **more})
 
 
-UNSIGNED = PostRules()
+UNSIGNED = CallbackClientRules()
 
 
-async def outcome(url: str, rules: PostRules = UNSIGNED, **parts) -> CallbackFailedError | None:
-    poster = Poster(rules, **parts)
+async def outcome(url: str, rules: CallbackClientRules = UNSIGNED, **parts) -> CallbackFailedError | None:
+    callback_client = CallbackClient(rules, **parts)
     try:
-        await poster.post(url, BODY)
+        await callback_client.post(url, BODY)
     except CallbackFailedError as error:
         return error
     finally:
-        await poster.close()
+        await callback_client.close()
     return None
 
 
@@ -61,9 +61,9 @@ async def test_the_signature_is_over_timestamp_and_body(receiver):
 
 
 async def test_an_event_says_that_it_is_one(receiver):
-    poster = Poster(rules(receiver))
-    await poster.post(receiver.url, b'{"specversion":"1.0"}')
-    await poster.close()
+    callback_client = CallbackClient(rules(receiver))
+    await callback_client.post(receiver.url, b'{"specversion":"1.0"}')
+    await callback_client.close()
     assert receiver.posted[0].headers["Content-Type"] == "application/cloudevents+json"
 
 
@@ -87,12 +87,12 @@ async def test_a_redirect_is_not_followed(receiver):
 
 
 async def test_connections_are_used_again(receiver):
-    poster = Poster(rules(receiver))
+    callback_client = CallbackClient(rules(receiver))
     ports = []
     receiver.reply = lambda handler: (ports.append(handler.client_address[1]), pages.answer(handler, b"{}"))
     for _ in range(3):
-        await poster.post(receiver.url, BODY)
-    await poster.close()
+        await callback_client.post(receiver.url, BODY)
+    await callback_client.close()
     assert len(set(ports)) == 1
 
 
@@ -114,10 +114,12 @@ async def test_a_receiver_that_said_200_has_taken_it_whatever_its_body_does(rece
 
 async def test_a_silent_receiver_is_tried_by_one_at_a_time_until_it_answers(receiver):
     receiver.reply = lambda handler: time.sleep(0.5)
-    poster = Poster(rules(receiver, timeout_s=0.3))
+    callback_client = CallbackClient(rules(receiver, timeout_s=0.3))
 
     async def told(count: int) -> list[str]:
-        ends = await asyncio.gather(*(poster.post(receiver.url, BODY) for _ in range(count)), return_exceptions=True)
+        ends = await asyncio.gather(
+            *(callback_client.post(receiver.url, BODY) for _ in range(count)), return_exceptions=True
+        )
         return sorted(str(end) for end in ends)
 
     late, refused = (
@@ -130,7 +132,7 @@ async def test_a_silent_receiver_is_tried_by_one_at_a_time_until_it_answers(rece
     receiver.reply = accept
     assert await told(5) == ["None"] + [refused] * 4
     assert await told(5) == ["None"] * 5
-    await poster.close()
+    await callback_client.close()
 
 
 async def test_many_names_of_one_silent_address_are_one_silent_receiver(receiver):
@@ -141,16 +143,16 @@ async def test_many_names_of_one_silent_address_are_one_silent_receiver(receiver
     async def resolve(host: str, _: int) -> list[str]:
         return ["127.0.0.1"]
 
-    poster = Poster(PostRules(0.3, allowed_places=places), connections=8, resolve=resolve)
+    callback_client = CallbackClient(CallbackClientRules(0.3, allowed_places=places), connections=8, resolve=resolve)
     urls = [f"http://{place}/hook" for place in sorted(places)]
     for url in urls[:3]:
         with pytest.raises(CallbackFailedError, match=r"within 0\.3 s"):
-            await poster.post(url, BODY)
+            await callback_client.post(url, BODY)
     started = time.monotonic()
-    ends = await asyncio.gather(*(poster.post(url, BODY) for url in urls), return_exceptions=True)
+    ends = await asyncio.gather(*(callback_client.post(url, BODY) for url in urls), return_exceptions=True)
     assert time.monotonic() - started < 2
     assert sum("within" in str(end) for end in ends) == 1
-    await poster.close()
+    await callback_client.close()
 
 
 async def test_a_refused_connection_is_a_failure_that_may_pass():

@@ -12,7 +12,7 @@ import pytest
 from tests.worker import web as pages
 from tests.worker.receiver import Receiver, running_receiver
 from tests.worker.redis_server import RedisServer
-from worker.callbacks.client import Poster, PostRules
+from worker.callbacks.client import CallbackClient, CallbackClientRules
 from worker.callbacks.delivery import Deliverer, DeliveryRules, delay_after
 from worker.errors import CallbackFailedError
 from worker.streams.outbox import GROUP, Outbox
@@ -49,9 +49,9 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 async def post(receiver) -> AsyncIterator:
-    poster = Poster(PostRules(timeout_s=0.5, allowed_places=frozenset({receiver.place})))
-    yield poster.post
-    await poster.close()
+    callback_client = CallbackClient(CallbackClientRules(timeout_s=0.5, allowed_places=frozenset({receiver.place})))
+    yield callback_client.post
+    await callback_client.close()
 
 
 @pytest.fixture
@@ -108,13 +108,13 @@ async def test_a_receiver_that_fails_then_is_slow_then_well_gets_each_job_once(u
 async def test_a_receiver_that_was_away_gets_each_job_once_when_it_is_back(url, client):
     with running_receiver() as gone:
         port, place = gone.server.server_port, gone.place
-    poster = Poster(PostRules(timeout_s=0.5, allowed_places=frozenset({place})))
+    callback_client = CallbackClient(CallbackClientRules(timeout_s=0.5, allowed_places=frozenset({place})))
     jobs = write(client, gone.url, 10)
-    async with Worker(url, poster.post, first_delay_s=0.1):
+    async with Worker(url, callback_client.post, first_delay_s=0.1):
         await until(lambda: client.zcard(WAITING) == 10)
         with Receiver(port) as back:
             await until(lambda: len(back.taken) >= 10 and nothing_left(client))
-    await poster.close()
+    await callback_client.close()
     assert sorted(back.taken) == sorted(jobs)
 
 
@@ -136,14 +136,16 @@ async def test_waiting_callbacks_take_no_place_of_others(url, client, receiver):
 async def test_a_receiver_that_hangs_does_not_hold_up_the_callbacks_of_others(url, client, receiver):
     with running_receiver() as hanging:
         hanging.reply = lambda handler: time.sleep(1.2)
-        poster = Poster(PostRules(timeout_s=1.0, allowed_places=frozenset({receiver.place, hanging.place})))
+        callback_client = CallbackClient(
+            CallbackClientRules(timeout_s=1.0, allowed_places=frozenset({receiver.place, hanging.place}))
+        )
         write(client, hanging.url, 30)
         write(client, receiver.url, 10, first=30)
         started = time.monotonic()
-        async with Worker(url, poster.post, first_delay_s=60):
+        async with Worker(url, callback_client.post, first_delay_s=60):
             await until(lambda: len(receiver.taken) == 10)
             assert time.monotonic() - started < 4  # one after the other, the hanging ones alone would take 10 s
-        await poster.close()
+        await callback_client.close()
 
 
 async def test_attempts_end_in_a_dead_letter_with_the_last_reason(url, client, receiver, post):
@@ -157,7 +159,9 @@ async def test_attempts_end_in_a_dead_letter_with_the_last_reason(url, client, r
 
 
 async def test_a_blocked_address_is_a_dead_letter_at_once_and_never_connected_to(url, client, receiver):
-    strict = Poster(PostRules(timeout_s=0.5, allowed_places=frozenset({f"other.test:{receiver.server.server_port}"})))
+    strict = CallbackClient(
+        CallbackClientRules(timeout_s=0.5, allowed_places=frozenset({f"other.test:{receiver.server.server_port}"}))
+    )
     write(client, receiver.url, 1)
     write(client, "http://169.254.169.254/latest/", 1, first=1)
     async with Worker(url, strict.post):
@@ -174,7 +178,7 @@ async def test_a_bug_counts_as_an_attempt_and_stops_nothing(url, client):
     write(client, "http://b.test/", 1)
     async with Worker(url, broken, max_attempts=2):
         await until(lambda: client.xlen(DLQ) == 1)
-    assert client.xrange(DLQ)[0][1]["reason"] == "The worker failed on it (KeyError)."
+    assert client.xrange(DLQ)[0][1]["reason"] == "Posting the callback failed unexpectedly (KeyError)."
 
 
 async def test_no_more_are_posted_at_once_than_allowed(url, client):

@@ -9,7 +9,7 @@ import pytest
 
 from tests.worker.processes import DLQ, JOBS, RESULTS, ROOT, environment, push
 from tests.worker.redis_server import wait_until
-from worker.commands.shared import duration, harmless
+from worker.commands.shared import duration, without_control_characters
 
 
 def command(settings: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -94,7 +94,7 @@ def test_status_measures_the_throughput(redis_client, settings):
 def test_status_of_a_queue_nobody_has_used(redis_client, settings):
     done = command(settings, "status", "--seconds", "0")
     assert done.returncode == 0, done.stderr
-    assert "no worker has been here" in done.stdout
+    assert "no worker has run" in done.stdout
     assert redis_client.keys() == []
 
 
@@ -121,7 +121,7 @@ def test_dead_letters_are_listed_and_a_reason_cannot_write_on_the_terminal(redis
     (told,) = [json.loads(line) for line in done.stdout.splitlines()]
     assert (told["id"], told["job_id"], told["reason"], told["deliveries"]) == (first, "a", "\x1b[31m[bold]bad\n", 6)
     assert told["content"] == {"data": '{"jobId": "a"}'}
-    assert "1 of 2 dead letters are shown" in done.stderr
+    assert "Showing 1 of 2 dead letters" in done.stderr
     table = command(settings, "dlq", "list").stdout
     assert first in table
     assert second in table
@@ -173,7 +173,7 @@ def test_neither_ids_nor_all_is_a_usage_error(settings, arguments):
 
 @pytest.mark.parametrize(
     ("seconds", "told"),
-    [(None, "not told"), (0, "0 ms"), (0.34, "340 ms"), (12.34, "12.3 s"), (250, "4 min 10 s"), (11_100, "3 h 5 min"),
+    [(None, "unknown"), (0, "0 ms"), (0.34, "340 ms"), (12.34, "12.3 s"), (250, "4 min 10 s"), (11_100, "3 h 5 min"),
      (187_200, "2 d 4 h")],
 )  # fmt: skip
 def test_a_duration_is_told_for_people(seconds, told):
@@ -181,5 +181,5 @@ def test_a_duration_is_told_for_people(seconds, told):
 
 
 def test_a_strange_text_is_one_harmless_line():
-    assert harmless("a\x1b[1m\n\u202eb") == "a\ufffd[1m\ufffd\ufffdb"
-    assert len(harmless("x" * 1000)) == 200
+    assert without_control_characters("a\x1b[1m\n\u202eb") == "a\ufffd[1m\ufffd\ufffdb"
+    assert len(without_control_characters("x" * 1000)) == 200

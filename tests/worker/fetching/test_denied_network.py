@@ -15,7 +15,7 @@ from tests.worker.fetching.test_addresses import PRIVATE_NETWORKS
 from tests.worker.fetching.test_fetch import INTERNAL_HOSTS, PUBLIC, Names
 from tests.worker.receiver import running_receiver
 from tests.worker.trap import CountedNetwork, Trap
-from worker.callbacks.client import Poster, PostRules
+from worker.callbacks.client import CallbackClient, CallbackClientRules
 from worker.errors import BlockedUrlError, CallbackFailedError, FetchFailedError, TooLargeError
 from worker.fetching import urls
 from worker.fetching.fetch import Fetcher, FetchLimits
@@ -46,7 +46,7 @@ class Roads:
     network: CountedNetwork
     names: Names
     fetcher: Fetcher
-    poster: Poster
+    callback_client: CallbackClient
 
     async def fetched(self, url: str) -> bytes | JobError:
         try:
@@ -61,7 +61,7 @@ class Roads:
             for url in (f"{scheme}://{host}/x", f"{self.web.url}/{scheme}"):
                 assert isinstance(await self.fetched(url), BlockedUrlError), url
             with pytest.raises(CallbackFailedError) as caught:
-                await self.poster.post(f"{scheme}://{host}/x", b"{}")
+                await self.callback_client.post(f"{scheme}://{host}/x", b"{}")
             assert caught.value.permanent, host
 
     def to_strangers(self) -> list[tuple[str, int]]:
@@ -82,10 +82,10 @@ async def roads(web: pages.Web) -> AsyncIterator[Roads]:
     names, network = Names(), CountedNetwork({PUBLIC: web.server.server_port})
     parts = {"network": network, "resolve": lambda host, port: resolve_literally(names, host, port)}
     limits = FetchLimits(timeout_s=2.0, attempts=2, allowed_places=frozenset({web.place}), max_bytes=100_000)
-    fetcher, poster = Fetcher(limits, **parts), Poster(PostRules(timeout_s=2.0), **parts)
-    yield Roads(web, network, names, fetcher, poster)
+    fetcher, callback_client = Fetcher(limits, **parts), CallbackClient(CallbackClientRules(timeout_s=2.0), **parts)
+    yield Roads(web, network, names, fetcher, callback_client)
     await fetcher.close()
-    await poster.close()
+    await callback_client.close()
 
 
 def addresses_of(network: str) -> list[str]:
@@ -171,7 +171,7 @@ async def test_a_callback_is_refused_when_its_name_has_changed(roads, trap, web)
         ends = []
         for _ in range(2):
             with pytest.raises(CallbackFailedError) as caught:
-                await roads.poster.post("http://rebind.test/hook", b"{}")
+                await roads.callback_client.post("http://rebind.test/hook", b"{}")
             ends.append(caught.value.permanent)
         assert len(receiver.posted) == 1
     assert ends == [False, True]

@@ -34,7 +34,7 @@ async def test_an_upload_is_read_and_other_addresses_are_fetched(uploads: Upload
 async def test_what_is_gone_changed_too_large_or_named_wrongly_is_told(
     uploads: UploadFetcher, client: "redis.Redis"
 ) -> None:
-    with pytest.raises(FetchFailedError, match="not there"):
+    with pytest.raises(FetchFailedError, match="not found or has expired"):
         await uploads.fetch(f"upload:{SHA256}")
     client.set(upload_key("jobs", SHA256), b"others")
     with pytest.raises(FetchFailedError, match="not the file"):

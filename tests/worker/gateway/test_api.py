@@ -1,8 +1,10 @@
 """The HTTP API with a real Redis and a real worker: what is accepted gets its verdict, all else its problem."""
 
+import io
 import json
 import threading
 import uuid
+import zipfile
 from collections.abc import Iterator
 
 import jsonschema
@@ -60,6 +62,15 @@ def test_one_idempotency_key_stands_for_one_job(gateway: GatewayServer, client: 
     ids = {gateway.post_file("/v1/verdicts", pages.photo(3), Idempotency_Key="once").json["job_id"] for _ in range(3)}
     assert (len(ids), client.xlen(JOBS)) == (1, 1)
     assert gateway.post_file("/v1/verdicts", pages.photo(3), Idempotency_Key="twice").json["job_id"] not in ids
+
+
+def test_an_upload_that_is_sent_again_under_its_key_goes_when_its_verdict_is_there(
+    gateway: GatewayServer, client: "redis.Redis", worker: WorkerProcess
+) -> None:
+    for _ in range(2):
+        gateway.post_file("/v1/verdicts?wait=30", pages.photo(3), Idempotency_Key="once")
+    (key,) = client.keys(f"{JOBS}:upload:*")
+    assert client.ttl(key) <= 600
 
 
 def test_a_batch_of_twenty_is_answered_and_tells_its_progress(gateway: GatewayServer, worker: WorkerProcess) -> None:
@@ -144,6 +155,14 @@ def test_a_slow_body_is_given_up(gateway: GatewayServer) -> None:
 def test_a_decompression_bomb_is_an_error_of_that_image_alone(gateway: GatewayServer, worker: WorkerProcess) -> None:
     answer = gateway.post_file("/v1/verdicts?wait=60", pages.png_bomb())
     assert answer.json["result"]["error"]["code"] == "too_many_pixels"
+
+
+def test_an_archive_that_unpacks_to_much_is_not_an_image(gateway: GatewayServer, worker: WorkerProcess) -> None:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.jpg", bytes(50 * 1024 * 1024))
+    answer = gateway.post_file("/v1/verdicts?wait=60", target.getvalue(), "holiday.jpg")
+    assert answer.json["result"]["error"]["code"] == "not_an_image"
 
 
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>.jpg", "../../etc/passwd", "C:\\x\\y.jpg", "a\x07b.jpg"])

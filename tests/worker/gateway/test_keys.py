@@ -40,7 +40,7 @@ async def test_another_keys_job_and_batch_are_not_found(gateway: GatewayServer, 
     mine, other = await made(redis_server, "me"), await made(redis_server, "other")
     job = gateway.post_file("/v1/verdicts", pages.photo(1), X_API_Key=mine).headers["location"]
     batch = gateway.post_json("/v1/batches", {"image_urls": ["http://example.com/a.jpg"]}, X_API_Key=mine)
-    for place in (job, batch.headers["location"]):
+    for place in (job, f"{job}/maps", batch.headers["location"]):
         assert gateway.get(place, Authorization=f"Bearer {mine}").status == 200
         assert gateway.get(place, Authorization=f"Bearer {other}").status == 404
 

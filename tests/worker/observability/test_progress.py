@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.observability.progress import Progress, progress_of
+from worker.observability.progress import ProgressMonitor, progress_of
 from worker.settings import WorkerSettings
 
 
@@ -20,8 +20,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def progress(clock) -> Progress:
-    return Progress(stall_s=10, silence_s=30, clock=clock)
+def progress(clock) -> ProgressMonitor:
+    return ProgressMonitor(stall_s=10, silence_s=30, clock=clock)
 
 
 def test_a_worker_is_not_ready_before_redis_has_answered(progress):

@@ -46,6 +46,24 @@ async def test_a_batch_is_never_larger_than_allowed_and_fills_up_while_the_engin
     assert len(judge.batches) <= 5
 
 
+async def test_other_work_runs_in_the_engines_thread_and_its_failure_is_its_askers(opened):
+    threads = set()
+
+    def conclude(examined):
+        threads.add(threading.get_ident())
+        return [verdict_on(one) for one in examined]
+
+    def fail():
+        raise ValueError("no")
+
+    batcher = opened(conclude)
+    await batcher.conclude(examined(1))
+    assert {await batcher.between(threading.get_ident)} == threads
+    with pytest.raises(ValueError, match="no"):
+        await batcher.between(fail)
+    await batcher.conclude(examined(2))
+
+
 async def test_a_lonely_image_waits_no_longer_than_the_wait(opened):
     batcher = opened(PlainJudge().conclude, wait_s=0.05)
     started = time.monotonic()

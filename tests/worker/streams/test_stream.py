@@ -8,7 +8,7 @@ from redis.exceptions import ResponseError
 
 from tests.worker.redis_server import RedisServer
 from worker.streams.messages import Callback
-from worker.streams.stream import Entry, Finished, JobStream, StreamNames, group_is_missing
+from worker.streams.stream import Finished, JobStream, StreamEntry, StreamNames, group_is_missing
 
 JOBS, RESULTS, DLQ, CALLBACKS = "jobs", "results", "jobs:dlq", "jobs:callbacks"
 
@@ -140,7 +140,7 @@ async def test_an_expired_lease_is_reclaimed_with_a_higher_count(stream, other, 
     job = redis_client.xadd(JOBS, {"data": "x"})
     await stream.read_new(1, 50)
     redis_client.xclaim(JOBS, "workers", "one", 0, [job], idle=1000, justid=True)
-    assert await other.reclaim(10) == ([Entry(job, {b"data": b"x"}, 2)], True)
+    assert await other.reclaim(10) == ([StreamEntry(job, {b"data": b"x"}, 2)], True)
 
 
 async def test_reclaiming_walks_the_whole_list_by_its_cursor(stream, other, redis_client):
@@ -462,7 +462,7 @@ async def test_an_entry_delivered_too_often_comes_without_its_fields(any_server,
         any_server.url, StreamNames(JOBS, RESULTS, "workers", "two"), block_ms=50, lease_s=0.001, max_deliveries=1
     )
     redis_client.xclaim(JOBS, "workers", "one", 0, [job], idle=1000, justid=True)
-    assert await other.reclaim(10) == ([Entry(job, {}, 2)], True)
+    assert await other.reclaim(10) == ([StreamEntry(job, {}, 2)], True)
     await first.close()
     await other.close()
 
@@ -475,11 +475,11 @@ async def test_entries_that_were_in_work_at_two_deaths_are_left_for_a_trial_and_
     for suspect in ids[:3]:
         redis_client.xclaim(JOBS, "workers", "one", 0, [suspect], idle=1000, justid=True, retrycount=2)
     redis_client.xclaim(JOBS, "workers", "one", 0, [ids[3]], idle=1000, justid=True)
-    assert await other.reclaim(10) == ([Entry(ids[3], {b"data": b"3"}, 2)], True)
+    assert await other.reclaim(10) == ([StreamEntry(ids[3], {b"data": b"3"}, 2)], True)
     assert other.suspects_left
     rows = redis_client.xpending_range(JOBS, "workers", "-", "+", 10)
     assert [row["times_delivered"] for row in rows] == [2, 2, 2, 2], "what is not taken is not counted"
-    assert await other.reclaim(10, alone=1) == ([Entry(ids[0], {b"data": b"0"}, 3)], True)
+    assert await other.reclaim(10, alone=1) == ([StreamEntry(ids[0], {b"data": b"0"}, 3)], True)
 
 
 @pytest.mark.parametrize("holds", [False, True])

@@ -12,7 +12,7 @@ from forensics.examine import Examined
 from forensics.types import Evidence, Skipped
 from fusion.output.result import result_document
 from tests.worker.doubles import verdict_on
-from worker.pipeline.processing import Answerer, Stations
+from worker.pipeline.processing import JobProcessor, Stages
 from worker.streams.messages import Job
 from worker.streams.verdict_cache import VerdictCache
 
@@ -38,8 +38,8 @@ class Road:
     async def conclude(self, examined: Examined):
         return verdict_on(examined)
 
-    def answerer(self, memory: VerdictCache) -> Answerer:
-        return Answerer(Stations(self.fetch, self.examine, self.conclude), 4, memory)
+    def processor(self, memory: VerdictCache) -> JobProcessor:
+        return JobProcessor(Stages(self.fetch, self.examine, self.conclude), 4, memory)
 
 
 async def unwritable(examined: Examined):
@@ -71,10 +71,18 @@ def job(number: int) -> Job:
     return Job(f"job {number}", f"client {number}", f"http://a.test/{number}.jpg")
 
 
-async def test_the_same_bytes_are_judged_once_and_answered_as_each_job_asks(opened):
+async def test_a_job_that_asks_for_maps_is_judged_anew(opened):
     road = Road()
     answerer = road.answerer(opened())
-    first, second = [await answerer.answer(job(number)) for number in range(2)]
+    await answerer.answer(job(1))
+    assert not (await answerer.answer(replace(job(2), maps=True))).reused
+    assert road.examined == 2
+
+
+async def test_the_same_bytes_are_judged_once_and_answered_as_each_job_asks(opened):
+    road = Road()
+    processor = road.processor(opened())
+    first, second = [await processor.answer(job(number)) for number in range(2)]
     assert road.examined == 1
     assert (first.reused, second.reused) == (False, True)
     one, two = json.loads(first.result), json.loads(second.result)
@@ -87,17 +95,17 @@ async def test_the_same_bytes_are_judged_once_and_answered_as_each_job_asks(open
 
 async def test_another_model_or_another_configuration_judges_anew(opened, monkeypatch):
     road = Road()
-    await road.answerer(opened()).answer(job(0))
-    await road.answerer(opened("another")).answer(job(1))
+    await road.processor(opened()).answer(job(0))
+    await road.processor(opened("another")).answer(job(1))
     assert road.examined == 2
     monkeypatch.setattr(Model, "fingerprint", "1" * 64)
-    await road.answerer(opened()).answer(job(2))
+    await road.processor(opened()).answer(job(2))
     assert road.examined == 3
 
 
 async def test_a_verdict_is_kept_under_the_artifact_that_made_it(opened, client, monkeypatch):
     monkeypatch.setattr(Model, "fingerprint", "1" * 64)  # taken while the image was judged by the one before
-    await Road().answerer(opened()).answer(job(0))
+    await Road().processor(opened()).answer(job(0))
     assert client.keys("verdicts:*") == [f"verdicts:{FINGERPRINT}:c:{SHA256}"]
 
 
@@ -106,20 +114,20 @@ async def test_a_verdict_that_a_failing_detector_made_poorer_is_not_kept(opened,
         (Skipped.broken("noise", "out of memory"), 0),
         (Skipped("noise", "the image is too small"), 1),
     ):
-        await Road((signal,)).answerer(opened()).answer(job(0))
+        await Road((signal,)).processor(opened()).answer(job(0))
         assert client.dbsize() == kept
 
 
 async def test_a_verdict_that_cannot_be_written_down_is_not_kept(opened, client):
     road = Road()
     road.conclude = lambda examined: unwritable(examined)
-    answer = await road.answerer(opened()).answer(job(0))
+    answer = await road.processor(opened()).answer(job(0))
     assert (answer.outcome, json.loads(answer.result)["status"]) == ("AI", "error")
     assert client.dbsize() == 0
 
 
 async def test_what_is_kept_names_no_job(opened, client):
-    await Road().answerer(opened()).answer(job(7))
+    await Road().processor(opened()).answer(job(7))
     kept = json.loads(client.get(f"verdicts:{FINGERPRINT}:c:{SHA256}"))
     assert (kept["job_id"], kept["client_id"], kept["image_url"], kept["timings_ms"]) == (None, None, None, {})
 
@@ -138,14 +146,14 @@ async def test_it_is_forgotten_after_its_time(opened, client):
 async def test_what_somebody_else_wrote_there_is_no_verdict(opened, client, found):
     road = Road()
     client.set(f"verdicts:{FINGERPRINT}:c:{SHA256}", found)
-    answer = await road.answerer(opened()).answer(job(0))
+    answer = await road.processor(opened()).answer(job(0))
     assert (road.examined, answer.reused) == (1, False)
 
 
 async def test_without_redis_everything_is_judged(opened):
     road = Road()
-    answerer = road.answerer(opened(url="redis://127.0.0.1:1"))
-    assert [(await answerer.answer(job(number))).reused for number in range(2)] == [False, False]
+    processor = road.processor(opened(url="redis://127.0.0.1:1"))
+    assert [(await processor.answer(job(number))).reused for number in range(2)] == [False, False]
     assert road.examined == 2
 
 

@@ -14,10 +14,14 @@ function element(name, text, properties = {}) {
   return made;
 }
 
+function hide(event) {
+  event.target.hidden = true;
+}
+
 function add(image) {
   const row = element("li");
   const head = element("div", "", { className: "row" });
-  if (image.file) head.append(element("img", "", { src: URL.createObjectURL(image.file), alt: "" }));
+  if (image.file) head.append(element("img", "", { src: URL.createObjectURL(image.file), alt: "", onerror: hide }));
   const texts = element("div");
   const state = element("p", words.sending);
   texts.append(element("h2", image.name), state);
@@ -54,7 +58,7 @@ async function sent(image) {
     const body = image.file ? new FormData() : JSON.stringify({ image_url: image.url });
     if (image.file) body.append("file", image.file, image.name);
     const headers = image.file ? {} : { "Content-Type": "application/json" };
-    const answer = await fetch("/v1/verdicts?wait=20", { method: "POST", body, headers });
+    const answer = await fetch("/v1/verdicts?wait=20&maps=true", { method: "POST", body, headers });
     if (![429, 503].includes(answer.status)) return read(answer);
     const pause = Number(answer.headers.get("Retry-After")) || 5;
     await new Promise((resolve) => setTimeout(resolve, pause * 1000));
@@ -69,6 +73,10 @@ async function judge(image) {
   const shown = new DOMParser().parseFromString(fragment, "text/html").body;
   const answer = shown.querySelector(".answer");
   image.state.replaceWith(answer);
+  if (job.status !== "done") {
+    image.row.append(...shown.childNodes, actions(job));
+    return;
+  }
   const details = element("details", "", { open: total === 1 });
   details.append(element("summary", words.details), ...shown.childNodes);
   image.row.append(details, actions(job));

@@ -6,10 +6,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from benchmarks.support.engine.random_weights import SD_VAE
 from forensics.errors import WeightsError
 from img_ml.networks.autoencoders.aekl import OUTPUTS, Aekl, classifier
 from img_ml.networks.autoencoders.latent_diffusion import CONFIG, TENSORS, load_autoencoder, reconstructed
+from img_ml.weights.table import find
 from tests.img_ml.tiny import TINY_AUTOENCODER
 
 # Of stabilityai/sd-vae-ft-ema: its size in bytes is that of so many float32 values and a header.
@@ -40,7 +40,10 @@ def test_the_published_architecture_has_its_names_shapes_and_number_of_values() 
     from diffusers import AutoencoderKL
 
     with torch.device("meta"):
-        found = {name: tuple(value.shape) for name, value in AutoencoderKL(**SD_VAE).state_dict().items()}
+        found = {
+            name: tuple(value.shape)
+            for name, value in AutoencoderKL(**find("sd-vae-ft-ema").architecture).state_dict().items()
+        }
     assert {name: found[name] for name in SHAPES} == SHAPES
     assert len(found) == PUBLISHED_TENSORS
     values = sum(torch.Size(shape).numel() for shape in found.values())

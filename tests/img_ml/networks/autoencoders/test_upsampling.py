@@ -11,7 +11,7 @@ from img_ml.networks.autoencoders.upsampling import (
     CONFIG,
     TENSORS,
     UPSAMPLINGS,
-    Design,
+    AutoencoderDesign,
     UpsamplingAutoencoder,
     begin_with,
     cosines,
@@ -27,7 +27,7 @@ IMAGES = torch.arange(2 * 3 * 32 * 40, dtype=torch.float32).reshape(2, 3, 32, 40
 
 def made(**design: object) -> UpsamplingAutoencoder:
     torch.manual_seed(0)
-    return UpsamplingAutoencoder(Design(**{**SMALL, **design}))  # type: ignore[arg-type]
+    return UpsamplingAutoencoder(AutoencoderDesign(**{**SMALL, **design}))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("factor", [4, 8])
@@ -82,7 +82,7 @@ def test_tensors_that_are_missing_are_told(tmp_path: Path) -> None:
 def test_another_kind_begins_with_the_shared_layers(tmp_path: Path) -> None:
     save_upsampling_autoencoder(made(), tmp_path, {})
     torch.manual_seed(1)
-    other = UpsamplingAutoencoder(Design(**{**SMALL, "upsampling": "transposed"}))  # type: ignore[arg-type]
+    other = UpsamplingAutoencoder(AutoencoderDesign(**{**SMALL, "upsampling": "transposed"}))  # type: ignore[arg-type]
     before = {name: value.clone() for name, value in other.state_dict().items()}
     taken = begin_with(other, tmp_path)
     assert taken == len(before)

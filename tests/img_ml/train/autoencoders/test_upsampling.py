@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from click.testing import Result
 from PIL import Image
 from safetensors.torch import load_file
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from img_ml.data.dataset import DatasetError, Row, read_rows
 from img_ml.networks.autoencoders.upsampling import CONFIG, TENSORS, load_upsampling_autoencoder
@@ -66,7 +65,7 @@ def test_an_interrupted_training_comes_to_the_same(
     assert train(dataset, torn, "--steps", 6, "--adversarial").exit_code == 3
     result = train(dataset, torn, "--steps", 6, "--adversarial")
     assert result.exit_code == 0, result.output
-    assert "Going on after step 2" in result.stderr
+    assert "Resuming after step 2" in result.stderr
     first, second = (load_file(folder / "nearest-f4-adv" / TENSORS) for folder in (whole, torn))
     assert all(torch.equal(value, second[name]) for name, value in first.items())
 
@@ -98,9 +97,9 @@ def test_training_makes_the_reconstructions_better(dataset: Path, tmp_path: Path
 
 def test_only_real_images_of_train_take_part(dataset: Path) -> None:
     division = divide_real(read_rows(dataset), 0)
-    taken = (*division.learned, *division.watched)
+    taken = (*division.training, *division.validation)
     assert {(row.kind, row.split) for row in taken} == {("real", "train")}
-    assert not {row.source for row in division.learned} & {row.source for row in division.watched}
+    assert not {row.source for row in division.training} & {row.source for row in division.validation}
 
 
 def test_a_single_source_is_refused() -> None:

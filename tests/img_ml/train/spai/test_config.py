@@ -45,6 +45,18 @@ def test_the_authors_file_is_taken_as_it_is(theirs: str) -> None:
     assert config.TRAIN.CLIP_GRAD is None
 
 
+def test_keys_that_change_nothing_are_told_once(theirs: str) -> None:
+    told: list[str] = []
+    load(theirs, [("DATA.VAL_BATCH_SIZE", "4"), ("DATA.VAL_BATCH_SIZE", "8")], told.append)
+    assert told == [
+        "These settings change nothing here: DATA.TEST_PREFETCH_FACTOR, DATA.VAL_BATCH_SIZE, MODEL.DROP_PATH_RATE, "
+        "MODEL.VIT.USE_MEAN_POOLING, PRINT_FREQ, SAVE_FREQ, TRAIN.LAYER_DECAY."
+    ]
+    for packaged in ("spai", "small"):
+        load(packaged, [], told.append)
+    assert len(told) == 1
+
+
 @pytest.mark.parametrize("name", ["spai", "small"])
 def test_packaged_settings_are_named(name: str) -> None:
     config = load(name, [])
@@ -53,9 +65,9 @@ def test_packaged_settings_are_named(name: str) -> None:
 
 
 def test_options_go_over_the_file(theirs: str) -> None:
-    options = [("DATA.VAL_BATCH_SIZE", "4"), ("MODEL.FEATURE_EXTRACTION_BATCH", "32"), ("TRAIN.CLIP_GRAD", "1.0")]
+    options = [("DATA.NUM_WORKERS", "4"), ("MODEL.FEATURE_EXTRACTION_BATCH", "32"), ("TRAIN.CLIP_GRAD", "1.0")]
     config = load(theirs, options)
-    assert config.DATA.VAL_BATCH_SIZE == 4
+    assert config.DATA.NUM_WORKERS == 4
     assert config.MODEL.FEATURE_EXTRACTION_BATCH == 32
     assert config.TRAIN.CLIP_GRAD == 1.0
 
@@ -66,9 +78,12 @@ def test_options_go_over_the_file(theirs: str) -> None:
         ("TRAIN.EPOCH", "3", "Did you mean TRAIN.EPOCHS"),
         ("TRAIN.EPOCHS", "many", "TRAIN.EPOCHS is 'many'"),
         ("TRAIN.EPOCHS", "0", "TRAIN.EPOCHS is 0"),
-        ("MODEL.RESOLUTION_MODE", "fixed", "MODEL.RESOLUTION_MODE is 'fixed'"),
+        ("MODEL.RESOLUTION_MODE", "fixed", "MODEL.RESOLUTION_MODE is 'fixed': leave it out, or set 'arbitrary'"),
+        ("MODEL.VIT.NUM_HEAD", "12", "Did you mean MODEL.VIT.NUM_HEADS"),
+        ("MODEL.VIT.NUM_HEADS", "8", "or set EMBED_DIM / 64"),
+        ("MODEL.PATCH_VIT.PATCH_STRIDE", "112", "or set DATA.IMG_SIZE"),
         ("DATA.IMG_SIZE", "230", "DATA.IMG_SIZE must be"),
-        ("MODEL.VIT.INTERMEDIATE_LAYERS", "[1, 2]", "must name every layer"),
+        ("MODEL.VIT.INTERMEDIATE_LAYERS", "[1, 2]", "or set the list of every layer"),
         ("SEED.OTHER", "1", "SEED"),
         ("TRAIN.EPOCHS", "[", "TRAIN.EPOCHS is not YAML"),
     ],

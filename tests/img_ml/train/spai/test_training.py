@@ -17,7 +17,7 @@ from img_ml.data.dataset import DatasetError, read_rows
 from img_ml.train.loop import Loop
 from img_ml.train.spai import checkpoints
 from img_ml.train.spai.config import Config, TrainConfig
-from img_ml.train.spai.crops import Batch, Epochs
+from img_ml.train.spai.crops import CropBatch, Epochs
 from img_ml.train.spai.finetune import Detecting, beginning, finetune
 from img_ml.train.spai.pretraining import MaskedFrequencyModel, frequency_distance, pretrain
 from img_ml.train.spai.rows import divided, divided_for_spectra, read
@@ -29,11 +29,11 @@ QUIET = Console(quiet=True)
 
 def run(
     dataset: Path, pretrained: Path, config: Config, folder: Path, *, keep_all: bool = False
-) -> checkpoints.Progress:
+) -> checkpoints.EpochProgress:
     return finetune(read_rows(dataset), config, pretrained, folder, "cpu", QUIET, keep_all=keep_all)
 
 
-def detecting(config: Config, pretrained: Path) -> tuple[Loop[Sequence[Batch]], Detecting]:
+def detecting(config: Config, pretrained: Path) -> tuple[Loop[Sequence[CropBatch]], Detecting]:
     """A training of an epoch of a hundred steps that has not begun."""
     task = Detecting(beginning(config, pretrained), [], config, 100, "cpu")
     plan = schedule_of(config.TRAIN, 100, config.SEED)
@@ -45,7 +45,7 @@ def one_step(config: Config, pretrained: Path, batches: int) -> Detecting:
     loop, task = detecting(config, pretrained)
     crops = torch.from_numpy(np.random.default_rng(0).random((16, 1, 3, 32, 32))).float()
     labels = torch.tensor([0.0, 1.0] * 8)
-    loop._step(0, [Batch(a, b) for a, b in zip(crops.chunk(batches), labels.chunk(batches), strict=True)])
+    loop._step(0, [CropBatch(a, b) for a, b in zip(crops.chunk(batches), labels.chunk(batches), strict=True)])
     return task
 
 
@@ -100,15 +100,15 @@ def test_a_resumed_training_is_the_same_training(
 ) -> None:
     config = configured(settings, ("TRAIN.EPOCHS", "3"), ("TRAIN.EARLY_STOPPING", "None"))
     whole = run(dataset, pretrained, config, tmp_path / "whole", keep_all=True)
-    watched, calls = Detecting.watched, iter([False, True])
+    validation, calls = Detecting.validation, iter([False, True])
 
     def interrupted(self: Detecting) -> Mapping[str, float]:
         if next(calls):
             raise KeyboardInterrupt
-        return watched(self)
+        return validation(self)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Detecting, "watched", interrupted)
+        patched.setattr(Detecting, "validation", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run(dataset, pretrained, config, tmp_path / "parts", keep_all=True)
     assert [path.name for path in (tmp_path / "parts").glob("*.pth")] == ["ckpt_epoch_1.pth"]
@@ -139,7 +139,7 @@ def test_workers_and_views_give_crops_that_follow_from_the_seed(settings: Path, 
     rows = [row for row in read_rows(dataset) if row.split == "train"]
     data = configured(settings, ("DATA.AUGMENTED_VIEWS", "2")).DATA
 
-    def drawn(workers: int, epoch: int) -> list[Batch]:
+    def drawn(workers: int, epoch: int) -> list[CropBatch]:
         return list(Epochs(rows, data.model_copy(update={"NUM_WORKERS": workers}), 3).batches(epoch))
 
     alone, helped, later = drawn(0, 1), drawn(1, 1), drawn(0, 2)
@@ -168,8 +168,8 @@ def test_what_is_watched_holds_both_classes_and_nothing_of_test(dataset: Path) -
     rows = read_rows(dataset)
     for kind in ("split", "sources"):
         division = divided(rows, kind, 0)
-        assert {row.split for row in (*division.learned, *division.watched)} <= {"train", "val"}
-        assert not {row.source for row in division.learned} & {row.source for row in division.watched}
+        assert {row.split for row in (*division.training, *division.validation)} <= {"train", "val"}
+        assert not {row.source for row in division.training} & {row.source for row in division.validation}
     with pytest.raises(DatasetError, match="val needs images of both labels"):
         divided([row for row in rows if row.split != "val"], "split", 0)
 
@@ -246,7 +246,7 @@ def test_views_are_the_patches_of_one_image_so_that_query_and_keys_learn(setting
     loop, task = detecting(config, pretrained)
     before = {name: value.clone() for name, value in task.network.state_dict().items()}
     crops = torch.from_numpy(np.random.default_rng(0).random((6, 4, 3, 32, 32))).float()
-    batch = Batch(crops, torch.tensor([0.0, 1.0] * 3))
+    batch = CropBatch(crops, torch.tensor([0.0, 1.0] * 3))
     (loss,) = task.parts(batch)
     with torch.no_grad():
         vectors = task._spai.mfvit(crops.flatten(0, 1)).unflatten(0, (6, 4))
@@ -263,14 +263,14 @@ def test_pretraining_learns_from_real_images_alone(settings: Path, dataset: Path
     rows = read_rows(dataset)
     data = configured(settings).DATA
     division = divided_for_spectra(rows, data, 0)
-    assert {row.label for row in (*division.learned, *division.watched)} == {0}
-    assert {row.split for row in division.watched} == {"val"}
+    assert {row.label for row in (*division.training, *division.validation)} == {0}
+    assert {row.split for row in division.validation} == {"val"}
     alone = [row for row in rows if row.label == 0 and row.split == "train"]
     apart = divided_for_spectra(alone, data, 0)
-    assert apart.learned
-    assert not {row.source for row in apart.learned} & {row.source for row in apart.watched}
+    assert apart.training
+    assert not {row.source for row in apart.training} & {row.source for row in apart.validation}
     both = divided_for_spectra(rows, configured(settings, ("DATA.PRETRAIN_ON", "all")).DATA, 0)
-    assert {row.label for row in both.learned} == {0, 1}
+    assert {row.label for row in both.training} == {0, 1}
     with pytest.raises(DatasetError, match="no real images outside test"):
         divided_for_spectra([row for row in rows if row.label == 1], data, 0)
 
@@ -285,7 +285,7 @@ def test_a_network_learns_grain(settings: Path, pretrained: Path) -> None:
     loop, _ = detecting(config, pretrained)
     pixels = [np.asarray(picture(seed, smooth=seed % 2 == 1))[:32, :32] for seed in range(32)]
     crops = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float()[:, None] / 255
-    batch = Batch(crops, torch.tensor([0.0, 1.0] * 16))
+    batch = CropBatch(crops, torch.tensor([0.0, 1.0] * 16))
     losses = [float(loop._step(0, [batch])) for _ in range(30)]
     assert losses[0] > 0.6
     assert losses[-1] < 0.3

@@ -8,12 +8,12 @@ import numpy as np
 from forensics.registry import get
 from fusion.artifacts.artifact import Artifact
 from fusion.evaluation.metrics import Estimate, Floats, Labels, Ranking, Texts, estimates, share, within_source_auc
-from fusion.evaluation.scored import Scored
+from fusion.evaluation.scored import ScoredTable
 from fusion.training.table import FeatureTable
 
 
 @dataclass(frozen=True, slots=True)
-class Alone:
+class SingleDetector:
     """One probability of AI by itself, on the `images` for which it was measured.
 
     `accuracy` is the share of right answers at 0.5; a detector that is not calibrated may rank well and yet be wrong
@@ -28,17 +28,17 @@ class Alone:
     accuracy: Estimate
 
 
-def fused_alone(name: str, scored: Scored) -> Alone:
+def fused_alone(name: str, scored: ScoredTable) -> SingleDetector:
     """The fusion's own row."""
     return _measured(name, scored.score, scored.table)
 
 
-def alone(table: FeatureTable) -> list[Alone]:
+def alone(table: FeatureTable) -> list[SingleDetector]:
     """The rows of the probabilities in a table of images as they are, those left out that were measured nowhere."""
     return [_measured(name, values, table) for name, values in _columns(table) if not np.isnan(values).all()]
 
 
-def heads_alone(name: str, artifact: Artifact, scored: Scored) -> list[Alone]:
+def heads_alone(name: str, artifact: Artifact, scored: ScoredTable) -> list[SingleDetector]:
     """The rows of an artifact's trained heads, which are told apart from those of others by the artifact's name."""
     numbers = {head.number for head in artifact.heads}
     columns = ((number, values) for number, values in _columns(scored.table) if number in numbers)
@@ -53,7 +53,7 @@ def _columns(table: FeatureTable) -> Iterator[tuple[str, Floats]]:
             yield feature.name, table.values[:, column]
 
 
-def measured_alone(name: str, values: Floats, label: Labels, source: Texts, image: Texts) -> Alone:
+def measured_alone(name: str, values: Floats, label: Labels, source: Texts, image: Texts) -> SingleDetector:
     """The row of a probability (n,), NaN where it was not measured."""
     known = ~np.isnan(values)
     values, label, source, image = values[known], label[known], source[known], image[known]
@@ -68,8 +68,8 @@ def measured_alone(name: str, values: Floats, label: Labels, source: Texts, imag
         source,
         image,
     )
-    return Alone(name, int(known.sum()), **found)
+    return SingleDetector(name, int(known.sum()), **found)
 
 
-def _measured(name: str, values: Floats, table: FeatureTable) -> Alone:
+def _measured(name: str, values: Floats, table: FeatureTable) -> SingleDetector:
     return measured_alone(name, values, table.label, table.source, table.image)
