@@ -20,6 +20,7 @@ from worker.streams.embedded import redis_at
 from worker.streams.queues import queues_of
 
 _log = structlog.get_logger("worker")
+_SECRETS = ("CALLBACK_SECRET", "REDIS_URL", "HF_TOKEN")
 
 
 def run_worker(
@@ -34,6 +35,7 @@ def run_worker(
     `judge` is called once Redis is known to be usable. Installs signal handlers, so only an entry point calls this.
     """
     bound_the_systems_patience()
+    _forget_secrets()
     with redis_at(settings.redis_url, settings.embedded_redis_dir) as url:
         _log.info("redis", place=_without_password(url), private=settings.redis_url is None)
         consumer = consumer_name(settings.worker_consumer)
@@ -72,6 +74,12 @@ def _listen_for_signals(stop: asyncio.Event, hurry: asyncio.Event, reload: async
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(heard))
     if hasattr(signal, "SIGHUP"):
         loop.add_signal_handler(signal.SIGHUP, reload.set)
+
+
+def _forget_secrets() -> None:
+    """Take the secrets, which the settings hold by now, out of the environment that decoding processes inherit."""
+    for name in _SECRETS:
+        os.environ.pop(name, None)
 
 
 def _without_password(url: str) -> str:

@@ -9,8 +9,10 @@ metrics.json    what was measured;  MODEL_CARD.md and *.svg  the same for people
 
 import hashlib
 import json
+import os
 import platform
 import shutil
+import stat
 import tempfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -108,14 +110,14 @@ def load_artifact(directory: Path) -> Artifact:
         model = FusionModel.described(description, files[names[0]])
         heads = tuple(unpickled(files[name], TrainedHead) for name in names[1:])
         weights = {str(name): str(mark) for name, mark in description.get("weights", {}).items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ArtifactError(f"The fusion model in {directory} cannot be read: {error}") from error
     model.schema.check_detectors()
     for head in heads:
         if get(head.detector).spec.version != head.detector_version:
             raise ArtifactError(f"The head of {head.detector!r} was trained with another version of it: retrain.")
     digests = "".join(f"{hashlib.sha256(files[name]).hexdigest()} {name}\n" for name in (MODEL_FILE, *names))
-    learned = frozenset(files.get(LEARNED_FILE, b"").decode().split())
+    learned = frozenset(files.get(LEARNED_FILE, b"").decode(errors="replace").split())
     fingerprint = hashlib.sha256(digests.encode()).hexdigest()[:16]
     return Artifact(model, heads, fingerprint, learned, str(manifest.get("profile", "")), weights)
 
@@ -134,7 +136,7 @@ def _verified(directory: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     if directory.is_file():
         raise ArtifactError(f"{directory} is a file, and an artifact is a folder: name the folder.")
     try:
-        manifest = json.loads((directory / MANIFEST_FILE).read_bytes())
+        manifest = json.loads(_bytes_of(directory, MANIFEST_FILE))
         expected = {str(name): str(entry["sha256"]) for name, entry in manifest["files"].items()}
         manifest["libraries"] = dict(manifest["libraries"])
         if MODEL_FILE not in expected:
@@ -143,7 +145,7 @@ def _verified(directory: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
         raise ArtifactError(
             f"There is no fusion model in {directory}: train one, or choose another profile."
         ) from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ArtifactError(f"The manifest in {directory} cannot be read: {error}") from error
     return manifest, {name: _checked(directory, name, sha256) for name, sha256 in expected.items()}
 
@@ -152,12 +154,24 @@ def _checked(directory: Path, name: str, sha256: str) -> bytes:
     if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
         raise ArtifactError(f"The manifest in {directory} lists {name!r}, which lies outside of it.")
     try:
-        data = (directory / name).read_bytes()
-    except OSError as error:
+        data = _bytes_of(directory, name)
+    except (OSError, ValueError) as error:
         raise ArtifactError(f"{directory / name} cannot be read, but the manifest lists it.") from error
     if hashlib.sha256(data).hexdigest() != sha256:
         raise ArtifactError(f"{directory / name} does not match its manifest and was not loaded.")
     return data
+
+
+def _bytes_of(directory: Path, name: str) -> bytes:
+    """The bytes of a regular file in the folder; OSError for a link, a pipe or a device, which is not waited for."""
+    path = directory / name
+    if not path.parent.resolve().is_relative_to(directory.resolve()):
+        raise OSError(f"{path} lies outside of the folder")
+    opened = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    with open(opened, "rb") as file:  # noqa: PTH123 - by its number
+        if not stat.S_ISREG(os.fstat(opened).st_mode):
+            raise OSError(f"{path} is not a regular file")
+        return file.read()
 
 
 def _check_pickles(names: list[str], manifest: Mapping[str, Any]) -> None:

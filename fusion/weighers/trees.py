@@ -1,5 +1,9 @@
 """Gradient-boosted trees (Chen and Guestrin, XGBoost, 2016); exact weights by TreeSHAP (Lundberg et al., 2020)."""
 
+import hashlib
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +28,10 @@ FIXED = {
     "nthread": 1,
 }
 MOST_ROUNDS = 800
+TRIAL_S = 60.0
+_TRIAL_ENVIRONMENT = ("PATH", "HOME", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR")
+# SHA-256 of trees that were written here, or that ran through.
+_TRIED: set[bytes] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +52,9 @@ class BoostedTrees:
     def save(self, path: Path) -> None:
         """See Weigher."""
         # Through Python's own hands: the library's own writing fails on a full disk in ways of its own.
-        path.write_bytes(self.booster.save_raw("ubj"))
+        data = bytes(self.booster.save_raw("ubj"))
+        _TRIED.add(hashlib.sha256(data).digest())
+        path.write_bytes(data)
 
     def _matrix(self, values: NDArray[np.float64]) -> xgboost.DMatrix:
         # One thread: for a handful of rows, waking the others takes longer than the work, the more so on busy cores.
@@ -79,13 +89,40 @@ def _directions(names: tuple[str, ...]) -> dict[str, str]:
 
 
 def load(data: bytes) -> Weigher:
-    """The trees in the bytes of a .ubj file; ValueError where they are none."""
+    """The trees in the bytes of a .ubj file; ValueError where they are none, or bring their library down.
+
+    They are tried in another process first: a damaged tree can lead the library out of its memory.
+    """
+    digest = hashlib.sha256(data).digest()
+    if digest not in _TRIED:
+        _try_elsewhere(data)
+        _TRIED.add(digest)
     booster = xgboost.Booster(params={"nthread": 1})
     try:
         booster.load_model(bytearray(data))
     except xgboost.core.XGBoostError as error:
         raise ValueError(str(error).splitlines()[0]) from error
     return BoostedTrees(booster, tuple(booster.feature_names or ()))
+
+
+def _try_elsewhere(data: bytes) -> None:
+    """Let a child process load and run the trees; ValueError where it does not come back from that."""
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", "fusion.weighers.trial"],
+            input=data,
+            capture_output=True,
+            timeout=TRIAL_S,
+            env={name: value for name, value in os.environ.items() if name in _TRIAL_ENVIRONMENT}
+            | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ValueError(f"running the trees on fixed inputs takes longer than {TRIAL_S:g} s") from None
+    if ended.returncode != 0:
+        told = ended.stderr.decode(errors="replace").strip().splitlines()
+        why = told[-1] if ended.returncode > 0 and told else f"their library died of it ({ended.returncode})"
+        raise ValueError(f"the trees cannot be run: {why}")
 
 
 def _labelled(rows: Rows, names: tuple[str, ...]) -> xgboost.DMatrix:

@@ -31,6 +31,9 @@ CSV_COLUMNS = (
 )
 
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
 def teller(form: Form, talk: Console, say: Messages) -> Tell:
     """What tells a result document in that form: data on stdout, an error for people on `talk`."""
     if form == "json":
@@ -48,8 +51,13 @@ def _json(document: Document) -> None:
 
 
 def _csv_row(values: tuple[object, ...]) -> None:
-    csv.writer(sys.stdout, lineterminator="\n").writerow(values)
+    csv.writer(sys.stdout, lineterminator="\n").writerow(map(_cell, values))
     sys.stdout.flush()
+
+
+def _cell(value: object) -> object:
+    """The value; an apostrophe before a text that a spreadsheet would take for a formula (OWASP, CSV injection)."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _csv_values(document: Document) -> tuple[object, ...]:

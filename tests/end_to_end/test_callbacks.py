@@ -6,6 +6,7 @@ import hmac
 import json
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -56,6 +57,21 @@ def test_a_job_as_the_backend_writes_it_is_called_back_with_a_valid_signature(cl
     assert (good["clientId"], good["image_hash"], good["retry"]) == ("test", "abc", False)
     gone = by_job["gone"].content
     assert (gone["mark"], gone["reason"]) == ("ERROR", found["gone"]["error"]["message"])
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="this system shows no environments")
+def test_decoding_processes_inherit_no_secrets(client, web, settings):
+    push(client, "good", f"{web.url}/1.jpg")
+    with WorkerProcess(settings) as worker:
+        results_of(client, 1)
+        children = [
+            int(folder.name)
+            for folder in Path("/proc").iterdir()
+            if folder.name.isdigit() and f" {worker.process.pid} {worker.process.pid} " in (folder / "stat").read_text()
+        ]
+        environments = [Path(f"/proc/{one}/environ").read_bytes() for one in children if one != worker.process.pid]
+    assert environments
+    assert not [one for one in environments if b"s3cret" in one or b"REDIS_URL" in one]
 
 
 def test_a_callback_may_be_an_event_signed_as_standard_webhooks(client, web, receiver, settings):

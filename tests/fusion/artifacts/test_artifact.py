@@ -130,3 +130,47 @@ def test_every_file_of_the_shipped_artifact_is_listed() -> None:
 def test_the_shipped_model_fits_the_detectors_of_this_release() -> None:
     offered = set(schema_of(load_profile("light", PACKAGED_MODELS).detectors).features)
     assert set(load_artifact(PACKAGED_MODELS / "light").model.schema.features) <= offered
+
+
+def listed_anew(folder: Path, name: str, data: bytes) -> None:
+    """Put other bytes in a file's place, with a manifest that fits them."""
+    (folder / name).write_bytes(data)
+    manifest = json.loads((folder / MANIFEST_FILE).read_text())
+    manifest["files"][name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+    (folder / MANIFEST_FILE).write_text(json.dumps(manifest))
+
+
+def test_trees_that_kill_their_library_are_a_sentence(copy: Path) -> None:
+    """A child that points far outside of its tree, under a manifest that fits."""
+    data = (copy / "fusion.ubj").read_bytes()
+    at = data.index(b"left_children")
+    values = data.index(b"[$l#", at) + 4
+    values += 1 + {ord("i"): 1, ord("U"): 1, ord("I"): 2, ord("l"): 4, ord("L"): 8}[data[values]]
+    listed_anew(copy, "fusion.ubj", data[:values] + (0x7F000000).to_bytes(4, "big") + data[values + 4 :])
+    with pytest.raises(ArtifactError, match="the trees cannot be run"):
+        load_artifact(copy)
+
+
+@pytest.mark.parametrize("name", ["fusion.ubj", MANIFEST_FILE])
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_links_and_pipes_in_an_artifact_are_not_opened(copy: Path, name: str) -> None:
+    shutil.copy(copy / name, copy.parent / "outside")
+    (copy / name).unlink()
+    (copy / name).symlink_to(copy.parent / "outside")
+    with pytest.raises(ArtifactError, match="cannot be read"):
+        load_artifact(copy)
+    (copy / name).unlink()
+    os.mkfifo(copy / name)
+    with pytest.raises(ArtifactError, match="cannot be read"):
+        load_artifact(copy)
+
+
+@pytest.mark.parametrize("name", [MANIFEST_FILE, MODEL_FILE])
+def test_deep_json_is_a_sentence(copy: Path, name: str) -> None:
+    deep = b"[" * 100_000 + b"]" * 100_000
+    if name == MODEL_FILE:
+        listed_anew(copy, name, deep)
+    else:
+        (copy / name).write_bytes(deep)
+    with pytest.raises(ArtifactError, match="cannot be read"):
+        load_artifact(copy)
