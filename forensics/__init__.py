@@ -1,1 +1,1 @@
-"""Evidence that needs no learned weights: decoding, which images are not to be judged, analyzers, the shared vocabulary and the registry."""
+"""Evidence without learned weights: decoding, what is not judged, analyzers, the shared vocabulary, the registry."""

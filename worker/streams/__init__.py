@@ -1,1 +1,1 @@
-"""Redis as the worker sees it: reading, finishing and acknowledging jobs, connections, dead letters, the verdict cache."""
+"""Redis as the worker sees it: reading, finishing and acknowledging jobs, dead letters, the verdict cache."""
