@@ -221,7 +221,7 @@ def test_few_sources_are_divided_as_well_as_they_can_be() -> None:
     for count, sides in ((60, 2), (20, 1)):
         given = labelled(count)
         if sides == 1:
-            with pytest.raises(DatasetError, match="enough sources to watch some"):
+            with pytest.raises(DatasetError, match="enough sources to hold some out"):
                 divide(given, 0.1, 0)
             continue
         training, validation = divide(given, 0.1, 0)

@@ -4,17 +4,17 @@ import asyncio
 
 import pytest
 
-from worker.callbacks.circuit_breaker import SilentPlaces
+from worker.callbacks.circuit_breaker import CircuitBreakers
 from worker.errors import CallbackFailedError
 
 
-async def use(places: SilentPlaces, place: str, seconds: float = 0.0) -> None:
-    async with places.watched(place):
+async def use(places: CircuitBreakers, place: str, seconds: float = 0.0) -> None:
+    async with places.guarded(place):
         await asyncio.sleep(seconds)
 
 
 async def test_new_places_leave_room_for_those_that_answered():
-    places = SilentPlaces(newcomers=2)
+    places = CircuitBreakers(newcomers=2)
     await use(places, "known")
     silent = [asyncio.create_task(use(places, f"new {n}", 30)) for n in range(2)]
     await asyncio.sleep(0)
@@ -29,13 +29,13 @@ async def test_new_places_leave_room_for_those_that_answered():
 
 
 async def test_a_place_that_failed_to_answer_is_not_known_but_one_that_refused_is_not_silent():
-    places = SilentPlaces(newcomers=8)
+    places = CircuitBreakers(newcomers=8)
     for _ in range(3):
         with pytest.raises(TimeoutError):
-            async with places.watched("a"):
+            async with places.guarded("a"):
                 raise TimeoutError
         with pytest.raises(OSError, match="refused"):
-            async with places.watched("b"):
+            async with places.guarded("b"):
                 raise OSError("refused")
     trying = asyncio.create_task(use(places, "a", 30))
     await asyncio.sleep(0)
