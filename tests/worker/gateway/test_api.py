@@ -140,7 +140,7 @@ def test_a_browser_gets_a_refusal_as_a_page_and_a_program_as_a_document(gateway:
     place = f"/verdicts/{uuid.uuid4()}"
     page = gateway.get(place, Accept="text/html,application/xhtml+xml")
     assert (page.status, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
-    assert "There is no verdict of that id, or no longer." in page.body.decode()
+    assert "There is no verdict with that id" in page.body.decode()
     for other in (gateway.get(place), gateway.get(f"/v1{place}", Accept="text/html")):
         assert (other.status, other.headers["content-type"]) == (404, "application/problem+json")
 
