@@ -19,6 +19,8 @@ from tests.worker.redis_server import wait_until
 ROOT = Path(__file__).parents[2]
 # The encoder of the light profile takes a second an image.
 TINY = ("--profile", "tiny")
+# So many that a run can be killed in the middle.
+VIEWS = 6
 
 
 def run(*arguments: object) -> tuple[int, str, str]:
@@ -27,7 +29,7 @@ def run(*arguments: object) -> tuple[int, str, str]:
 
 
 def command_of(dataset: Path, cache: Path) -> list[str]:
-    given = (str(dataset), "--cache", str(cache), "--views", "2", *TINY)
+    given = (str(dataset), "--cache", str(cache), "--views", str(VIEWS), *TINY)
     return [sys.executable, "-m", "scripts.extract_features", *given]
 
 
@@ -48,9 +50,9 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
     kept = views_in(cache)
-    total = 120 * 2 + 24
+    total = 120 * VIEWS + 24
     assert 0 < kept < total
-    code, _, told = run(dataset, "--cache", cache, "--views", "2", *TINY)
+    code, _, told = run(dataset, "--cache", cache, "--views", VIEWS, *TINY)
     assert code == 0, told
     assert f"{total} views of 144 images: {kept} are in the cache, {total - kept} to measure" in told
     assert views_in(cache) == total
