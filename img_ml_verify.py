@@ -2,7 +2,9 @@
 
 import sys
 
+from img_ml.command import run_command
 from local_test import app
 
 if __name__ == "__main__":
-    app(["--json", *sys.argv[1:]])
+    sys.argv[1:1] = ["--json"]
+    run_command(app)

@@ -12,17 +12,19 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from forensics.errors import SettingsError
 
 ENV_FILE = ".env"
-# Variables of the test suite share a prefix with settings and are none.
+# Variables of the test suite share the prefix but are not settings.
 _NOT_SETTINGS = ("IMG_ML_TEST_",)
 _NEAR = 0.8
 _warned: set[str] = set()
 
 
 class ProjectSettings(BaseSettings):
-    """Base of all settings. `prefixes` are those that only this project uses: an unknown name with one is misspelt."""
+    """Base of all settings. `prefixes` are those that only this project uses: an unknown name with one is misspelt,
+    unless it is `elsewhere`, among the settings of another class."""
 
     model_config = SettingsConfigDict(env_file=ENV_FILE, env_ignore_empty=True, extra="ignore", frozen=True)
     prefixes: ClassVar[tuple[str, ...]] = ()
+    elsewhere: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
@@ -59,15 +61,22 @@ def load_or_exit(kind: type[Settings]) -> Settings:
 
 
 def misspelt(kind: type[ProjectSettings]) -> list[tuple[str, str]]:
-    """Names in the environment and `.env` that are close to a setting of the kind or carry its prefix, each with the
-    nearest setting, or with "" where none is near."""
-    known = kind.names()
+    """Names in the environment and `.env` that carry a prefix of the kind and are not its settings, each with the
+    nearest setting, or with "" where none is near. SettingsError where `.env` is not text."""
+    known = (*kind.names(), *kind.elsewhere)
     found = []
-    for name in dict.fromkeys(name.upper() for name in (*os.environ, *dotenv_values(ENV_FILE))):
+    for name in dict.fromkeys(name.upper() for name in (*os.environ, *_in_file())):
         if name in known or not name.startswith(kind.prefixes) or name.startswith(_NOT_SETTINGS):
             continue
         found.append((name, next(iter(difflib.get_close_matches(name, known, 1, _NEAR)), "")))
     return found
+
+
+def _in_file() -> tuple[str, ...]:
+    try:
+        return tuple(dotenv_values(ENV_FILE))
+    except UnicodeDecodeError:
+        raise SettingsError(f"{ENV_FILE} is not UTF-8 text: save it as UTF-8.") from None
 
 
 def _told(problem: object) -> str:

@@ -49,8 +49,8 @@ def train(
     dataset: Annotated[
         list[Path],
         typer.Option(
-            help="CSV with the columns filepath,label,split (source, kind); repeatable. Of dataset.csv, what "
-            "scripts.clean_dataset kept of it is taken where that was written since."
+            help="CSV with the columns filepath,label,split (source, kind); repeatable. If "
+            "scripts.clean_dataset has written a newer cleaned file, that is used instead of dataset.csv."
         ),
     ] = [_DATASET],  # noqa: B006 - typer copies it
     profile: Annotated[str, typer.Option(help="Profile whose detectors are fused.")] = "light",
@@ -87,7 +87,8 @@ def train(
         float, typer.Option(min=0, max=1, help="Share of held-out views of label 0 that may be called AI.")
     ] = 0.01,
     art_positives: Annotated[
-        float, typer.Option(min=0, max=1, help="The same for held-out views of the kind human_art.")
+        float,
+        typer.Option(min=0, max=1, show_default="1/30", help="The same for held-out views of the kind human_art."),
     ] = 1 / 30,
     false_negatives: Annotated[
         float, typer.Option(min=0, max=1, help="Share of held-out views of AI images that may be called NON-AI.")

@@ -23,6 +23,7 @@ class ImgMlSettings(ProjectSettings):
     """What decides which detectors run, and on what."""
 
     prefixes: ClassVar[tuple[str, ...]] = ("IMG_ML_",)
+    elsewhere: ClassVar[tuple[str, ...]] = ("IMG_ML_LANG",)
 
     profile: str = Field(
         "light",

@@ -22,7 +22,13 @@ def documented() -> list[str]:
     text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
     modules = set(re.findall(r"python -m ([a-z_]+(?:\.[a-z_]+)*)", text))
     found = {f"-m {module}" for module in modules if module.split(".")[0] in OURS}
-    found |= {"-m worker status", "-m worker dlq list", "local_test.py x.png"}
+    found |= {
+        "-m worker status",
+        "-m worker dlq list",
+        "local_test.py x.png",
+        "img_ml_verify.py x.png",
+        "spai.py infer",
+    }
     return sorted(found)
 
 
@@ -103,3 +109,22 @@ def test_the_quick_judge_of_the_stream_benchmarks_has_the_face_of_a_judge() -> N
 
     judge = FewDetectors()
     assert (judge.configuration, judge.fingerprint, judge.kind) == ("few", "0" * 64, "trained")
+
+
+def test_settings_of_every_class_are_known_to_every_command() -> None:
+    done = ran("-m img_ml.weights list", IMG_ML_LANG="de", FUSION_THRESHOLD="0.5", WORKER_BATCH_SIZE="4")
+    assert (done.returncode, "Warning" in done.stderr) == (0, False)
+
+
+def test_an_env_file_that_is_not_text_is_told(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"IMG_ML_DEVICE=\xff\xfe")
+    done = subprocess.run(
+        [sys.executable, "-m", "img_ml.weights", "list"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (2, "Error: .env is not UTF-8 text: save it as UTF-8.\n")
+
+
+def test_a_language_that_is_not_known_is_told() -> None:
+    done = ran("local_test.py x.png", IMG_ML_LANG="xx")
+    assert (done.returncode, "IMG_ML_LANG is wrong: it must be en or de" in done.stderr) == (2, True)

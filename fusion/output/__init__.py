@@ -1,1 +1,1 @@
-"""A verdict as a JSON document and as text for a terminal."""
+"""A verdict as a JSON document, as text for a terminal, and as HTML for the page and the report."""
