@@ -13,7 +13,7 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from forensics.errors import DatasetError
+from forensics.errors import DatasetError, UsageError
 from scripts.dataset.discover import find_images
 
 Kind = Literal["images", "parquet", "csv"]
@@ -77,12 +77,12 @@ def read_listing(source: Path, column: str | None, out: Path) -> Listing:
     if source.is_dir():
         return _of_folder(source, column, out)
     if not source.exists():
-        raise DatasetError(f"{source} does not exist: name a folder of images, a Parquet file or a CSV.")
+        raise UsageError(f"{source} does not exist: name a folder of images, a Parquet file or a CSV.")
     if source.suffix.lower() == ".csv":
         return _of_csv(source, column)
     if source.suffix.lower() == ".parquet":
         return _of_parquet(source.parent, [source], column)
-    raise DatasetError(f"{source} is not a folder, and its name does not end in .parquet or .csv.")
+    raise UsageError(f"{source} is not a folder, and its name does not end in .parquet or .csv.")
 
 
 def _of_folder(folder: Path, column: str | None, out: Path) -> Listing:
@@ -99,7 +99,7 @@ def _of_folder(folder: Path, column: str | None, out: Path) -> Listing:
     if not images:
         raise DatasetError(f"{folder} holds neither images nor Parquet files.")
     if column is not None:
-        raise DatasetError(f"{folder} is a folder of images, which has no column {column}.")
+        raise UsageError(f"{folder} is a folder of images, which has no column {column}.")
     pieces = [Piece(path.relative_to(folder).as_posix(), _absolute(path)) for path in images]
     pieces.sort(key=lambda piece: piece.name)
     return _listing("images", "", pieces, ((piece.name, Path(piece.place).stat().st_size) for piece in pieces))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from forensics.errors import DatasetError
+from forensics.errors import DatasetError, UsageError
 from img_ml.data.dataset import Row, read_rows
 from img_ml.data.folds import grouped_folds
 from img_ml.engine.held_out import source_mark
@@ -23,10 +23,10 @@ class Fold:
 
 
 def read_extra(file: Path) -> list[Row]:
-    """The rows of a CSV of extra images by AI, those of the test split left out; DatasetError for another label."""
+    """The rows of a CSV of extra images by AI, those of the test split left out; UsageError for another label."""
     rows = [row for row in read_rows(file) if row.split != "test"]
     if any(row.label != 1 for row in rows):
-        raise DatasetError(f"{file} holds images that are not labelled AI: --extra takes label 1 only.")
+        raise UsageError(f"{file} holds images that are not labelled AI: --extra takes label 1 only.")
     return rows
 
 

@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import save, save_file
 from torch import Tensor
 
+from forensics.errors import UsageError
 from forensics.files import write_atomically
-from img_ml.data.dataset import DatasetError
 from img_ml.detectors.siglip2 import classifier_name
 from img_ml.train.embeddings.folder import Origin
 from img_ml.weights.store import install
@@ -31,14 +31,14 @@ def write_classifier(path: Path, state: dict[str, Tensor], facts: Facts) -> None
 
 
 def check_installable(origin: Origin) -> None:
-    """Raise DatasetError where a classifier over such embeddings cannot be one of the detector's."""
+    """Raise UsageError where a classifier over such embeddings cannot be one of the detector's."""
     if not origin.weights:
-        raise DatasetError(
+        raise UsageError(
             "--install needs embeddings by installed weights of siglip2: extract them with --siglip_model "
             "google/siglip2-base-patch16-224 or google/siglip2-so400m-patch14-384."
         )
     if not origin.normalize:
-        raise DatasetError("--install needs embeddings of unit length: extract them without --no-normalize.")
+        raise UsageError("--install needs embeddings of unit length: extract them without --no-normalize.")
 
 
 def install_classifier(weights: Path, origin: Origin, state: dict[str, Tensor], facts: Facts) -> str:

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from forensics.errors import UsageError
 from forensics.files import write_atomically
 from forensics.registry import Setup
 from forensics.settings import load as load_settings
@@ -165,7 +166,7 @@ def infer(
         config = _config(cfg, [("AMP_OPT_LEVEL", amp_opt_level)], opt)
         target = output / f"{source.stem or 'images'}.csv"
         if target.resolve() == source.resolve():
-            raise DatasetError(f"{target} would be written over the input: name another --output.")
+            raise UsageError(f"{target} would be written over the input: name another --output.")
         paths = _images(source)
         from img_ml.train.spai.rows import table
 

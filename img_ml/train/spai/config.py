@@ -8,7 +8,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from img_ml.data.dataset import DatasetError
+from forensics.errors import UsageError
 from img_ml.networks.spai.sizes import SpaiSizes, VitSizes
 
 PACKAGED = Path(__file__).parent / "configs"
@@ -186,7 +186,7 @@ def load(file: str, options: Options, tell: Callable[[str], object] = lambda _: 
     """The settings of a YAML file (or of a packaged one by its name), with the options' values over them.
 
     An option is a dotted key and a value, a text being read as YAML. `tell` gets one sentence about the keys that
-    change nothing, if there are any. Raises DatasetError where something is unknown or out of range.
+    change nothing, if there are any. Raises UsageError where something is unknown or out of range.
     """
     values = _read(file)
     for key, value in options:
@@ -196,7 +196,7 @@ def load(file: str, options: Options, tell: Callable[[str], object] = lambda _: 
     try:
         config = Config.model_validate(acting)
     except ValidationError as error:
-        raise DatasetError(_told(error)) from None
+        raise UsageError(_told(error)) from None
     _check(config, besides)
     if idle := sorted(IDLE & besides.keys()):
         tell(f"These settings change nothing here: {', '.join(idle)}.")
@@ -229,11 +229,11 @@ def _read(file: str) -> dict[str, Any]:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         names = ", ".join(sorted(one.stem for one in PACKAGED.glob("*.yaml")))
-        raise DatasetError(f"There is no file {file}: name a YAML file of settings, or one of {names}.") from None
+        raise UsageError(f"There is no file {file}: name a YAML file of settings, or one of {names}.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{file} is not YAML: {' '.join(str(error).split())}.") from error
+        raise UsageError(f"{file} is not YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(values, dict):
-        raise DatasetError(f"{file} holds no sections.")
+        raise UsageError(f"{file} holds no sections.")
     plain: dict[str, Any] = _plain(values)
     return plain
 
@@ -244,7 +244,7 @@ def _value(key: str, value: object) -> object:
     try:
         return _plain(yaml.safe_load(value))
     except yaml.YAMLError as error:
-        raise DatasetError(f"The value {value!r} of {key} is not YAML.") from error
+        raise UsageError(f"The value {value!r} of {key} is not YAML.") from error
 
 
 def _plain(value: Any) -> Any:
@@ -259,7 +259,7 @@ def _set(values: dict[str, Any], key: str, value: object) -> None:
     for section in sections:
         inner = values.setdefault(section, {})
         if not isinstance(inner, dict):
-            raise DatasetError(f"There is no setting {key}.")
+            raise UsageError(f"There is no setting {key}.")
         values = inner
     values[last] = value
 
@@ -285,14 +285,14 @@ def _keys(section: type[BaseModel], prefix: str = "") -> list[str]:
 
 
 def _check(config: Config, besides: Mapping[str, object]) -> None:
-    """Raise DatasetError where values do not go together."""
+    """Raise UsageError where values do not go together."""
     for key, value in besides.items():
         if key in FIXED and value not in FIXED[key]:
-            raise DatasetError(f"The setting {key} is {value!r}: leave it out, or set {FIXED[key][0]!r}.")
+            raise UsageError(f"The setting {key} is {value!r}: leave it out, or set {FIXED[key][0]!r}.")
         if key in DERIVED and value is not None and value != DERIVED[key][1](config):
-            raise DatasetError(f"The setting {key} is {value!r}: leave it out, or set {DERIVED[key][0]}.")
+            raise UsageError(f"The setting {key} is {value!r}: leave it out, or set {DERIVED[key][0]}.")
     side, vit, patches = config.DATA.IMG_SIZE, config.MODEL.VIT, config.MODEL.PATCH_VIT
     if side % vit.PATCH_SIZE or side % 2:
-        raise DatasetError("DATA.IMG_SIZE must be even and a multiple of MODEL.VIT.PATCH_SIZE.")
+        raise UsageError("DATA.IMG_SIZE must be even and a multiple of MODEL.VIT.PATCH_SIZE.")
     if patches.ATTN_EMBED_DIM % patches.NUM_HEADS:
-        raise DatasetError("MODEL.PATCH_VIT.ATTN_EMBED_DIM must be a multiple of NUM_HEADS.")
+        raise UsageError("MODEL.PATCH_VIT.ATTN_EMBED_DIM must be a multiple of NUM_HEADS.")

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from forensics.errors import UsageError
 from img_ml.data.dataset import DatasetError
 from scripts.scoring.inputs import Listing, Piece, read_listing
 from scripts.scoring.reading import sources
@@ -119,5 +120,5 @@ def test_what_cannot_be_scored_is_refused_in_a_sentence(tmp_path: Path) -> None:
         (write_csv(tmp_path / "short.csv", "url", []), None, "lists no images"),
         (tmp_path / "latin.csv", None, "is not UTF-8 text"),
     ):
-        with pytest.raises(DatasetError, match=told):
+        with pytest.raises((DatasetError, UsageError), match=told):
             read_listing(source, column, NOWHERE)

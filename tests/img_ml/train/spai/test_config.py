@@ -6,7 +6,7 @@ import pytest
 import typer
 import yaml
 
-from img_ml.data.dataset import DatasetError
+from forensics.errors import UsageError
 from img_ml.networks.spai.sizes import SpaiSizes
 from img_ml.train.spai.config import load
 from img_ml.train.spai.key_value import pairs
@@ -89,17 +89,17 @@ def test_options_go_over_the_file(theirs: str) -> None:
     ],
 )
 def test_what_is_unknown_or_does_not_fit_is_told(theirs: str, key: str, value: str, told: str) -> None:
-    with pytest.raises(DatasetError, match=told):
+    with pytest.raises(UsageError, match=told):
         load(theirs, [(key, value)])
 
 
 def test_a_file_that_is_not_there_or_no_settings_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="one of small, spai"):
+    with pytest.raises(UsageError, match="one of small, spai"):
         load("large", [])
     broken = tmp_path / "broken.yaml"
     for content in ("a: [", "just text", yaml.safe_dump([1])):
         broken.write_text(content)
-        with pytest.raises(DatasetError):
+        with pytest.raises(UsageError):
             load(str(broken), [])
 
 
