@@ -58,7 +58,8 @@ def assert_exactly_once(
 
 
 def _job_id(fields: dict[str, str]) -> str:
-    return str(json.loads(fields["data"])["jobId"])
+    """The letter's job id; a message that was too large to be kept is known by the id of its entry."""
+    return str(json.loads(fields["data"])["jobId"]) if "data" in fields else f"entry {fields['entry_id']}"
 
 
 def push_jobs(client: "redis.Redis", web: Web, numbers: range, **more: object) -> set[str]:
