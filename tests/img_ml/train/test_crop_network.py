@@ -14,7 +14,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from forensics.errors import DatasetError, TrainingError
+from forensics.errors import TrainingError, UsageError
 from img_ml.data.dataset import Row
 from img_ml.engine.held_out import source_mark
 from img_ml.engine.onnx_session import Members, session_of
@@ -206,7 +206,7 @@ def test_extra_images_take_their_share_of_those_by_ai() -> None:
 def test_extra_images_are_by_ai(tmp_path: Path) -> None:
     listed = tmp_path / "extra.csv"
     listed.write_text("filepath,label,split\na.png,0,train\n", encoding="utf-8")
-    with pytest.raises(DatasetError, match="label 1 only"):
+    with pytest.raises(UsageError, match="label 1 only"):
         read_extra(listed)
 
 
