@@ -88,7 +88,8 @@ def _people(document: Document, talk: Console, say: Messages) -> None:
         show(Console(highlight=False), document["image_url"], document, say)
     else:
         error = document["error"]
-        talk.print(f"{document['image_url']}: {error['message']} ({error['code']})", markup=False, soft_wrap=True)
+        told = say.retold(error["message"])
+        talk.print(f"{document['image_url']}: {told} ({error['code']})", markup=False, soft_wrap=True)
 
 
 def _line(text: str) -> None:
