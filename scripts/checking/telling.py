@@ -80,7 +80,7 @@ def _csv_values(document: Document) -> tuple[object, ...]:
 def _quiet(document: Document, say: Messages) -> None:
     shown = view(document, document["image_url"], say)
     probability = "  -" if shown.probability is None else f"{shown.probability:>4.0%}"
-    _line(f"{shown.label or 'ERROR':<9} {probability}  {_one_line(shown.name)}")
+    _line(f"{document['label'] or 'ERROR':<9} {probability}  {_one_line(shown.name)}")
 
 
 def _people(document: Document, talk: Console, say: Messages) -> None:
