@@ -14,7 +14,7 @@ from forensics.settings import load as load_settings
 from fusion.artifacts.artifact import Artifact, load_artifact, to_json
 from fusion.artifacts.weights_binding import share_weights
 from fusion.evaluation.conditions import AS_IS, CONDITIONS
-from fusion.evaluation.evaluation import evaluate
+from fusion.evaluation.evaluation import evaluate, warnings_of
 from fusion.evaluation.page import page
 from fusion.evaluation.scores import as_csv, as_parquet, scores
 from fusion.evaluation.single_detectors import SingleDetector, alone
@@ -48,8 +48,7 @@ def main(
     """Measure one or several artifacts on the images of a split, as they are and under everyday changes.
 
     Tables on stdout; report.json, report.html (one file, no network) and each image's scores (scores.csv,
-    scores.parquet) in the folder. Exit codes: 0 done, 2 something
-    is wrong with the input, 3 interrupted.
+    scores.parquet) in the folder. Exit codes: 0 done, 2 something is wrong with the input, 3 interrupted.
     """
     talk = talk_console()
     with told_errors(talk):
@@ -77,7 +76,7 @@ def main(
     console = data_console()
     for one in tables(found, others):
         console.print(one)
-    for warning in dict.fromkeys(f"{one.artifact}: {warning}" for one in found for warning in one.warnings):
+    for warning in warnings_of(found):
         talk.print(f"Warning: {warning}", markup=False, highlight=False)
     talk.print(
         f"Wrote {out / 'report.html'} and {out / 'report.json'}; each image's scores are in {out / 'scores.csv'} and "
