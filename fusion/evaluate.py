@@ -22,7 +22,7 @@ from fusion.evaluation.tables import as_json, comparisons, finite, tables
 from fusion.training.cache import FeatureCache, image_key
 from fusion.training.extract import extract
 from fusion.training.table import FeatureTable
-from img_ml.command import data_console, run_command, told_errors
+from img_ml.command import data_console, run_command, talk_console, told_errors
 from img_ml.data.dataset import SPLITS, Row, check_files, read_rows
 from img_ml.engine.engine import Engine
 from img_ml.profiles import BUILT_IN, Profile, load_profile
@@ -50,7 +50,7 @@ def main(
     Tables on stdout; report.json, report.html (one file, no network) and each image's scores (scores.csv,
     scores.parquet) in the folder. Exit codes: 0 done, 2 something is wrong with the input, 3 interrupted.
     """
-    talk = Console(stderr=True)
+    talk = talk_console()
     with told_errors(talk):
         if len(paths) < 2:
             raise UsageError("Name at least one artifact, then a dataset.csv.")

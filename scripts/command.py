@@ -117,7 +117,7 @@ def _stub(name: str, told: str) -> Any:
     """A command that only has a name and a line of help."""
     import typer
 
-    app = typer.Typer(add_completion=False)
+    app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
     app.command(name, help=told)(_nothing)
     return typer.main.get_command(app)
 

@@ -5,12 +5,15 @@ import re
 import runpy
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+import typer
 
 from forensics.errors import DeviceError
 from img_ml.engine.device import choose_device
+from scripts.command import places
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -148,3 +151,14 @@ def test_an_env_file_that_is_not_text_is_told(tmp_path: Path) -> None:
 def test_a_language_that_is_not_known_is_told() -> None:
     done = ran("local_test.py x.png", IMG_ML_LANG="xx")
     assert (done.returncode, "IMG_ML_LANG is wrong: it must be en or de" in done.stderr) == (2, True)
+
+
+def test_no_command_shows_the_variables_of_its_frames() -> None:
+    """typer's own trace does, and secrets are among them."""
+    shown = []
+    for _, _, place in places():
+        module, _, attribute = place.partition(":")
+        app = getattr(import_module(module), attribute)
+        if isinstance(app, typer.Typer) and app.pretty_exceptions_enable:
+            shown.append(place)
+    assert not shown

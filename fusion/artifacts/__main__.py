@@ -1,27 +1,26 @@
 """Which artifact is in force: `python -m fusion.artifacts list | use ARTIFACT | back`."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from forensics.documents import json_of
 from forensics.errors import ArtifactError
 from forensics.settings import load as load_settings
 from fusion.artifacts.artifact import load_artifact
 from fusion.artifacts.in_force import Fusion, fusion_in_force, has_artifact
 from fusion.artifacts.pointer import Pointer, point, point_back, read_pointer
 from fusion.prior import share
-from img_ml.command import data_console, run_command, told_errors
+from img_ml.command import data_console, run_command, talk_console, told_errors
 from img_ml.profiles import Profile, load_profile
 from img_ml.settings import ImgMlSettings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 OfProfile = Annotated[str | None, typer.Option("--profile", help="Profile (default: IMG_ML_PROFILE).")]
-talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+talk = talk_console()
 
 
 @app.callback()
@@ -105,7 +104,7 @@ def _fingerprint(folder: Path) -> str:
 def _measured(folder: Path) -> tuple[str, str]:
     """The AUC on the test split of the dataset that the artifact was made from, and that dataset's mark."""
     try:
-        content = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        content = json_of((folder / "metrics.json").read_text(encoding="utf-8"))
         return f"{content['test']['AUC']['value']:.3f}", str(content["dataset_sha256"])[:8]
     except (OSError, ValueError, KeyError, TypeError):
         return "unknown", ""

@@ -3,8 +3,10 @@
 import hashlib
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -200,3 +202,21 @@ def test_what_cannot_stand_alone_is_told(
     result = run(artifact, dataset, "--cache", cache, "--out", tmp_path / "out", "--with", name)
     assert result.exit_code == 2
     assert told in result.output
+
+
+def test_names_are_no_markup_and_no_formulas(artifact: Path, dataset: Path, cache: Path, tmp_path: Path) -> None:
+    hostile = "x[/b] $\\frac$ \x1b[31m"
+    folder = tmp_path / hostile
+    shutil.copytree(artifact, folder)
+    lines = dataset.read_text().splitlines()
+    rows = [f"{dataset.parent / row}" for row in lines[1:]]
+    table = tmp_path / f"{hostile}.csv"
+    text = "\n".join([f"{lines[0]},generator", *(row.replace(",s0-", f",{hostile}-") + f",{hostile}" for row in rows)])
+    table.write_text(text)
+    result = run(folder, table, "--out", tmp_path / hostile, "--cache", cache)
+    assert result.exit_code == 0, result.output
+    assert "\x1b" not in result.output
+    page = (tmp_path / hostile / "report.html").read_text()
+    assert "x[/b] $\\frac$" in page
+    for svg in re.findall(r"<svg.*?</svg>", page, re.S):
+        ElementTree.fromstring(svg)

@@ -10,10 +10,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from forensics.documents import json_of
 from worker.settings import WorkerSettings, load
 
 app = typer.Typer(
     add_completion=False,
+    pretty_exceptions_enable=False,
     help="Dead letters: jobs or callbacks that were given up.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -47,7 +49,7 @@ def list_letters(
     settings = load(WorkerSettings)
     names = _chosen(settings, stream)
     # Imported late, here and below, so that --help answers at once.
-    from img_ml.command import data_console, told_errors
+    from img_ml.command import data_console, talk_console, told_errors
     from worker.commands.shared import ask
     from worker.streams.dead_letters import DeadLetters, Letter
 
@@ -55,7 +57,7 @@ def list_letters(
         letters = DeadLetters(client, names, callbacks=callbacks)
         return await letters.first(limit), await letters.count()
 
-    talk = Console(stderr=True)
+    talk = talk_console()
     with told_errors(talk):
         found, count = ask(settings, question)
     if as_json:
@@ -79,14 +81,14 @@ def show(
     """
     settings = load(WorkerSettings)
     names = _chosen(settings, stream)
-    from img_ml.command import told_errors
+    from img_ml.command import talk_console, told_errors
     from worker.commands.shared import ask
     from worker.streams.dead_letters import DeadLetters, Letter
 
     async def question(client: Any) -> list[Letter]:
         return await DeadLetters(client, names, callbacks=callbacks).find(ids)
 
-    talk = Console(stderr=True)
+    talk = talk_console()
     with told_errors(talk):
         found = ask(settings, question)
     for letter in found:
@@ -137,8 +139,8 @@ def _readable(content: Mapping[str, str]) -> dict[str, Any]:
 
 def _parsed(value: str) -> Any:
     try:
-        return json.loads(value) if value[:1] in ("{", "[") else value
-    except (ValueError, RecursionError):
+        return json_of(value) if value[:1] in ("{", "[") else value
+    except ValueError:
         return value
 
 
@@ -170,7 +172,7 @@ def _settle(
         raise typer.BadParameter("--limit needs --all.")
     settings = load(WorkerSettings)
     names = _chosen(settings, stream)
-    from img_ml.command import told_errors
+    from img_ml.command import talk_console, told_errors
     from worker.commands.shared import ask
     from worker.streams.dead_letters import DeadLetters, Fate
 
@@ -179,7 +181,7 @@ def _settle(
         chosen = await letters.first_ids(limit) if everything else ids or []
         return await (letters.retry(chosen) if what == "retry" else letters.drop(chosen))
 
-    talk = Console(stderr=True)
+    talk = talk_console()
     with told_errors(talk):
         fates = ask(settings, question)
     _tell(fates, talk)
