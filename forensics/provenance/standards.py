@@ -47,7 +47,8 @@ _MADE = re.compile(
 )
 _BY_SOME_AI = re.compile(
     rf"(?:{_THING} )?(?:made|created|generated|produced) (?:with|by|using) (?:generative )?"
-    rf"(?:ai|artificial intelligence)[.!]?|(?:this is )?(?:an? )?(?:ai|artificial intelligence)[- ](?:generated|created)(?: {_THING})?[.!]?",
+    rf"(?:ai|artificial intelligence)[.!]?|(?:this is )?(?:an? )?(?:ai|artificial intelligence)[- ](?:generated"
+    rf"|created)(?: {_THING})?[.!]?",
     re.I,
 )
 _PARTS = re.compile(
@@ -56,7 +57,8 @@ _PARTS = re.compile(
     r"|(?P<named>(?:(?:adobe|photoshop|lightroom|google|samsung|apple|galaxy|photos) ){0,3}(?:clean ?up|magic editor|"
     r"magic eraser|ai eraser|object eraser|best take|add me|auto ?frame|zoom enhance|photo assist|galaxy ai|"
     r"generative (?:fill|expand|edit|remove))(?: \(.{0,30}\))?|(?:photo |image )?"
-    r"ai[- ](?:edited|enhanced|retouched|modified|assisted)(?: photo| image)?|contains ai[- ]generated (?:parts|elements|content))[.!]?",
+    r"ai[- ](?:edited|enhanced|retouched|modified|assisted)(?: photo| image)?|contains ai[- ]generated (?:parts"
+    r"|elements|content))[.!]?",
     re.I,
 )
 _AI_TOOL = re.compile(
