@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from PIL import Image
 
 from forensics.reading.containers import INFLATE_LIMIT, gif_texts, inflate, jpeg_segments, png_chunks, webp_chunks
+from forensics.reading.jxl import jxl_boxes
 from forensics.reading.sniff import PLUGINS
 from forensics.types import Metadata
 
@@ -243,6 +244,14 @@ def _read_by_pillow(data: bytes, media_type: str, found: _Found) -> None:
             return
 
 
+def _read_jxl(data: bytes, found: _Found) -> None:
+    """What the plugin reports, and the XMP that it leaves out."""
+    _read_by_pillow(data, "image/jxl", found)
+    for kind, payload in jxl_boxes(data):
+        if kind == b"xml ":
+            found.xmp.add(payload)
+
+
 def _bytes(value: object) -> bytes:
     return value if isinstance(value, bytes) else b""
 
@@ -260,4 +269,5 @@ _READERS: Mapping[str, Callable[[bytes, _Found], None]] = {
     "image/png": _read_png,
     "image/webp": _read_webp,
     "image/gif": _read_gif,
+    "image/jxl": _read_jxl,
 }
