@@ -62,6 +62,13 @@ def test_a_wrong_setting_ends_every_command_in_one_sentence_and_code_2(
     assert told.out == ""
 
 
+@pytest.mark.parametrize("module", ["fusion.artifacts list", "scripts.make_dataset_csv", "img_ml.weights pull"])
+def test_help_has_a_short_option_everywhere(module: str) -> None:
+    done = ran(f"-m {module} -h")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Usage:" in done.stdout
+
+
 def test_help_is_shown_whatever_the_settings_are() -> None:
     assert ran("-m img_ml.weights --help", IMG_ML_DEVICE="foo").returncode == 0
 
