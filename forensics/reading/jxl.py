@@ -59,7 +59,7 @@ def _side(bits: _Bits, small: int) -> int:
 
 
 def jxl_boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """(kind, payload) of each box of a container; none of a bare stream. Boxes that Brotli compressed stay as they are."""
+    """(kind, payload) of each box of a container; none of a bare stream. What Brotli compressed stays so."""
     at = 0
     for _ in range(_MOST_BOXES if data.startswith(CONTAINER) else 0):
         size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
