@@ -41,8 +41,10 @@ class Prediction:
 
 @app.command()
 def predict(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of images.", show_default=False)],
     application: Annotated[str, typer.Option("--app", help=f"{', '.join(APPS)}, or any detector with a probability.")],
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Folder of images.", show_default="data")] = Path(
+        "data"
+    ),
     votes: Annotated[int, typer.Option(min=1, max=100, help="Crops or views of an image, logits averaged.")] = 1,
     out: Annotated[Path, typer.Option(help="One label a line, 1 is AI, in the order of the file names.")] = Path(
         "out/result.txt"

@@ -27,7 +27,7 @@ def ensemble(
     out: Annotated[Path, typer.Option(help="One label a line, 1 is AI.")] = Path("out/result.txt"),
 ) -> None:
     """Label every image of a folder by all three networks; the same as `scripts.predict --app ensembled`."""
-    predict(folder, ENSEMBLED, votes, out, threshold)
+    predict(ENSEMBLED, folder, votes, out, threshold)
 
 
 if __name__ == "__main__":
