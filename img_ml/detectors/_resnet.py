@@ -9,7 +9,7 @@ from forensics.registry import Detector, DetectorSpec, Setup
 from forensics.types import ImageSample, Pixels
 from img_ml.data.high_frequencies import VERSION, Differences
 from img_ml.detectors._votes import Voting, crops_of_high_frequencies, views
-from img_ml.detectors._voting import voting_detector
+from img_ml.detectors._voting import chosen_voting, voting_detector
 from img_ml.weights.store import Installed, installed_for, pull_command
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ def load_resnet(spec: DetectorSpec, setup: Setup, sees: "Sees", side: int) -> De
 
     Raises WeightsError where nobody has trained it, or it cannot be used.
     """
+    voting = chosen_voting(setup, spec.name)
     (weights,) = installed_for(spec.name, setup)
 
     def shown(sample: ImageSample, voting: Voting) -> Iterable[Pixels | Differences]:
@@ -29,7 +30,7 @@ def load_resnet(spec: DetectorSpec, setup: Setup, sees: "Sees", side: int) -> De
         return views(sample, voting, side, "resized")
 
     says = f"{spec.title} gives {{seen}} of the image a probability of {{probability}} for AI."
-    return voting_detector(spec, setup, weights, network_of(weights, sees), shown, says)
+    return voting_detector(spec, setup, voting, weights, network_of(weights, sees), shown, says)
 
 
 def network_of(weights: Installed, sees: "Sees") -> "ResNet18":

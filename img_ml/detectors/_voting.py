@@ -27,6 +27,7 @@ def chosen_voting(setup: Setup, detector: str) -> Voting:
 def voting_detector(
     spec: DetectorSpec,
     setup: Setup,
+    voting: Voting,
     weights: "Installed",
     network: "nn.Module",
     views: Views,
@@ -37,7 +38,6 @@ def voting_detector(
 
     `says` is the sentence, with `{seen}` for how many views there were and `{probability}`.
     """
-    voting = chosen_voting(setup, spec.name)
     import torch
 
     from img_ml.detectors._torch import Parts, TorchDetector

@@ -8,7 +8,7 @@ from forensics.errors import WeightsError
 from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
 from forensics.types import ImageSample, Pixels
 from img_ml.detectors._votes import Voting, views
-from img_ml.detectors._voting import voting_detector
+from img_ml.detectors._voting import chosen_voting, voting_detector
 from img_ml.weights.record import Footprint, WeightFile, WeightsRecord
 from img_ml.weights.store import Installed, installed_for
 
@@ -42,6 +42,7 @@ WEIGHTS = (
 @detector(SPEC, weights=WEIGHTS)
 def load(setup: Setup) -> Detector:
     """The trained network on the setup's device; WeightsError where nobody has trained it, or it cannot be used."""
+    voting = chosen_voting(setup, SPEC.name)
     (weights,) = installed_for(SPEC.name, setup)
     network, side = network_of(weights)
 
@@ -49,7 +50,7 @@ def load(setup: Setup) -> Detector:
         return views(sample, voting, side, "resized")
 
     says = "The latent image of {seen} has a probability of {probability} for AI."
-    return voting_detector(SPEC, setup, weights, network, shown, says, micro_batch=4)
+    return voting_detector(SPEC, setup, voting, weights, network, shown, says, micro_batch=4)
 
 
 def network_of(weights: Installed) -> "tuple[LatentClassifier, int]":
