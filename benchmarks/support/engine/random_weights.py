@@ -186,6 +186,26 @@ def write_aekl_clf(weights: Path, sizes: Mapping[str, Any] | None = None, side: 
     write_tensors(weights, "aekl_clf", of_architecture(architecture, side), {"config.json": config})
 
 
+def write_aeroblade(weights: Path, sizes: Mapping[str, Any] | None = None) -> None:
+    """VGG's first convolutions under their published names, and two autoencoders."""
+    from diffusers import AutoencoderKL
+
+    from img_ml.networks.lpips_vgg import LpipsVgg
+
+    torch.manual_seed(0)
+    trunk = LpipsVgg()
+    del trunk.head
+    write_tensors(weights, "vgg16", trunk, {})
+    for name in ("sd-vae-ft-ema", "sd-vae-ft-mse"):
+        network = AutoencoderKL(**(find("sd-vae-ft-ema").architecture if sizes is None else sizes))
+
+        def saved(folder: Path, network: AutoencoderKL = network) -> str:
+            network.save_pretrained(folder)
+            return ""
+
+        install(find(name), weights, "random", saved)
+
+
 def write_spai(weights: Path) -> None:
     """SPAI as it is adopted; its circle is what it is when it is built."""
     from img_ml.networks.spai.frequencies import circular_mask
@@ -256,6 +276,7 @@ def _tiny_siglip(weights: Path) -> None:
 
 
 _BY_HAND: Mapping[str, Writer] = {
+    "aeroblade": write_aeroblade,
     "aekl": write_aekl,
     "aekl_clf": write_aekl_clf,
     "clip_h14": lambda weights: write_clip(weights, "clip-vit-h-14"),
