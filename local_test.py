@@ -19,6 +19,7 @@ from scripts.checking.inputs import Given, dropped, given
 from scripts.checking.streams import write_utf8
 
 if TYPE_CHECKING:
+    from forensics.sandbox.sandbox import Sandbox
     from forensics.types import ImageSample
     from fusion.judge import Judge
     from fusion.output.messages import Messages
@@ -42,9 +43,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """What is read of an image: up to the worker's limits, and so many frames."""
+    """What is read of an image: up to the worker's limits, in its sandbox, and so many frames."""
 
     limits: "WorkerSettings"
+    sandbox: "Sandbox"
     frames: int = 1
 
 
@@ -84,10 +86,13 @@ def main(
     from scripts.checking.telling import teller
 
     with _alive("Loading the model"):
-        judge, limits = _loaded(profile)
+        # First, so that the decoding processes start beside the loading.
+        limits, sandbox = _sandbox()
+        judge = _loaded(profile)
     say = _messages()
     report = _report(html, say)
-    code = _run(inputs, judge, Reads(limits, frames), debug_dir, teller(form, talk, say), report)
+    with sandbox:
+        code = _run(inputs, judge, Reads(limits, sandbox, frames), debug_dir, teller(form, talk, say), report)
     if report is not None:
         _write(report)
     raise typer.Exit(code)
@@ -100,20 +105,40 @@ def _form(as_json: bool, as_csv: bool, quiet: bool) -> "Form":
     return chosen[0] if chosen else "people"
 
 
-def _loaded(profile: str | None) -> "tuple[Judge, WorkerSettings]":
+def _sandbox() -> "tuple[WorkerSettings, Sandbox]":
+    """The worker's limits, and a sandbox that holds to them, already starting."""
+    from forensics.sandbox.processes import process_context
+
+    process_context()
     from forensics.provenance.trust import install_trust_anchors, read_trust_anchors
-    from fusion.judge import load_judge
-    from fusion.settings import FusionSettings
+    from forensics.sandbox.sandbox import Sandbox
     from img_ml.settings import ImgMlSettings
     from worker.settings import WorkerSettings, load
 
+    limits = load(WorkerSettings)
+    anchors = load(ImgMlSettings).c2pa_trust_anchors
+    try:
+        trusted = read_trust_anchors(anchors) if anchors is not None else None
+        if trusted is not None:
+            install_trust_anchors(trusted)
+    except (ImgMlError, OSError) as error:
+        talk.print(f"Error: {error}", markup=False, soft_wrap=True)
+        raise typer.Exit(2) from None
+    sandbox = Sandbox(limits.sandbox_rules(trusted, processes=1))
+    sandbox.warm()
+    return limits, sandbox
+
+
+def _loaded(profile: str | None) -> "Judge":
+    from fusion.judge import load_judge
+    from fusion.settings import FusionSettings
+    from img_ml.settings import ImgMlSettings
+    from worker.settings import load
+
     detectors = load(ImgMlSettings)
     detectors = detectors if profile is None else detectors.model_copy(update={"profile": profile})
-    limits = load(WorkerSettings)
     try:
-        if detectors.c2pa_trust_anchors is not None:
-            install_trust_anchors(read_trust_anchors(detectors.c2pa_trust_anchors))
-        return load_judge(detectors, load(FusionSettings)), limits
+        return load_judge(detectors, load(FusionSettings))
     except (ImgMlError, OSError) as error:
         talk.print(f"Error: {error}", markup=False, soft_wrap=True)
         raise typer.Exit(2) from None
@@ -174,12 +199,17 @@ def _alive(what: str) -> AbstractContextManager[Any]:
 
 
 def _outcome(one: Given, judge: "Judge", reads: Reads) -> Outcome:
-    from forensics.reading.decode import DecodeLimits
+    from forensics.sandbox.examination import examine_bytes
     from fusion.frames import judge_frames
 
+    sandbox = reads.sandbox
     try:
         data = _bytes_of(one.name, reads.limits) if one.data is None else one.data
-        verdict, sample = judge_frames(judge, data, DecodeLimits(reads.limits.fetch_max_pixels), reads.frames)
+        verdict, sample = judge_frames(
+            judge,
+            lambda frame: sandbox.run(examine_bytes, data, sandbox.rules.limits, judge.analyzers, True, frame),
+            reads.frames,
+        )
     except JobError as error:
         return Outcome(one.name, error)
     return Outcome(one.name, verdict, sample)

@@ -39,7 +39,7 @@ THUMBNAIL, THUMBNAIL_QUALITY = 160, 75
 
 
 @dataclass(slots=True)
-class Tally:
+class AccusationCount:
     """What became of the images of one row; `ungated` counts those called AI where no image is held back."""
 
     name: str
@@ -90,7 +90,7 @@ def false_accusations(
         write_result(f"false_accusations_{Path(judge.profile).stem}", content, talk, out)
 
 
-def _row(tally: Tally) -> dict[str, object]:
+def _row(tally: AccusationCount) -> dict[str, object]:
     parts = asdict(tally)
     parts["not_judged"] = dict(sorted(tally.not_judged.items()))
     return {**parts, "upper": round(tally.upper, 4)}
@@ -103,8 +103,8 @@ def _named(option: str) -> tuple[str, Path]:
     return name, Path(folder)
 
 
-def _folder(judge: Judge, name: str, files: Sequence[Path]) -> Tally:
-    tally = Tally(name)
+def _folder(judge: Judge, name: str, files: Sequence[Path]) -> AccusationCount:
+    tally = AccusationCount(name)
     for path in track(files, name, console=talk, transient=True):
         try:
             tally.add(judge, decode(path.read_bytes()))
@@ -113,11 +113,11 @@ def _folder(judge: Judge, name: str, files: Sequence[Path]) -> Tally:
     return tally
 
 
-def _photographs(judge: Judge, files: Sequence[Path]) -> list[Tally]:
+def _photographs(judge: Judge, files: Sequence[Path]) -> list[AccusationCount]:
     """A row for the photographs as they are, and one for each size they are scaled down to."""
-    whole, thumbnails = Tally("photographs as they are"), Tally(f"JPEG thumbnails, {THUMBNAIL} px")
-    long = {side: Tally(f"photographs, long side {side} px") for side in LONG_SIDES}
-    smaller = {side: Tally(f"photographs, smaller side {side} px") for side in SMALLER_SIDES}
+    whole, thumbnails = AccusationCount("photographs as they are"), AccusationCount(f"JPEG thumbnails, {THUMBNAIL} px")
+    long = {side: AccusationCount(f"photographs, long side {side} px") for side in LONG_SIDES}
+    smaller = {side: AccusationCount(f"photographs, smaller side {side} px") for side in SMALLER_SIDES}
     for path in track(files, "photographs", console=talk, transient=True):
         try:
             sample = decode(path.read_bytes())
@@ -132,8 +132,11 @@ def _photographs(judge: Judge, files: Sequence[Path]) -> list[Tally]:
 
 
 def _scaled(
-    image: Image.Image, thumbnails: Tally, long: dict[int, Tally], smaller: dict[int, Tally]
-) -> Iterator[tuple[Tally, bytes]]:
+    image: Image.Image,
+    thumbnails: AccusationCount,
+    long: dict[int, AccusationCount],
+    smaller: dict[int, AccusationCount],
+) -> Iterator[tuple[AccusationCount, bytes]]:
     """The photograph at each size that is not larger than itself, with the row it belongs to."""
     longest, shortest = max(image.size), min(image.size)
     if longest >= THUMBNAIL:

@@ -1,7 +1,7 @@
 """What the HTTP gateway costs over the stream: `python -m benchmarks.gateway`.
 
 Latency, turn by turn on an idle worker: `POST /v1/verdicts?wait` against the same bytes put into Redis by hand and
-XADD, both until the verdict is there. Throughput: images sent through the gateway by clients side by side while the
+XADD, both until the verdict is there. ImageRate: images sent through the gateway by clients side by side while the
 worker works, against the same images put into Redis by hand before it starts.
 """
 
@@ -19,8 +19,8 @@ from rich.table import Table
 
 from benchmarks.support import photos
 from benchmarks.support.command import orderly, talk
+from benchmarks.support.image_rate import ImageRate, compared, measure, summary
 from benchmarks.support.machine import cores
-from benchmarks.support.measured import Measured, compared, measure, summary
 from benchmarks.support.processes import BenchmarkError
 from benchmarks.support.result_file import RESULTS, write_result
 from benchmarks.support.streams.constant import RESULTS as RESULT_STREAM
@@ -50,7 +50,7 @@ def command(
     """Milliseconds that the gateway adds to a verdict, and its images per second to those without it."""
     contents = photos.files(files, pixels=pixels)
     with orderly(), private_redis() as server:
-        ours, bare = list[Measured](), list[Measured]()
+        ours, bare = list[ImageRate](), list[ImageRate]()
         for number in range(repeat):
             bare.append(_without(server, contents, images, profile))
             ours.append(_through(server, contents, images, clients, profile))
@@ -77,7 +77,7 @@ def command(
         write_result("gateway", content, talk, out)
 
 
-def _without(server: PrivateRedis, contents: Sequence[bytes], images: int, profile: str) -> Measured:
+def _without(server: PrivateRedis, contents: Sequence[bytes], images: int, profile: str) -> ImageRate:
     make_group(server)
     with workers(1, server, _NOBODY, _settings(profile)) as running:
         for number in range(images):
@@ -85,7 +85,7 @@ def _without(server: PrivateRedis, contents: Sequence[bytes], images: int, profi
         return measure(lambda: results(server.client), images, running)
 
 
-def _through(server: PrivateRedis, contents: Sequence[bytes], images: int, clients: int, profile: str) -> Measured:
+def _through(server: PrivateRedis, contents: Sequence[bytes], images: int, clients: int, profile: str) -> ImageRate:
     make_group(server)
     with workers(1, server, _NOBODY, _settings(profile)) as running, gateway(server) as found:
         threads = post_all(found, contents, images, clients)

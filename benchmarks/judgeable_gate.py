@@ -1,20 +1,21 @@
 """Train and measure what tells drawn images from pictures: `python -m benchmarks.judgeable_gate --pages DIR ...`.
 
 Pages, other drawn images (icons, screens, wordmarks) and pictures (photographs, AI images, paintings) come from
-folders; what lies below a folder counts as one source. Copies are learned from too: of the drawn ones scaled, as JPEG,
-and parts of large ones; of pages also as a scanner or a camera would see them; of large pictures one scaled down. The
-threshold is the one that a wanted share of the training pictures exceeds. `--test-*` folders are of other sources; they
-are only measured.
+folders. Each folder in one of them is a source of its own, or else it is one itself. Copies are learned from too: of
+the drawn ones scaled, as JPEG, and parts of large ones; of pages also as a scanner or a camera would see them; of
+large pictures one scaled down. What was learned from is measured out of fold: a source by trees and a threshold that
+come from other sources. The threshold is the one that a wanted share of the pictures exceeds, out of fold. `--test-*`
+folders are measured by the trees that ship.
 """
 
 import io
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import typer
@@ -33,10 +34,14 @@ from forensics.reading.decode import decode
 from img_ml.command import run_command
 from scripts.documents.measured_tables import gate
 
+if TYPE_CHECKING:
+    from xgboost import XGBClassifier
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 DEPTH, ROUNDS, RATE, LEAST_WEIGHT = 4, 300, 0.1, 15
-# Of the training pictures so many may be held back.
+# Of the pictures so many may be held back, each as a tree that did not learn from its folder sees it.
 HELD_BACK = 0.004
+FOLDS = 5
 # By so much the sum of the leaves may differ where each is rounded.
 ROUNDED = ROUNDS * 0.5e-5 + 1e-4
 QUALITIES = (50, 70, 85, 95)
@@ -46,13 +51,24 @@ Kind = Literal["page", "drawn", "picture"]
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """The numbers of one folder's images and of their copies, one row each; `small` images are too small for any."""
+    """The numbers of one source's images and of their copies, one row each; `small` images are too small for any."""
 
+    group: str
     name: str
     drawn: bool
     rows: Floats
+    copies: Floats
     images: int
     small: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CrossFit:
+    """Log-odds of each folder's images by trees of the other folders, and the threshold that the others allow."""
+
+    scores: tuple[Floats, ...]
+    thresholds: tuple[float, ...]
+    threshold: float
 
 
 @app.command()
@@ -69,45 +85,100 @@ def judgeable_gate(
 ) -> None:
     """Train the trees where there is something to learn from, and measure those in force; a table on stdout."""
     with orderly():
+        counts: list[dict[str, Any]] = []
         if (pages or drawn) and pictures:
-            kinds: tuple[tuple[Kind, list[Path] | None], ...] = (
-                ("page", pages),
-                ("drawn", drawn),
-                ("picture", pictures),
-            )
-            learned = [_folder(path, kind, most, seed, copies=True) for kind, paths in kinds for path in paths or ()]
-            write_atomically(trees, _as_text(train(learned)))
+            learned = [
+                *_sources(pages, "page", most, seed, copies=True),
+                *_sources(drawn, "drawn", most, seed, copies=True),
+                *_sources(pictures, "picture", most, seed, copies=True),
+            ]
+            fitted = cross_fit(learned)
+            counts = [measured_out_of_fold(fitted, learned, number) for number in range(len(learned))]
+            write_atomically(trees, _as_text(train(learned, fitted.threshold)))
             drawn_trees.cache_clear()
-        tested = [_folder(path, "drawn", most, seed, copies=False) for path in test_drawn or ()]
-        tested += [_folder(path, "picture", most, seed, copies=False) for path in test_pictures or ()]
-        rows = [measured(folder) for folder in tested]
+        tested = [*_sources(test_drawn, "drawn", most, seed, copies=False)]
+        tested += _sources(test_pictures, "picture", most, seed, copies=False)
+        rows = in_groups([*counts, *map(measured, tested)])
         for line in gate(rows):
             print(line)
         if rows:
             write_result("judgeable_gate", {"seed": seed, "least_side": LEAST_SIDE, "rows": rows}, talk, out)
 
 
-def measured(folder: Folder) -> dict[str, object]:
-    """How many images of the folder the gate holds back, beside those that are too small, and why."""
-    reasons = [reason_of(dict(zip(NUMBERS, row, strict=True))) for row in folder.rows]
-    found = Counter(reason for reason in reasons if reason is not None)
-    held = sum(found.values())
+def measured(folder: Folder) -> dict[str, Any]:
+    """How many images of the source the gate that ships holds back, beside those that are too small, and why."""
+    trees = drawn_trees()
+    return _measured(folder, [trees.log_odds(_named(row)) > trees.threshold for row in folder.rows])
+
+
+def measured_out_of_fold(fitted: CrossFit, folders: Sequence[Folder], number: int) -> dict[str, Any]:
+    """The same of a source that was learned from, by trees and a threshold that never saw it."""
+    row = _measured(folders[number], fitted.scores[number] > fitted.thresholds[number])
+    return {**row, "out_of_fold": True}
+
+
+def _measured(folder: Folder, drawn: Iterable[bool]) -> dict[str, Any]:
+    found = Counter(
+        reason for row, seen in zip(folder.rows, drawn, strict=True) if (reason := reason_of(_named(row), drawn=seen))
+    )
     return {
-        "name": folder.name,
+        "name": folder.group,
         "drawn": folder.drawn,
+        "sources": 1,
         "images": len(folder.rows),
         "too_small": folder.small,
-        "held_back": held,
+        "held_back": sum(found.values()),
         "reasons": dict(sorted(found.items())),
     }
 
 
-def train(folders: Sequence[Folder]) -> dict[str, Any]:
-    """Trees and threshold as forensics/drawn_trees.json keeps them."""
+def in_groups(counts: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row a group of sources, in the order in which groups come: their counts added up."""
+    rows: dict[tuple[object, ...], dict[str, Any]] = {}
+    for one in counts:
+        row = rows.setdefault((one["name"], one["drawn"], "out_of_fold" in one), {})
+        reasons = Counter(row.get("reasons", {})) + Counter(one["reasons"])
+        for key in ("sources", "images", "too_small", "held_back"):
+            row[key] = row.get(key, 0) + one[key]
+        row |= {key: value for key, value in one.items() if key not in row} | {"reasons": dict(sorted(reasons.items()))}
+    return list(rows.values())
+
+
+def cross_fit(folders: Sequence[Folder]) -> CrossFit:
+    """Scores by folds over folders; each fold has its share of the drawn ones and of the pictures."""
+    ranked = sorted(range(len(folders)), key=lambda number: (folders[number].drawn, -folders[number].images))
+    fold = {number: rank % FOLDS for rank, number in enumerate(ranked)}
+    scores: list[Floats] = [np.zeros(0)] * len(folders)
+    for held in track(range(FOLDS), "folds", console=talk, transient=True):
+        model = _model([one for number, one in enumerate(folders) if fold[number] != held])
+        for number, one in enumerate(folders):
+            if fold[number] == held and len(one.rows):
+                scores[number] = np.asarray(model.predict(one.rows, output_margin=True), dtype=np.float64)
+    pictures = {number: scores[number] for number, one in enumerate(folders) if not one.drawn}
+    thresholds = [_threshold([s for other, s in pictures.items() if fold[other] != fold[n]]) for n in fold]
+    by_number = dict(zip(fold, thresholds, strict=True))
+    ordered = tuple(by_number[number] for number in range(len(folders)))
+    return CrossFit(tuple(scores), ordered, _threshold(list(pictures.values())))
+
+
+def train(folders: Sequence[Folder], threshold: float) -> dict[str, Any]:
+    """Trees over all folders, and a threshold, as forensics/drawn_trees.json keeps them."""
+    booster = _model(folders).get_booster()
+    base = json.loads(booster.save_config())["learner"]["learner_model_param"]["base_score"]
+    return {
+        "learned_from": [{"name": one.name, "drawn": one.drawn, "images": one.images} for one in folders],
+        "numbers": list(NUMBERS),
+        "base": round(_logit(float(str(base).strip("[]"))), 5),
+        "threshold": round(threshold + ROUNDED, 4),
+        "trees": [_tree(json.loads(text)) for text in booster.get_dump(dump_format="json")],
+    }
+
+
+def _model(folders: Sequence[Folder]) -> "XGBClassifier":
     import xgboost
 
-    values = np.concatenate([folder.rows for folder in folders])
-    labels = np.concatenate([np.full(len(folder.rows), folder.drawn) for folder in folders])
+    values = np.concatenate([np.concatenate((folder.rows, folder.copies)) for folder in folders])
+    labels = np.concatenate([np.full(len(folder.rows) + len(folder.copies), folder.drawn) for folder in folders])
     model = xgboost.XGBClassifier(
         max_depth=DEPTH,
         n_estimators=ROUNDS,
@@ -119,21 +190,29 @@ def train(folders: Sequence[Folder]) -> dict[str, Any]:
         random_state=0,
     )
     model.fit(values, labels)
-    booster = model.get_booster()
-    base = json.loads(booster.save_config())["learner"]["learner_model_param"]["base_score"]
-    scores = model.predict(values[~labels], output_margin=True)
-    return {
-        "learned_from": [{"name": one.name, "drawn": one.drawn, "images": one.images} for one in folders],
-        "numbers": list(NUMBERS),
-        "base": round(_logit(float(str(base).strip("[]"))), 5),
-        "threshold": round(float(np.quantile(scores, 1 - HELD_BACK)) + ROUNDED, 4),
-        "trees": [_tree(json.loads(text)) for text in booster.get_dump(dump_format="json")],
-    }
+    return model
 
 
-def _folder(path: Path, kind: Kind, most: int, seed: int, *, copies: bool) -> Folder:
+def _threshold(pictures: Sequence[Floats]) -> float:
+    """The log-odds that a share of HELD_BACK of the pictures exceeds."""
+    return float(np.quantile(np.concatenate(pictures), 1 - HELD_BACK))
+
+
+def _named(row: Floats) -> dict[str, float]:
+    return dict(zip(NUMBERS, row.tolist(), strict=True))
+
+
+def _sources(folders: Sequence[Path] | None, kind: Kind, most: int, seed: int, *, copies: bool) -> Iterator[Folder]:
+    """Every folder in a folder, or it itself where it holds none."""
+    for path in folders or ():
+        for source in sorted(one for one in path.iterdir() if one.is_dir()) or [path]:
+            yield _folder(path.name, source, kind, most, seed, copies=copies)
+
+
+def _folder(group: str, path: Path, kind: Kind, most: int, seed: int, *, copies: bool) -> Folder:
     dice = np.random.default_rng(seed)
-    rows: list[list[float]] = []
+    own: list[list[float]] = []
+    copied: list[list[float]] = []
     read = small = 0
     for file in track(files_of(path, most, seed), path.name, console=talk, transient=True):
         try:
@@ -141,10 +220,17 @@ def _folder(path: Path, kind: Kind, most: int, seed: int, *, copies: bool) -> Fo
         except JobError:
             continue
         read += 1
-        small += min(image.size) < LEAST_SIDE
-        shown = [image, *(_copies(image, kind, dice) if copies else ())]
-        rows += [_numbers(one) for one in shown if min(one.size) >= LEAST_SIDE]
-    return Folder(path.name, kind != "picture", np.array(rows).reshape(-1, len(NUMBERS)), read, small)
+        if min(image.size) >= LEAST_SIDE:
+            own.append(_numbers(image))
+        else:
+            small += 1
+        if copies:
+            copied += [_numbers(one) for one in _copies(image, kind, dice) if min(one.size) >= LEAST_SIDE]
+    return Folder(group, path.name, kind != "picture", _as_rows(own), _as_rows(copied), read, small)
+
+
+def _as_rows(numbers: Sequence[Sequence[float]]) -> Floats:
+    return np.array(numbers, dtype=np.float64).reshape(-1, len(NUMBERS))
 
 
 def _numbers(image: Image.Image) -> list[float]:

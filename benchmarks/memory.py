@@ -42,14 +42,14 @@ _LOOKS, _PAUSE_S = 5, 0.5
 _SETTINGS = {"WORKER_RESULTS_MAXLEN": "1000"}
 
 
-class Judge(StrEnum):
+class JudgeKind(StrEnum):
     """Who judges."""
 
     LIGHT = "light"
     FEW = "few"
 
 
-_MODULES = {Judge.LIGHT: MODULE, Judge.FEW: "benchmarks.support.streams.few_detectors"}
+_MODULES = {JudgeKind.LIGHT: MODULE, JudgeKind.FEW: "benchmarks.support.streams.few_detectors"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def memory(
     ] = 100_000,
     processes: Annotated[int, typer.Option(min=1, help="Decoding processes.")] = 2,
     files: Annotated[int, typer.Option(min=1, help="Number of different files.")] = 50,
-    judge: Annotated[Judge, typer.Option(help="The light profile, or only two quick detectors.")] = Judge.LIGHT,
+    judge: Annotated[JudgeKind, typer.Option(help="The light profile, or only two quick detectors.")] = JudgeKind.LIGHT,
     out: Annotated[Path, typer.Option(help="Folder of the result file.")] = RESULTS,
 ) -> None:
     """Resident memory after a tenth of the jobs, after two tenths, and so on to all, and the ratio of last to first."""

@@ -14,8 +14,8 @@ from rich.table import Table
 
 from benchmarks.support import photos
 from benchmarks.support.command import orderly, talk
+from benchmarks.support.image_rate import ImageRate, compared, summary
 from benchmarks.support.machine import cores
-from benchmarks.support.measured import Measured, compared, summary
 from benchmarks.support.result_file import RESULTS, write_result
 from benchmarks.support.streams.light import Light
 from benchmarks.support.streams.redis_server import private_redis
@@ -39,7 +39,7 @@ def pipeline(
         folder, contents = Path(name), photos.files(files)
         light = Light(folder, tuple(photos.write(folder, contents)), processes or cores(), batch, images)
         settings = {"OMP_NUM_THREADS": str(threads)} if threads else {}
-        ours, bare = list[Measured](), list[Measured]()
+        ours, bare = list[ImageRate](), list[ImageRate]()
         for number in range(repeat):
             bare.append(light.through_bare_engine(settings))
             ours.append(light.through_workers(server, 1, settings))
@@ -67,7 +67,7 @@ def pipeline(
         write_result("pipeline", content, talk, out)
 
 
-def _show(ours: list[Measured], bare: list[Measured]) -> None:
+def _show(ours: list[ImageRate], bare: list[ImageRate]) -> None:
     table = Table("", "images/s", "CPU ms/image")
     for name, runs in (("worker", ours), ("bare engine", bare)):
         told = summary(runs)

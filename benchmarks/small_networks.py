@@ -34,7 +34,7 @@ HEADER = ("network", "MB", "held-out AUC", "inside sources", "test AUC", "inside
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
+class ScoredNetwork:
     """One trained network: its graph, and which member held out a source, by the source's mark."""
 
     name: str
@@ -71,7 +71,7 @@ def main(
             typer.echo(table_line(_told(network, rows, values)))
 
 
-def _network(told: str) -> Network:
+def _network(told: str) -> ScoredNetwork:
     name, _, path = told.partition("=")
     graph = Path(path)
     try:
@@ -82,7 +82,7 @@ def _network(told: str) -> Network:
     except (ValueError, KeyError, TypeError) as error:
         raise DatasetError(f"The config.json beside {graph} does not say what was held out: {error!r}") from error
     detector = MembersDetector(name, Members(session_of(data, threads=1)), held_out, "", signal)
-    return Network(name, detector, held_out, len(data) / 1e6)
+    return ScoredNetwork(name, detector, held_out, len(data) / 1e6)
 
 
 def _drawn(rows: Sequence[Row], most: int, seed: int) -> list[Row]:
@@ -96,7 +96,7 @@ def _samples(rows: Sequence[Row]) -> Iterator[tuple[Row, ImageSample]]:
         yield row, decode(row.path.read_bytes())
 
 
-def _told(network: Network, rows: Sequence[Row], scores: np.ndarray) -> list[str]:
+def _told(network: ScoredNetwork, rows: Sequence[Row], scores: np.ndarray) -> list[str]:
     test = np.array([row.split == "test" for row in rows])
     known, asked = (_measured(rows, scores, side & ~np.isnan(scores)) for side in (~test, test))
     return [

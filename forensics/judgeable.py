@@ -67,14 +67,17 @@ def not_judged(pixels: Pixels) -> NotJudged | None:
     return None if reason is None else NotJudged(reason, _SENTENCES[reason])
 
 
-def reason_of(values: Mapping[str, float]) -> NotJudgedReason | None:
-    """Why an image of these `picture_numbers` gets no probability; None where it may have one."""
+def reason_of(values: Mapping[str, float], *, drawn: bool | None = None) -> NotJudgedReason | None:
+    """Why an image of these `picture_numbers` gets no probability; None where it may have one.
+
+    Whether it was drawn is asked of the trees that ship, unless `drawn` says so.
+    """
     if _is_blank(values):
         return "blank"
     if _is_noise(values):
         return "noise"
     trees = drawn_trees()
-    if trees.log_odds(values) <= trees.threshold:
+    if not (trees.log_odds(values) > trees.threshold if drawn is None else drawn):
         return None
     return "document" if _is_document(values) else "graphic"
 

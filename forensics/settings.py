@@ -56,7 +56,7 @@ def load_or_exit(kind: type[Settings]) -> Settings:
     try:
         return load(kind)
     except SettingsError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"Error: {error}\n")
         raise SystemExit(2) from None
 
 

@@ -1,42 +1,40 @@
 """Several frames of an animation, each judged by itself; the verdict is that of the middle one."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from forensics.errors import DecodeFailedError
-from forensics.reading.decode import DecodeLimits, decode
+from forensics.examine import Examined
 from forensics.types import ImageSample
 from fusion.verdict import Verdict
 
-_LIMITS = DecodeLimits()
+# The evidence in one frame, counted from 1, with its sample; JobError where there is none.
+ExamineFrame = Callable[[int], Examined]
 
 
-class JudgesSamples(Protocol):
-    """What has a verdict for each sample."""
+class Concludes(Protocol):
+    """What has a verdict for each examined image."""
 
-    def judge(self, samples: list[ImageSample]) -> list[Verdict]:
-        """A verdict for each sample, in order."""
+    def conclude(self, examined: Sequence[Examined]) -> list[Verdict]:
+        """A verdict for each image, in order."""
         ...
 
 
-def judge_frames(
-    judge: JudgesSamples, data: bytes, limits: DecodeLimits = _LIMITS, frames: int = 1
-) -> tuple[Verdict, ImageSample]:
+def judge_frames(judge: Concludes, examine: ExamineFrame, frames: int = 1) -> tuple[Verdict, ImageSample]:
     """The verdict on a file of which up to `frames` frames are judged, spread evenly, and the frame that it is of.
 
     It is the frame of the middle probability, of two middle ones the lower; a frame that declares its origin goes
     first. Raises JobError where the first frame cannot be decoded; a later one that is damaged is left out.
     """
-    sample = decode(data, limits)
-    first = _verdict(judge, sample)
+    first, sample = _verdict(judge, examine(1))
     if frames < 2 or sample.reading.frames < 2:
         return first, sample
-    verdicts = [first, *_others(judge, data, limits, chosen_frames(sample.reading.frames, frames))]
+    verdicts = [first, *_others(judge, examine, chosen_frames(sample.reading.frames, frames))]
     middle = _middle(verdicts)
     number = middle.evidence.reading.frame
-    sample = sample if number == 1 else decode(data, limits, number)
+    sample = sample if number == 1 else _sample(examine(number))
     reading = replace(sample.reading, frames_judged=len(verdicts))
     return replace(middle, evidence=replace(middle.evidence, reading=reading)), replace(sample, reading=reading)
 
@@ -49,16 +47,21 @@ def chosen_frames(there: int, wanted: int) -> tuple[int, ...]:
     return tuple(1 + index * (there - 1) // (wanted - 1) for index in range(wanted))
 
 
-def _others(judge: JudgesSamples, data: bytes, limits: DecodeLimits, numbers: tuple[int, ...]) -> Iterator[Verdict]:
+def _others(judge: Concludes, examine: ExamineFrame, numbers: tuple[int, ...]) -> Iterator[Verdict]:
     """The verdicts on all but the first frame; one frame is in memory at a time."""
     for number in numbers[1:]:
         with contextlib.suppress(DecodeFailedError):
-            yield _verdict(judge, decode(data, limits, number))
+            yield _verdict(judge, examine(number))[0]
 
 
-def _verdict(judge: JudgesSamples, sample: ImageSample) -> Verdict:
-    (verdict,) = judge.judge([sample])
-    return verdict
+def _verdict(judge: Concludes, examined: Examined) -> tuple[Verdict, ImageSample]:
+    (verdict,) = judge.conclude([examined])
+    return verdict, _sample(examined)
+
+
+def _sample(examined: Examined) -> ImageSample:
+    assert examined.sample is not None
+    return examined.sample
 
 
 def _middle(verdicts: list[Verdict]) -> Verdict:

@@ -5,6 +5,8 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
+from forensics.examine import Examined, examine
+from forensics.reading.decode import decode
 from forensics.settings import load as load_settings
 from fusion.frames import judge_frames
 from fusion.judge import Judge, load_judge
@@ -21,7 +23,13 @@ def judge(image: str | os.PathLike[str] | bytes | BinaryIO, *, profile: str | No
     loaded at the first call and kept. JobError where the bytes are no image that can be judged, OSError where the
     file cannot be read, ArtifactError or RegistryError where the model cannot be had.
     """
-    return judge_frames(_judge(profile), _bytes_of(image), frames=frames)[0]
+    found, data = _judge(profile), _bytes_of(image)
+    return judge_frames(found, lambda frame: _examined(data, found.analyzers, frame), frames)[0]
+
+
+def _examined(data: bytes, analyzers: tuple[str, ...], frame: int) -> Examined:
+    sample = decode(data, frame=frame)
+    return Examined(examine(sample, analyzers), sample)
 
 
 def _bytes_of(image: str | os.PathLike[str] | bytes | BinaryIO) -> bytes:

@@ -6,10 +6,11 @@ program, whose trace `--debug` shows.
 
 import errno
 import io
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import typer
 from rich.console import Console
@@ -27,6 +28,14 @@ _ADVICE = {
     errno.EDQUOT: "The disk quota is used up: free some space and run the command again; what was finished is kept.",
     errno.EACCES: "Permission is denied: choose another place.",
     errno.EROFS: "The place is read-only: choose another one.",
+}
+
+# Of a stream, and so without a file's name.
+_OUTPUT = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EIO: "the device reports an error",
+    errno.EPIPE: "its reader is gone",
 }
 
 
@@ -50,7 +59,8 @@ def run_command(app: typer.Typer | Callable[..., object]) -> None:
     try:
         if not _HELP & set(sys.argv[1:]):
             load(ImgMlSettings)
-        app() if isinstance(app, typer.Typer) else typer.run(app)
+        with told_output():
+            app() if isinstance(app, typer.Typer) else typer.run(app)
     except ImgMlError as error:
         sys.stderr.write(f"Error: {error}\n")
         raise SystemExit(2) from None
@@ -66,6 +76,31 @@ def run_command(app: typer.Typer | Callable[..., object]) -> None:
         else:
             sys.stderr.write(f"{_unexpected(error)}\n")
         raise SystemExit(INTERNAL) from None
+
+
+@contextmanager
+def told_output() -> Iterator[None]:
+    """Tell in a sentence where stdout cannot be written, a full disk for one, and exit with code 3."""
+    try:
+        try:
+            yield
+        finally:
+            # Here, where it can still be told; at the interpreter's own end it is a trace.
+            sys.stdout.flush()
+    except OSError as error:
+        if error.filename is not None or error.errno not in _OUTPUT:
+            raise
+        _leave_output()
+        sys.stderr.write(f"Error: The output cannot be written: {_OUTPUT[error.errno]}.\n")
+        raise SystemExit(3) from None
+
+
+def _leave_output() -> None:
+    """Let the interpreter's own flush at the end of the process go nowhere: it would fail again, with a trace."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _code(end: SystemExit) -> int | str | None:

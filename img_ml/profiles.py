@@ -1,11 +1,11 @@
 """Profiles: which detectors run, and the fusion artifact trained on them."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from forensics import examine as _analyzers  # noqa: F401 - importing it registers the analyzers
+from forensics.documents import toml_of
 from forensics.errors import ArtifactError
 from forensics.registry import TIERS, Tier, discover, entries, get
 from img_ml.detectors._own_classifiers import add_classifiers
@@ -64,7 +64,7 @@ def load_profile(name: str, model_dir: Path) -> Profile:
 
 def _from_file(path: Path, light: Path) -> Profile:
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = toml_of(path.read_text(encoding="utf-8"))
         add_classifiers(content.get("classifiers", {}))
         names = [str(detector) for detector in content["detectors"]]
         title, artifact = str(content.get("name", path.stem)), str(content.get("artifact", "."))

@@ -40,11 +40,12 @@ def main() -> None:
         print(f"img-ml {version()}")  # noqa: T201
         return
     app = _group(_COMMANDS, "Says whether an image was made by a machine, and why.", completion=True)
-    if sys.argv[1:2] in ([], ["-h"], ["--help"]):  # nothing runs that could fail
-        app(prog_name="img-ml")
-        return
-    from img_ml.command import run_command
+    from img_ml.command import run_command, told_output
 
+    if sys.argv[1:2] in ([], ["-h"], ["--help"]):  # nothing runs that could fail, but for its output
+        with told_output():
+            app(prog_name="img-ml")
+        return
     run_command(app)
 
 

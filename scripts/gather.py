@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +12,9 @@ from rich.progress import track
 
 from forensics.errors import DatasetError
 from forensics.files import write_atomically
-from fusion.training.process_pool import process_pool
+from forensics.sandbox.sandbox import Sandbox
+from forensics.sandbox.settings import SandboxSettings
+from forensics.settings import load as load_settings
 from img_ml.command import run_command, told_errors
 from img_ml.data.dataset import read_rows
 from scripts.dataset.gather.assembling import COLUMNS, assemble, record_of
@@ -93,7 +94,7 @@ def _find(rows: Sequence[SourceRow], wanted: Wanted, judged: set[str], talk: Con
     for row in rows:
         of_repository.setdefault(row.repository, []).append(row)
     found = Found()
-    with process_pool() as pool:
+    with Sandbox(load_settings(SandboxSettings).sandbox_rules()) as sandbox:
         for repository in track(list(of_repository), "Gathering", console=talk, disable=not talk.is_terminal):
             clone = find_clone(wanted.snapshots, repository, of_repository)
             if repository.lower() in judged:
@@ -101,11 +102,11 @@ def _find(rows: Sequence[SourceRow], wanted: Wanted, judged: set[str], talk: Con
             elif clone is None:
                 found.absent[repository] = f"There is no clone of it in {wanted.snapshots}."
             else:
-                _take(repository, clone, of_repository[repository], wanted, pool, found)
+                _take(repository, clone, of_repository[repository], wanted, sandbox, found)
     return found
 
 
-def _take(repository: str, clone: Path, rows: list[SourceRow], wanted: Wanted, pool: Executor, found: Found) -> None:
+def _take(repository: str, clone: Path, rows: list[SourceRow], wanted: Wanted, sandbox: Sandbox, found: Found) -> None:
     """Gather a repository, or take what an earlier run gathered of the same commit with the same settings."""
     try:
         commit = head_of(clone)
@@ -117,7 +118,7 @@ def _take(repository: str, clone: Path, rows: list[SourceRow], wanted: Wanted, p
     key = key_of(commit, rows, wanted.most, wanted.cropping)
     gathered = kept(record, key, images)
     if gathered is None:
-        gathered = gather(clone, commit, rows, wanted.most, wanted.cropping, images, pool)
+        gathered = gather(clone, commit, rows, wanted.most, wanted.cropping, images, sandbox)
         keep(record, key, gathered)
     found.gathering.append((rows, gathered))
 

@@ -12,7 +12,9 @@ from rich.progress import track
 
 from forensics.errors import DatasetError, JobError, WeightsError
 from forensics.files import write_atomically
-from forensics.reading.decode import decode
+from forensics.reading.decode import DecodeLimits, decode
+from forensics.sandbox.sandbox import Sandbox
+from forensics.sandbox.settings import SandboxSettings
 from forensics.settings import load as load_settings
 from forensics.types import ImageSample
 from img_ml.command import run_command, told_errors
@@ -84,7 +86,8 @@ def predict(
         known = _known(truth, folder, paths)
         settings = load_settings(ImgMlSettings)
         ensemble = load_app(application, Voting(votes, flips, combine), settings.weights_dir, settings.device)
-        found = _predicted(ensemble, paths, combine, talk)
+        with Sandbox(load_settings(SandboxSettings).sandbox_rules()) as sandbox:
+            found = _predicted(ensemble, paths, combine, sandbox, talk)
         _check_members(ensemble, found)
         labels = [_label(one, threshold, combine) for one in found]
         write_atomically(out, "".join(f"{label}\n" for label in labels))
@@ -125,11 +128,14 @@ def _known(truth: Path | None, folder: Path, paths: list[Path]) -> dict[Path, in
     return dict(zip(paths, map(int, words), strict=True))
 
 
-def _predicted(ensemble: Ensemble, paths: list[Path], combine: Combine, talk: Console) -> list[Prediction]:
+def _predicted(
+    ensemble: Ensemble, paths: list[Path], combine: Combine, sandbox: Sandbox, talk: Console
+) -> list[Prediction]:
     batches = [paths[at : at + _BATCH] for at in range(0, len(paths), _BATCH)]
     found: list[Prediction] = []
     for batch in track(batches, "Predicting", console=talk, transient=True, disable=not talk.is_terminal):
-        samples = [_sample(path) for path in batch]
+        seen = sandbox.each(_sample, ((path, sandbox.rules.limits) for path in batch))
+        samples = [str(one) if isinstance(one, JobError) else one for one in seen]
         readable = [one for one in samples if isinstance(one, ImageSample)]
         numbers = iter(ensemble.probabilities(readable))
         found += [
@@ -155,12 +161,10 @@ def _prediction(path: Path, members: tuple[float, ...], combine: Combine) -> Pre
     return Prediction(path, probability, members)
 
 
-def _sample(path: Path) -> ImageSample | str:
-    """The image, or what is wrong with it."""
+def _sample(path: Path, limits: DecodeLimits) -> ImageSample | str:
+    """The image, or why its file cannot be read."""
     try:
-        return decode(path.read_bytes())
-    except JobError as error:
-        return str(error)
+        return decode(path.read_bytes(), limits)
     except OSError as error:
         return f"it cannot be read: {error.strerror}."
 

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from forensics.documents import json_of
 from img_ml.command import run_command
 from scripts.checking.streams import write_utf8
 from worker.errors import StartError
@@ -202,7 +203,7 @@ def _answers(client: Any, seen: Sequence[dict[str, str]], tally: Tally, deadline
 
 def _parsed(fields: Mapping[str, str]) -> Mapping[str, Any]:
     try:
-        answer = json.loads(fields.get("data", ""))
+        answer = json_of(fields.get("data", ""))
     except ValueError:
         return {}
     return answer if isinstance(answer, dict) else {}

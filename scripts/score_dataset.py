@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from forensics.provenance.trust import read_trust_anchors
-from forensics.reading.decode import DecodeLimits
 from forensics.registry import get
 from fusion.artifacts.in_force import fusion_in_force
 from fusion.settings import FusionSettings
@@ -26,7 +25,6 @@ from scripts.scoring.folder import ScoreFolder, Settings, opened
 from scripts.scoring.inputs import Listing, read_listing
 from scripts.scoring.scorer import Scoring, shard_record
 from worker.fetching.fetch import FetchLimits
-from worker.pipeline.decode_pool import DecodeRules
 from worker.settings import WorkerSettings, load
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -82,13 +80,7 @@ def _scoring(
         "hf_token": None,
     }
     anchors = read_trust_anchors(detectors.c2pa_trust_anchors) if detectors.c2pa_trust_anchors else None
-    rules = DecodeRules(
-        threads,
-        limits.worker_decode_timeout_s,
-        limits.worker_decode_memory_mb,
-        DecodeLimits(limits.fetch_max_pixels),
-        anchors,
-    )
+    rules = limits.sandbox_rules(anchors, threads)
     fetching = FetchLimits(
         limits.fetch_max_bytes, limits.fetch_timeout_s, limits.fetch_attempts, frozenset(limits.fetch_allow)
     )

@@ -63,6 +63,17 @@ def test_help_is_shown_whatever_the_settings_are() -> None:
     assert ran("-m img_ml.weights --help", IMG_ML_DEVICE="foo").returncode == 0
 
 
+def test_a_misspelt_setting_of_the_gateway_is_warned_of_and_a_wrong_one_is_an_error() -> None:
+    pytest.importorskip("fastapi")
+    serve = [sys.executable, "-c", "from scripts.command import main; main()", "serve"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "WEB_PROT": "1", "WEB_PORT": "x"}
+    done = subprocess.run(serve, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    warning, error = done.stderr.splitlines()
+    assert warning == "Warning: WEB_PROT is not a setting: did you mean WEB_PORT?"
+    assert error.startswith("Error: The setting WEB_PORT is wrong:")
+    assert done.returncode == 2
+
+
 def test_a_misspelt_setting_is_warned_of_with_the_nearest_name() -> None:
     done = ran("-m img_ml.weights list", IMG_ML_DEVCE="cpu")
     assert done.returncode == 0
@@ -88,6 +99,15 @@ def test_an_unexpected_error_ends_in_a_sentence_and_code_70(more: list[str], tra
     assert done.returncode == 70
     assert ("Traceback" in done.stderr) == trace
     assert trace or done.stderr.startswith("Internal error: ZeroDivisionError (division by zero).")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("arguments", ["local_test.py --json x.png", "-m img_ml.weights list", "-m img_ml --help"])
+def test_a_full_disk_under_stdout_is_told_and_is_no_fault_of_ours(arguments: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, *arguments.split()], cwd=ROOT, stdout=full, stderr=subprocess.PIPE)
+    assert done.stderr.decode().splitlines()[-1] == "Error: The output cannot be written: the disk is full."
+    assert done.returncode == 3
 
 
 def test_closed_input_is_a_usage_error_and_not_a_flagged_image() -> None:

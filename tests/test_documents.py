@@ -74,3 +74,11 @@ def test_every_place_that_contributing_names_exists() -> None:
     named = re.findall(r"`((?:worker|forensics|img_ml|fusion)/[a-z_/.]+)`", table.partition("\n\n")[0])
     assert len(named) > 10
     assert [place for place in named if not (ROOT / place).exists()] == []
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "decisions").glob("*.md")), ids=lambda page: page.stem[:4])
+def test_a_decision_says_its_status_its_context_and_what_else_was_possible(page: Path) -> None:
+    text = page.read_text()
+    assert re.search(r"^Status: (accepted|superseded)\b.*\d{4}-\d{2}-\d{2}", text, re.M)
+    for part in ("Context", "Decision", "Alternatives"):
+        assert text.count(f"**{part}.**") == 1, part

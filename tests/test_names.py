@@ -5,7 +5,7 @@ from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("forensics", "img_ml", "fusion", "worker", "scripts")
+PACKAGES = ("forensics", "img_ml", "fusion", "worker", "scripts", "benchmarks")
 # Architectures keep the names of their parts that their papers and the published tensors have, as timm's files do.
 OF_EACH_ARCHITECTURE = {"Attention", "Block"}
 

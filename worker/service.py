@@ -8,14 +8,13 @@ from collections.abc import AsyncIterator, Sequence
 import structlog
 
 from forensics.provenance.trust import official_anchors
-from forensics.reading.decode import DecodeLimits
 from fusion.interface import ReloadableJudge
 from worker.callbacks.client import CallbackClient, CallbackClientRules
 from worker.fetching.fetch import Fetcher, FetchLimits
 from worker.fetching.uploads import UploadFetcher
 from worker.observability.watch import Watch, watching
 from worker.pipeline.batcher import Batcher
-from worker.pipeline.decode_pool import DecodePool, DecodeRules
+from worker.pipeline.decode_pool import DecodePool
 from worker.pipeline.drawing import MapDrawer
 from worker.pipeline.pipeline import IdleTracker
 from worker.pipeline.processing import JobProcessor, Stages
@@ -121,15 +120,7 @@ async def _stages(
         connections=settings.worker_in_flight,
     )
     uploads = UploadFetcher(context.redis_url, names.jobs, settings.fetch_max_bytes, fetcher.fetch)
-    pool = DecodePool(
-        DecodeRules(
-            settings.decode_processes,
-            settings.worker_decode_timeout_s,
-            settings.worker_decode_memory_mb,
-            DecodeLimits(settings.fetch_max_pixels),
-            context.trust_anchors,
-        )
-    )
+    pool = DecodePool(settings.sandbox_rules(context.trust_anchors))
     pool.warm()
     maps = MapStore(connect(context.redis_url), names.jobs)
     analyzers, needs_pixels = judge.analyzers, judge.needs_pixels

@@ -1,6 +1,5 @@
 """The worker's settings, from the environment or `.env`; a bad one ends in one sentence and exit code 2."""
 
-import os
 import re
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -9,7 +8,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 from redis.crc import key_slot
 
-from forensics.settings import ProjectSettings
+from forensics.sandbox.settings import SandboxSettings
 from forensics.settings import load_or_exit as load
 from forensics.version import USER_AGENT
 from worker.signatures import Scheme, standard_key
@@ -23,7 +22,7 @@ _WEIGHTED = re.compile(r".+=[1-9]\d{0,2}", re.ASCII)
 _MEGABYTE = 1024 * 1024
 
 
-class WorkerSettings(ProjectSettings):
+class WorkerSettings(SandboxSettings):
     """Everything the worker can be told; each field is read from the variable of the same name in capitals."""
 
     prefixes: ClassVar[tuple[str, ...]] = ("WORKER_", "FETCH_", "CALLBACK_", "EMBEDDED_REDIS_")
@@ -97,15 +96,6 @@ class WorkerSettings(ProjectSettings):
         0, ge=0, le=65535, description="Port of /livez, /readyz and /metrics; 0: none is opened."
     )
     worker_http_host: str = Field("127.0.0.1", min_length=1, description="Address that port is opened on.")
-    worker_decode_processes: int = Field(
-        0, ge=0, le=256, description="Processes that decode and examine images; 0: one per core, at most 8."
-    )
-    worker_decode_timeout_s: float = Field(
-        20, gt=0, le=3600, description="Seconds after which the decoding of one image is killed."
-    )
-    worker_decode_memory_mb: int = Field(
-        4096, ge=64, description="Memory one image may take while it is decoded and examined, in MiB."
-    )
     worker_engine_s: float = Field(
         600,
         gt=0,
@@ -121,11 +111,6 @@ class WorkerSettings(ProjectSettings):
         description="User-Agent of fetches; some servers want an address in it, as in mysite/1.0 (me@example.com).",
     )
     fetch_max_bytes: int = Field(20 * _MEGABYTE, ge=1, description="Largest image file that is fetched, in bytes.")
-    fetch_max_pixels: int = Field(
-        64_000_000,
-        ge=1,
-        description="Maximum pixels (width x height) of an image; a larger JPEG is decoded at a fraction of its size.",
-    )
     fetch_timeout_s: float = Field(
         15, gt=0, le=3600, description="Timeout of one fetch in seconds, redirects and retries included."
     )
@@ -247,14 +232,6 @@ class WorkerSettings(ProjectSettings):
         """The part of what the worker may do at once that a job stream has, by its weight; at least 1."""
         weights = {_name(one): _weight(one) for one in self.worker_stream}
         return max(1, whole * weights[jobs] // sum(weights.values()))
-
-    @property
-    def decode_processes(self) -> int:
-        """The number of decoding processes, with 0 resolved to this machine's cores (at most 8)."""
-        if self.worker_decode_processes:
-            return self.worker_decode_processes
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        return min(8, cores or 1)
 
 
 def _name(stream: str) -> str:

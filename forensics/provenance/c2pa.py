@@ -1,7 +1,6 @@
 """C2PA manifests: who signed what about the image, and whether the signature holds."""
 
 import io
-import json
 import re
 from collections.abc import Iterator, Mapping
 from operator import itemgetter
@@ -9,6 +8,7 @@ from typing import Any, Final, get_args
 
 import c2pa
 
+from forensics.documents import json_of
 from forensics.provenance.manifests import Manifest, failures_of, is_dated, lineage
 from forensics.provenance.standards import source_type
 from forensics.provenance.text import quoted
@@ -57,10 +57,10 @@ def read_c2pa(sample: ImageSample) -> tuple[tuple[Claim, ...], float]:
         return (), NONE
     try:
         with c2pa.Reader(sample.media_type, io.BytesIO(sample.data), context=_context()) as reader:
-            store = json.loads(reader.json())
+            store = json_of(reader.json())
     except c2pa.C2paError.ManifestNotFound:
         return (), NONE
-    except (c2pa.C2paError, ValueError, RecursionError) as error:
+    except (c2pa.C2paError, ValueError) as error:
         # A manifest that lies elsewhere is not in the file; the library has no type of its own for being told so.
         return ((), NONE) if str(error).startswith("Remote") else _broken("malformed")
     state = _state(failures_of(store))

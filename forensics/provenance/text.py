@@ -1,6 +1,6 @@
 """Strangers' text made harmless and readable: JSON, and what may be quoted."""
 
-import json
+from forensics.documents import json_of
 
 MOST_QUOTED = 80
 
@@ -8,8 +8,8 @@ MOST_QUOTED = 80
 def json_object(text: str) -> dict[str, object]:
     """The JSON object in a text; empty where it is none."""
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
+        content = json_of(text)
+    except ValueError:
         return {}
     return content if isinstance(content, dict) else {}
 

@@ -13,6 +13,7 @@ from PIL import Image, ImageChops, UnidentifiedImageError
 from PIL.JpegImagePlugin import jpeg_factory
 
 from forensics.errors import DecodeFailedError, JobError, TooManyPixelsError
+from forensics.reading.avif import coded_size
 from forensics.reading.containers import png_without_damaged_extras
 from forensics.reading.extent import extent_of, trailing_bytes
 from forensics.reading.jxl import jxl_size
@@ -128,6 +129,8 @@ def _loaded(data: bytes, media_type: str, limits: DecodeLimits, frame: int = 1) 
     size = HEADER_SIZES.get(media_type)
     if size is not None:
         _check_size(size(data), limits)
+    if media_type == "image/avif" and (real := coded_size(data)) != (0, 0):
+        _check_size(real, limits)
     image = _opened(data, media_type)
     full = image.size
     if media_type == "image/jpeg" and image.width * image.height <= min(

@@ -1,6 +1,5 @@
 """Which artifact is in force: `python -m fusion.artifacts list | use ARTIFACT | back`."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from forensics.documents import json_of
 from forensics.errors import ArtifactError
 from forensics.settings import load as load_settings
 from fusion.artifacts.artifact import load_artifact
@@ -105,7 +105,7 @@ def _fingerprint(folder: Path) -> str:
 def _measured(folder: Path) -> tuple[str, str]:
     """The AUC on the test split of the dataset that the artifact was made from, and that dataset's mark."""
     try:
-        content = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        content = json_of((folder / "metrics.json").read_text(encoding="utf-8"))
         return f"{content['test']['AUC']['value']:.3f}", str(content["dataset_sha256"])[:8]
     except (OSError, ValueError, KeyError, TypeError):
         return "unknown", ""

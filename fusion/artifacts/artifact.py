@@ -22,6 +22,7 @@ from typing import Any
 
 import joblib
 
+from forensics.documents import json_of
 from forensics.errors import ArtifactError
 from forensics.registry import get
 from fusion.model import MINIMUM_MEASURED, FusionModel
@@ -104,13 +105,13 @@ def load_artifact(directory: Path) -> Artifact:
     """
     manifest, files = _verified(directory)
     try:
-        description = json.loads(files[MODEL_FILE])
+        description = json_of(files[MODEL_FILE])
         names = [KINDS[description["kind"]].file, *(_head_file(head) for head in description["heads"])]
         _check_pickles(names, manifest)
         model = FusionModel.described(description, files[names[0]])
         heads = tuple(unpickled(files[name], TrainedHead) for name in names[1:])
         weights = {str(name): str(mark) for name, mark in description.get("weights", {}).items()}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(f"The fusion model in {directory} cannot be read: {error}") from error
     model.schema.check_detectors()
     for head in heads:
@@ -136,7 +137,7 @@ def _verified(directory: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     if directory.is_file():
         raise ArtifactError(f"{directory} is a file, and an artifact is a folder: name the folder.")
     try:
-        manifest = json.loads(_bytes_of(directory, MANIFEST_FILE))
+        manifest = json_of(_bytes_of(directory, MANIFEST_FILE))
         expected = {str(name): str(entry["sha256"]) for name, entry in manifest["files"].items()}
         manifest["libraries"] = dict(manifest["libraries"])
         if MODEL_FILE not in expected:
@@ -145,7 +146,7 @@ def _verified(directory: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
         raise ArtifactError(
             f"There is no fusion model in {directory}: train one, or choose another profile."
         ) from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(f"The manifest in {directory} cannot be read: {error}") from error
     return manifest, {name: _checked(directory, name, sha256) for name, sha256 in expected.items()}
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from forensics.documents import json_of
 from forensics.errors import ArtifactError
 from forensics.files import write_atomically
 from fusion.artifacts.artifact import MANIFEST_FILE, POINTER_FILE
@@ -36,11 +37,11 @@ def read_pointer(folder: Path) -> Pointer:
     """
     path = folder / POINTER_FILE
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json_of(path.read_text(encoding="utf-8"))
         names = [str(content["artifact"]), *map(str, content.get("earlier", []))]
     except FileNotFoundError:
         return Pointer(folder)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(f"{path} cannot be read: {error}. Delete it, and choose an artifact again.") from error
     current, *earlier = [folder / name if name != _OWN else folder for name in names]
     return Pointer(current, tuple(earlier))

@@ -6,8 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from forensics.errors import ImgMlError
-from forensics.reading.decode import decode
+from forensics.errors import JobError
+from forensics.reading.decode import DecodeLimits, decode
+from forensics.sandbox.sandbox import Sandbox
+from forensics.sandbox.settings import SandboxSettings
+from forensics.settings import load as load_settings
+from forensics.types import Pixels
 from fusion.evaluation.scored import ScoredTable
 from fusion.output.report import data_url
 from img_ml.pictures.heatmaps import shrunk
@@ -35,20 +39,27 @@ def worst(scored: ScoredTable, paths: Mapping[str, Path]) -> tuple[list[Wrong], 
     label, score = scored.table.label, scored.score
     accused = [place for place in np.argsort(-score, kind="stable") if label[place] == 0 and score[place] > 0.5]
     missed = [place for place in np.argsort(score, kind="stable") if label[place] == 1 and score[place] < 0.5]
-    shown = [[_wrong(scored, int(place), paths) for place in places[:MOST]] for places in (accused, missed)]
+    with Sandbox(load_settings(SandboxSettings).sandbox_rules()) as sandbox:
+        shown = [
+            [_wrong(scored, int(place), paths, sandbox) for place in places[:MOST]] for places in (accused, missed)
+        ]
     return shown[0], shown[1]
 
 
-def _wrong(scored: ScoredTable, place: int, paths: Mapping[str, Path]) -> Wrong:
+def _wrong(scored: ScoredTable, place: int, paths: Mapping[str, Path], sandbox: Sandbox) -> Wrong:
     table = scored.table
     path = paths.get(str(table.image[place]))
     name = path.name if path is not None else str(table.image[place])[:12]
-    picture = _picture(path) if path is not None else ""
+    picture = _picture(path, sandbox) if path is not None else ""
     return Wrong(name, str(table.kind[place]), str(table.source[place]), float(scored.score[place]), picture)
 
 
-def _picture(path: Path) -> str:
+def _picture(path: Path, sandbox: Sandbox) -> str:
     try:
-        return data_url(shrunk(decode(path.read_bytes()).pixels, _SIDE))
-    except (OSError, ImgMlError):
+        return data_url(sandbox.run(_small, path, sandbox.rules.limits))
+    except (OSError, JobError):
         return ""
+
+
+def _small(path: Path, limits: DecodeLimits) -> Pixels:
+    return shrunk(decode(path.read_bytes(), limits).pixels, _SIDE)

@@ -5,26 +5,24 @@ from dataclasses import fields
 from typing import Any
 
 from forensics.types import Reading
+from fusion.output.messages import Messages
 
 
-def reading_sentences(reading: Reading) -> list[str]:
+def reading_sentences(reading: Reading, say: Messages) -> list[str]:
     """What the verdict leaves out or does not cover, most important first."""
     told = []
     if reading.missing > 0:
-        told.append(
-            f"The file ends early or is damaged: {_share(reading.missing)} of the picture is missing. "
-            "The verdict is about the rest."
-        )
+        told.append(say("reading.missing", share=_share(reading.missing, say)))
     elif reading.coarse:
-        told.append("The file ends early: the whole picture is there, but its finest detail is missing.")
+        told.append(say("reading.coarse"))
     elif reading.damaged:
-        told.append("The file ends early or is damaged, but every row of the picture is there.")
+        told.append(say("reading.damaged"))
     if reading.reduced_by > 1:
-        told.append(f"The picture is too large to be decoded in full: it was judged at 1/{reading.reduced_by} size.")
+        told.append(say("reading.reduced", divisor=reading.reduced_by))
     if reading.frames > 1:
-        told.append(f"The file is an animation of {reading.frames} frames: {_judged(reading)}.")
+        told.append(_of_frames(reading, say))
     if reading.trailing_bytes > 0:
-        told.append(f"{reading.trailing_bytes:,} bytes follow the end of the image; they are not part of the picture.")
+        told.append(say("reading.trailing", count=say.number(reading.trailing_bytes, ",")))
     return told
 
 
@@ -33,12 +31,10 @@ def reading_of(image: Mapping[str, Any]) -> Reading:
     return Reading(**{field.name: image[field.name] for field in fields(Reading) if field.name in image})
 
 
-def _judged(reading: Reading) -> str:
-    if reading.frames_judged > 1:
-        middle = f"the middle one by probability, frame {reading.frame}"
-        return f"{reading.frames_judged} of them were judged, and the verdict is that of {middle}"
-    return "the first frame was judged" if reading.frame == 1 else f"frame {reading.frame} was judged"
+def _of_frames(reading: Reading, say: Messages) -> str:
+    name = "frames" if reading.frames_judged > 1 else "first_frame" if reading.frame == 1 else "one_frame"
+    return say(f"reading.{name}", frames=reading.frames, frame=reading.frame, judged=reading.frames_judged)
 
 
-def _share(missing: float) -> str:
-    return f"{missing:.0%}" if missing >= 0.01 else "less than 1%"
+def _share(missing: float, say: Messages) -> str:
+    return f"{missing:.0%}" if missing >= 0.01 else say("reading.share")

@@ -94,5 +94,6 @@ def map_view(detector: str, picture: str, say: Messages) -> MapView:
 
     spec = get(detector).spec
     caution = say("maps.ela" if detector == "ela" else "maps.other")
-    looks_at = spec.looks_at[:1].upper() + spec.looks_at[1:]
-    return MapView(picture, spec.title, f"{looks_at.rstrip('.')}.", caution)
+    looks_at = say.retold(spec.looks_at)
+    shows = f"{looks_at[:1].upper()}{looks_at[1:].rstrip('.')}."
+    return MapView(picture, say.retold(spec.title), shows, caution)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from forensics.errors import JobError
 from forensics.registry import Number, entries
 from forensics.types import Claim, Declares, ErrorCode, Evidence, Measured, NotJudgedReason, SignatureState, Skipped
+from fusion.output.messages import messages
 from fusion.output.reading import reading_sentences
 from fusion.verdict import Basis, FusionKind, Label, Leaning, Verdict
 
@@ -247,7 +248,7 @@ def _reasoning(verdict: Verdict) -> list[str]:
     if verdict.basis == "provenance":
         told.insert(0, "The label rests on what the file declares about itself, not on its pixels.")
     told += [reason.sentence for reason in verdict.reasons]
-    told += reading_sentences(verdict.evidence.reading)
+    told += reading_sentences(verdict.evidence.reading, messages("en"))
     if verdict.evidence.not_judged is not None:
         return told
     if verdict.fusion_prob is None:

@@ -33,7 +33,7 @@ def _parts(shown: ResultView, say: Messages) -> list[RenderableType]:
     if shown.claims:
         parts += [_title(say("title.declared")), *(Text(f"• {claim}") for claim in shown.claims)]
     if shown.reasons:
-        parts += [_title(say("title.reasons")), _reasons(shown.reasons)]
+        parts += [_title(say("title.reasons")), _reasons(shown.reasons, say)]
     for title, signals in (("title.weighed", shown.weighed), ("title.measured", shown.measured)):
         if signals:
             parts += [_title(say(title)), _signals(signals)]
@@ -79,13 +79,15 @@ def _title(text: str) -> Text:
     return Text(f"\n{text}", style="bold")
 
 
-def _reasons(reasons: tuple[ReasonView, ...]) -> Table:
+def _reasons(reasons: tuple[ReasonView, ...], say: Messages) -> Table:
     table = Table.grid(padding=(0, 1))
     for reason in reasons:
         length = max(1, min(_REASON_BAR, round(abs(reason.weight) / _FULL_WEIGHT * _REASON_BAR)))
         style = "red" if reason.weight > 0 else "green"
         bar = Text("█" * length + " " * (_REASON_BAR - length), style=style)
-        table.add_row(Text(f"{reason.weight:+.2f}"), bar, Text(reason.direction, style=style), Text(reason.text))
+        table.add_row(
+            Text(say.number(reason.weight, "+.2f")), bar, Text(reason.direction, style=style), Text(reason.text)
+        )
     return table
 
 

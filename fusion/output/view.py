@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from forensics.errors import RegistryError
+from forensics.registry import get
 from fusion.output.messages import Messages
 from fusion.output.reading import reading_of, reading_sentences
 
 Tone = Literal["ai", "non_ai", "uncertain", "error"]
+_LABELS: Mapping[str, Tone] = {"AI": "ai", "NON-AI": "non_ai", "UNCERTAIN": "uncertain"}
 _MOST_SKIPPED = 5
 # A gauge needs a place for its marks where a model of an earlier release tells none.
 _EVEN = 0.5
@@ -27,8 +30,8 @@ class ResultView:
     """What is shown of one result document.
 
     `answer` is the verdict in plain words, `notes` what the answer rests on, `cautions` what it does not mean.
-    `weighed` and `measured` are (detector, sentence), of those the fusion weighed and of the others. `facts` are
-    (name, value) of the file. `probability` and the thresholds (`non_ai`, `ai`) are in [0, 1], or None.
+    `weighed` and `measured` are (title of the detector, sentence), of those the fusion weighed and of the others.
+    `facts` are (name, value) of the file. `probability` and the thresholds (`non_ai`, `ai`) are in [0, 1], or None.
     """
 
     name: str
@@ -56,16 +59,19 @@ def view(document: Mapping[str, Any], name: str, say: Messages) -> ResultView:
     model = document["model"] or {}
     told = model.get("thresholds")
     thresholds = None if told is None else (told["non_ai"], told["ai"])
-    signals = [(one, part["sentence"], part.get("weighed", False)) for one, part in document["signals"].items()]
+    signals = [
+        (_title(one, say), say.retold(part["sentence"]), part.get("weighed", False))
+        for one, part in document["signals"].items()
+    ]
     return ResultView(
         name=name,
-        tone={"AI": "ai", "NON-AI": "non_ai"}.get(document["label"], "uncertain"),  # type: ignore[arg-type]
-        label=document["label"],
+        tone=_LABELS[document["label"]],
+        label=say(f"label.{_LABELS[document['label']]}"),
         answer=_answer(document, say),
         notes=_notes(document, thresholds, say),
         probability=probability,
         thresholds=thresholds,
-        claims=tuple(claim["statement"] for claim in document["provenance"]),
+        claims=tuple(say.retold(claim["statement"]) for claim in document["provenance"]),
         reasons=tuple(_reason(one, say) for one in document["reasons"] if document.get("not_judged") is None),
         weighed=tuple((one, sentence) for one, sentence, weighed in signals if weighed),
         measured=tuple((one, sentence) for one, sentence, weighed in signals if not weighed),
@@ -78,7 +84,7 @@ def view(document: Mapping[str, Any], name: str, say: Messages) -> ResultView:
 
 def _of_error(document: Mapping[str, Any], name: str, say: Messages) -> ResultView:
     error = document["error"] or {}
-    note = f"{error.get('message', '')} ({error.get('code', '')})"
+    note = f"{say.retold(error.get('message', ''))} ({error.get('code', '')})"
     return ResultView(
         name, "error", "", say("answer.error"), (note,), None, None, (), (), (), (), "", (), _facts(document, say), ""
     )
@@ -103,14 +109,14 @@ def _notes(document: Mapping[str, Any], thresholds: tuple[float, float] | None, 
     found = []
     probability = document["fusion_prob"]
     if document.get("not_judged") is not None:
-        found += [reason["sentence"] for reason in document["reasons"]]
+        found += [say.retold(reason["sentence"]) for reason in document["reasons"]]
     if document["label_basis"] == "provenance":
         found.append(_beside_the_declaration(probability, thresholds, say))
     elif any(claim["says_ai"] and not claim["decisive"] for claim in document["provenance"]):
         found.append(say("note.declared_not_decisive"))
     if (document["model"] or {}).get("fusion") == "prior":
         found.append(say("note.prior"))
-    found += reading_sentences(reading_of(document["image"]))
+    found += reading_sentences(reading_of(document["image"]), say)
     return tuple(found)
 
 
@@ -126,14 +132,26 @@ def _beside_the_declaration(probability: float | None, thresholds: tuple[float, 
 def _reason(reason: Mapping[str, Any], say: Messages) -> ReasonView:
     # The direction and the weight have places of their own.
     text = reason["sentence"].rpartition("; speaks for")[0] or reason["sentence"]
-    return ReasonView(reason["weight"], say("direction.ai" if reason["weight"] > 0 else "direction.non_ai"), text)
+    return ReasonView(
+        reason["weight"], say("direction.ai" if reason["weight"] > 0 else "direction.non_ai"), say.retold(text)
+    )
+
+
+def _title(detector: str, say: Messages) -> str:
+    """What people call the detector; its name where this installation does not know it."""
+    from img_ml import profiles as _profiles  # noqa: F401 - importing it registers every detector
+
+    try:
+        return say.retold(get(detector).spec.title)
+    except RegistryError:
+        return detector
 
 
 def _skipped(skipped: Mapping[str, str], say: Messages) -> str:
     """The skipped detectors in one line: five by name, the others by number."""
     if not skipped:
         return ""
-    names = ", ".join(list(skipped)[:_MOST_SKIPPED])
+    names = ", ".join(_title(name, say) for name in list(skipped)[:_MOST_SKIPPED])
     if len(skipped) > _MOST_SKIPPED:
         names = say("skipped.more", names=names, count=len(skipped) - _MOST_SKIPPED)
     return say("skipped.all", names=names)
@@ -142,7 +160,7 @@ def _skipped(skipped: Mapping[str, str], say: Messages) -> str:
 def _cautions(document: Mapping[str, Any], say: Messages) -> tuple[str, ...]:
     if document["label_basis"] == "provenance":
         return (say("caution.declared"),)
-    name = {"AI": "ai", "NON-AI": "non_ai"}.get(document["label"], "uncertain")
+    name = _LABELS[document["label"]]
     half = (say("caution.half"),) if document["fusion_prob"] is not None else ()
     return (say(f"caution.{name}"), *half)
 

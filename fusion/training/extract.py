@@ -2,10 +2,8 @@
 
 import os
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -15,15 +13,17 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from forensics.errors import DatasetError, ImgMlError
+from forensics.errors import DatasetError, ImgMlError, JobError
 from forensics.examine import Examined, examine
-from forensics.reading.decode import decode
+from forensics.reading.decode import DecodeLimits, decode
 from forensics.reading.sniff import media_type_of
 from forensics.registry import DetectorSpec, get
+from forensics.sandbox.sandbox import Sandbox
+from forensics.sandbox.settings import SandboxSettings
+from forensics.settings import load as load_settings
 from forensics.types import Skipped
 from fusion.features import schema_of
 from fusion.training.cache import CachedSignal, Column, FeatureCache, Key, image_key
-from fusion.training.process_pool import process_pool
 from fusion.training.table import FeatureTable
 from img_ml.data.dataset import Row
 from img_ml.data.views import View, render_view
@@ -33,7 +33,6 @@ from img_ml.engine.held_out import held_out_probability
 # What a killed run may lose: so many views, or so many seconds of work.
 _FLUSH_VIEWS = 1000
 _FLUSH_S = 10.0
-_CHUNK = 8
 _BATCH = 32
 
 Floating = TypeVar("Floating", np.float32, np.float64)
@@ -170,13 +169,13 @@ def _measure(tasks: Sequence[_Task], store: _Store, talk: Console) -> None:
     try:
         with Progress(*columns, *clock, console=talk, disable=not talk.is_terminal) as progress:
             bar = progress.add_task("", total=len(tasks))
-            for seen, done in _examined(tasks):
+            for seen in _examined(tasks):
                 store.take([one for one in seen if one.examined.sample is None])
                 pending += [one for one in seen if one.examined.sample is not None]
                 while len(pending) >= _BATCH:
                     store.take(_completed(store.engine, pending[:_BATCH]))
                     del pending[:_BATCH]
-                progress.advance(bar, done)
+                progress.advance(bar)
             store.take(_completed(store.engine, pending))
     finally:
         store.flush()
@@ -188,42 +187,22 @@ def _completed(engine: Engine, seen: Sequence[_Seen]) -> list[_Seen]:
     return [_Seen(one.image, one.view, Examined(e)) for one, e in zip(seen, evidence, strict=True)]
 
 
-def _examined(tasks: Sequence[_Task]) -> Iterator[tuple[list[_Seen], int]]:
-    """The views of some images, and how many images these were; only so many wait at a time."""
-    workers = os.cpu_count() or 1
-    pool = process_pool()
-    waiting: deque[tuple[Future[list[_Seen]], int]] = deque()
-    try:
-        for start in range(0, len(tasks), _CHUNK):
-            chunk = tasks[start : start + _CHUNK]
-            waiting.append((pool.submit(_views, chunk), len(chunk)))
-            if len(waiting) > 3 * workers:
-                future, size = waiting.popleft()
-                yield future.result(), size
-        while waiting:
-            future, size = waiting.popleft()
-            yield future.result(), size
-    except BrokenProcessPool:
-        raise DatasetError(
-            "A process died while it decoded an image. Run the command again; what was measured is kept. If it dies "
-            "again, find the image with python -m scripts.clean_dataset."
-        ) from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+def _examined(tasks: Sequence[_Task]) -> Iterator[list[_Seen]]:
+    """The views of each image; none of one that cannot be decoded."""
+    with Sandbox(load_settings(SandboxSettings).sandbox_rules()) as sandbox:
+        calls = ((task, sandbox.rules.limits) for task in tasks)
+        for seen in sandbox.each(_views, calls, images=lambda task, _: 1 + len(task.views)):
+            yield [] if isinstance(seen, JobError) else seen
 
 
-def _views(tasks: Sequence[_Task]) -> list[_Seen]:
-    """The wanted views of some images; nothing of an image that cannot be decoded."""
+def _views(task: _Task, limits: DecodeLimits) -> list[_Seen]:
+    """The wanted views of an image."""
     seen = []
-    for task in tasks:
-        try:
-            sample = decode(task.path.read_bytes())
-            for view in task.views:
-                shown = decode(render_view(sample, view))
-                evidence = examine(shown, task.analyzers)
-                seen.append(_Seen(sample.sha256, view.name, Examined(evidence, shown if task.keep_pixels else None)))
-        except ImgMlError:
-            continue
+    sample = decode(task.path.read_bytes(), limits)
+    for view in task.views:
+        shown = decode(render_view(sample, view), limits)
+        evidence = examine(shown, task.analyzers)
+        seen.append(_Seen(sample.sha256, view.name, Examined(evidence, shown if task.keep_pixels else None)))
     return seen
 
 

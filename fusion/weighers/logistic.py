@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import logit
 from sklearn.linear_model import LogisticRegression
 
+from forensics.documents import json_of
 from fusion.weighers.scaled import Scaling, by_feature, fit_scaling
 from fusion.weighers.weigher import Candidate, Rows, Weigher, WeigherKind
 
@@ -69,7 +70,7 @@ def train(rows: Rows, names: tuple[str, ...], candidate: Candidate, seed: int, r
 def load(data: bytes) -> Weigher:
     """The model in verified JSON bytes; ValueError where they are none."""
     try:
-        content = json.loads(data)
+        content = json_of(data)
         parts = {name: np.array(content["scaling"][name], dtype=np.float64) for name in ("mean", "spread", "gaps")}
         coefficients = np.array(content["coefficients"], dtype=np.float64)
         odds = np.array(content["odds"], dtype=bool)

@@ -15,7 +15,7 @@ Measure = Callable[[NDArray[np.float64]], float]
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A 95 % bootstrap interval; NaN where no resample could be measured."""
+    """A 95 % bootstrap interval; NaN where no resample could be measured, or where all rests on one group."""
 
     low: float
     high: float
@@ -35,7 +35,9 @@ def intervals(measures: Mapping[str, Measure], group: NDArray[np.intp], seed: in
 
 def _interval(draws: NDArray[np.float64]) -> Interval:
     known = draws[~np.isnan(draws)]
-    if not len(known):
+    # One group that is there or not: what it gives does not vary, and no interval can come of it.
+    rests_on_one = len(known) < len(draws) and len(known) > 0 and np.ptp(known) == 0
+    if not len(known) or rests_on_one:
         return Interval(float("nan"), float("nan"))
     low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(low), float(high))

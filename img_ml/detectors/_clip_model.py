@@ -1,6 +1,5 @@
 """CLIP models of open_clip, out of their published files: the image tower, and the mean text feature of each class."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from torch import Tensor, nn
 
+from forensics.documents import json_of
 from forensics.errors import WeightsError
 from img_ml.detectors._prompts import Prompts
 from img_ml.weights.loading import Shapes, check_layout, shapes_of
@@ -118,7 +118,7 @@ def _read_config(weights: Installed) -> tuple[Mapping[str, Any], Shapes, Preproc
     path = weights.file(CONFIG)
     assert weights.record.preprocessing is not None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json_of(path.read_text(encoding="utf-8"))
         config = content["model_cfg"]
         for tower in (config["vision_cfg"], config["text_cfg"]):
             if any(name in tower for name in _FOREIGN):

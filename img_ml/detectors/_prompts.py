@@ -1,11 +1,11 @@
 """Prompts: the texts of both classes that CLIP compares an image with, from a file that users may replace."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from forensics.documents import toml_of
 from forensics.errors import ArtifactError
 
 SHIPPED = Path(__file__).parent / "prompts.toml"
@@ -29,7 +29,7 @@ def load_prompts(weights: Path, chosen: str = "") -> Prompts:
     own = weights / (chosen or OWN)
     path = own if chosen or own.is_file() else SHIPPED
     try:
-        return _prompts(tomllib.loads(path.read_text(encoding="utf-8")))
+        return _prompts(toml_of(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise ArtifactError(f"The prompt file {path} cannot be used: {error}") from error
 

@@ -1,9 +1,9 @@
 """What the detectors with a trained ResNet-18 share: its weights, and what they show it."""
 
-import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from forensics.documents import json_of
 from forensics.errors import WeightsError
 from forensics.registry import Detector, DetectorSpec, Setup
 from forensics.types import ImageSample, Pixels
@@ -40,7 +40,7 @@ def network_of(weights: Installed, sees: "Sees") -> "ResNet18":
 
     name = weights.record.name
     try:
-        config = json.loads(weights.file("config.json").read_text(encoding="utf-8"))
+        config = json_of(weights.file("config.json").read_text(encoding="utf-8"))
         width = config["width"]
         if not isinstance(width, int) or width < 1:
             raise ValueError(f"its width is {width!r}")

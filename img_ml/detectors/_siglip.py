@@ -1,6 +1,5 @@
 """SigLIP of transformers, out of its published folder: the image tower alone, and how pixels become its input."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from forensics.documents import json_of
 from forensics.errors import WeightsError
 from img_ml.engine.preprocess import published
 from img_ml.weights.loading import fill
@@ -75,7 +75,7 @@ def _vision_config(path: Path, name: str) -> Any:
     from transformers import SiglipVisionConfig
 
     try:
-        content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: Mapping[str, Any] = json_of(path.read_text(encoding="utf-8"))
         kind = content["model_type"]
         told = {**(content["vision_config"] if kind == _WHOLE else content)}
         config = SiglipVisionConfig(**{key: value for key, value in told.items() if key != "model_type"})

@@ -1,7 +1,6 @@
 """Autoencoder reconstruction: what the autoencoder of a diffusion model changes, measured and classified."""
 
 import hashlib
-import json
 import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from forensics.documents import json_of
 from forensics.errors import WeightsError
 from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
 from forensics.types import Heatmap, ImageSample, Measured
@@ -183,7 +183,7 @@ def _classifier(trained: Installed) -> "nn.Module":
 
 def _config(trained: Installed) -> dict[str, object]:
     try:
-        found = json.loads(trained.file("config.json").read_text(encoding="utf-8"))
+        found = json_of(trained.file("config.json").read_text(encoding="utf-8"))
         if isinstance(found, dict):
             return found
         raise ValueError("it is not a JSON object")

@@ -1,9 +1,9 @@
 """Latent image classifier: an autoencoder's encoder, fine-tuned with a small head on images of the user's own."""
 
-import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from forensics.documents import json_of
 from forensics.errors import WeightsError
 from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
 from forensics.types import ImageSample, Pixels
@@ -60,9 +60,9 @@ def network_of(weights: Installed) -> "tuple[LatentClassifier, int]":
 
     name = weights.record.name
     try:
-        config = json.loads(weights.file("config.json").read_text(encoding="utf-8"))
+        config = json_of(weights.file("config.json").read_text(encoding="utf-8"))
         side = int(config["side"])
-        network = of_architecture(json.loads(config["autoencoder"]), side)
+        network = of_architecture(json_of(config["autoencoder"]), side)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"The config.json of {name} does not describe a latent classifier: {error}") from error
     fill(network, tensors_of(weights.file("model.safetensors"), name), name)

@@ -3,7 +3,6 @@
 No torch: encoder and heads are one ONNX graph, packaged with img_ml.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from forensics.crops import MIN_SIDE, too_small_reason
+from forensics.documents import json_of
 from forensics.errors import WeightsError
 from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
 from forensics.types import ImageSample, Measured, Signal, Skipped
@@ -99,7 +99,7 @@ def signal(logits: NDArray[np.float64]) -> Measured:
 
 def _held_out(weights: Installed) -> Mapping[str, int]:
     try:
-        told = json.loads(weights.data("config.json"))["held_out"]
+        told = json_of(weights.data("config.json"))["held_out"]
         return {str(source): int(member) for source, member in told.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         name = weights.record.name

@@ -1,6 +1,5 @@
 """Community Forensics: a vision transformer that its authors trained on the images of thousands of generators."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import expit
 
+from forensics.documents import json_of
 from forensics.errors import WeightsError
 from forensics.registry import Detector, DetectorSpec, Number, Prior, Setup, detector
 from forensics.types import ImageSample, Measured
@@ -88,7 +88,7 @@ def network_of(weights: Installed) -> tuple["nn.Module", Preprocessing]:
     name, path = weights.record.name, weights.file("config.json")
     assert weights.record.preprocessing is not None
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = json_of(path.read_text(encoding="utf-8"))
         side, model_size = config["input_size"], config["model_size"]
         facts = replace(weights.record.preprocessing, crop=side, shortest=SHORTEST[side])
         if config["patch_size"] != 16:

@@ -1,11 +1,11 @@
 """Crop network: a small network over crops at native resolution, trained for this project and packaged with it."""
 
-import json
 from collections.abc import Mapping
 
 import numpy as np
 from scipy.special import expit
 
+from forensics.documents import json_of
 from forensics.errors import WeightsError
 from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
 from forensics.types import Measured
@@ -64,7 +64,7 @@ def signal(answer: MembersAnswer) -> Measured:
 
 def _held_out(weights: Installed, members: int) -> Mapping[str, int]:
     try:
-        told = json.loads(weights.data("config.json"))["held_out"]
+        told = json_of(weights.data("config.json"))["held_out"]
         found = {str(source): int(member) for source, member in told.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(

@@ -1,12 +1,12 @@
 """GhostNet: a small network over noise residuals, which users train on images of their own."""
 
-import json
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import expit
 
 from forensics.crops import CROP, native_crops
+from forensics.documents import json_of
 from forensics.errors import WeightsError
 from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
 from forensics.types import ImageSample, Measured, Pixels
@@ -62,7 +62,7 @@ def network_of(weights: Installed) -> "ResidualGhostNet":
     from img_ml.weights.loading import fill, tensors_of
 
     try:
-        backbone = json.loads(weights.file("config.json").read_text(encoding="utf-8"))["backbone"]
+        backbone = json_of(weights.file("config.json").read_text(encoding="utf-8"))["backbone"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"The config.json of {weights.record.name} does not name a backbone: {error}") from error
     if backbone not in BACKBONES:

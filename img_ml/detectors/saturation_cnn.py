@@ -1,12 +1,12 @@
 """Inverted and saturated CNN: a small network over colours pushed far apart, which users train on their own images."""
 
-import json
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 from scipy.special import expit
 
+from forensics.documents import json_of
 from forensics.errors import WeightsError
 from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
 from forensics.types import ImageSample, Measured, Pixels
@@ -94,7 +94,7 @@ def network_of(weights: Installed) -> tuple["SaturationCNN", int]:
 
     path, name = weights.file("config.json"), weights.record.name
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = json_of(path.read_text(encoding="utf-8"))
         factor, side = int(config["saturation"]), int(config["side"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"{path} does not name saturation and side: {error}") from error

@@ -1,7 +1,6 @@
 """SigLIP 2: the embedding of an image and text network, for the classifier that users train on it."""
 
 import hashlib
-import json
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from forensics.documents import json_of
 from forensics.errors import WeightsError
 from forensics.registry import Detector, DetectorSpec, Head, Number, Setup, detector
 from forensics.types import ImageSample, Measured
@@ -157,7 +157,7 @@ def _classifier(encoder: Installed, setup: Setup) -> _Classifier | None:
 
     path = weights.file("config.json")
     try:
-        trained_on = json.loads(path.read_text(encoding="utf-8"))["encoder"]
+        trained_on = json_of(path.read_text(encoding="utf-8"))["encoder"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"{path} does not say which embeddings the classifier is for: {error}") from error
     if trained_on != encoder.digest:

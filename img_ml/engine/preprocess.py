@@ -1,6 +1,5 @@
 """Pixels into a network's input on the device, bit for bit as Pillow resizes them, only where the crop looks."""
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from forensics.documents import json_of
 from forensics.errors import WeightsError
 from forensics.types import Pixels
 from img_ml.engine.uploads import Uploads
@@ -238,7 +238,7 @@ _KERNELS: Mapping[Filter, tuple[Callable[[NDArray[np.float64]], NDArray[np.float
 def published(path: Path) -> Preprocessing:
     """What a `preprocessor_config.json` of transformers says; WeightsError where it asks for something else."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json_of(path.read_text(encoding="utf-8"))
         return _preprocessing(content)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"{path} does not describe a known preprocessing: {error}") from error

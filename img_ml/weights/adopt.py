@@ -1,7 +1,6 @@
 """Files of the user's own as weights: safetensors as they are, PyTorch checkpoints converted, nothing executed."""
 
 import argparse
-import json
 import shutil
 import warnings
 from collections import OrderedDict
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from forensics.documents import json_of
 from forensics.errors import WeightsError
 from img_ml.weights.file_kind import refusal
 from img_ml.weights.record import WeightFile, WeightsRecord
@@ -136,6 +136,6 @@ def _found(record: WeightsRecord, file: WeightFile, folder: Path) -> Path:
 
 def _check_json(path: Path) -> None:
     try:
-        json.loads(path.read_text(encoding="utf-8"))
+        json_of(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise WeightsError(f"{path} is not JSON: {error}") from error

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from img_ml.weights.record import WeightFile, WeightsRecord
 
 PARTIAL = ".partial"
 _SHA256_DIGITS = 64
+# Commits and checksums become parts of file names; a hub of one's own, or what stands before it, may answer anything.
+_PLAIN = re.compile(r"[0-9A-Za-z_-]{1,128}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,8 @@ def _fetched(record: WeightsRecord, file: WeightFile, revision: str, token: str 
         raise WeightsError(f"{record.repository} has no file {file.name} at {revision}.") from error
     except HfHubHTTPError as error:
         raise _cannot(record, file.name, error) from error
+    except WeightsError:
+        raise
     except Exception as error:
         found = _cached(record, file, revision)
         if found is None:
@@ -117,7 +122,13 @@ def _remote(record: WeightsRecord, file: WeightFile, revision: str, token: str |
             if name == names[-1]:
                 raise
             continue
-        return _Remote(name, told.commit_hash or revision, told.etag or "", told.size or 0, told.location)
+        commit, etag = told.commit_hash or revision, told.etag or ""
+        if not (_PLAIN.fullmatch(commit) or commit == revision) or not (_PLAIN.fullmatch(etag) or not etag):
+            raise WeightsError(
+                f"{_endpoint()} answers for {name} of {record.name} with a commit or a checksum that is none: set "
+                "HF_ENDPOINT to a hub that can be trusted, or unset it."
+            )
+        return _Remote(name, commit, etag, told.size or 0, told.location)
     raise AssertionError("every file has a name")
 
 
@@ -142,7 +153,7 @@ def _downloaded(remote: _Remote, token: str | None, partial: Path) -> Path:
     from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
     partial.mkdir(parents=True, exist_ok=True)
-    path = partial / f"{remote.commit[:12]}-{remote.etag[:12]}-{remote.name}"
+    path = partial / f"{remote.commit.replace('/', '-')[:12]}-{remote.etag[:12]}-{remote.name}"
     headers = build_hf_headers(token=token)
     if urlparse(remote.location).netloc != urlparse(_endpoint()).netloc:
         # The hub sends large files to its store with a signed address; the token is none of the store's business.

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from forensics.documents import json_of
 from forensics.errors import WeightsError
 from forensics.files import write_atomically
 
@@ -34,7 +35,7 @@ def read_lock(folder: Path) -> dict[str, LockedWeights]:
     """What the folder's lock file lists by name, nothing where there is no such file; WeightsError if unreadable."""
     path = folder / LOCK_FILE
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json_of(path.read_text(encoding="utf-8"))
         if content["version"] != _VERSION:
             raise ValueError(f"its version is {content['version']}, not {_VERSION}")
         return {name: _locked(one) for name, one in content["weights"].items()}

@@ -1,7 +1,8 @@
 """The report that a check writes beside what it tells."""
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePath
 from typing import Any
 
 from forensics.types import ImageSample, Signal
@@ -27,4 +28,20 @@ class HtmlReport:
 
     def write(self) -> None:
         """Write the file; OSError where it cannot be written."""
-        self.path.write_text(render_report(self._entries, self._say), encoding="utf-8", errors="replace")
+        short = short_names([one.view.name for one in self._entries])
+        entries = [
+            replace(one, view=replace(one.view, name=name)) for one, name in zip(self._entries, short, strict=True)
+        ]
+        self.path.write_text(render_report(entries, self._say), encoding="utf-8", errors="replace")
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """The names without the folders that tell nothing apart: a report that is handed on shows no more of a machine."""
+    parts = [[name] if "://" in name else PurePath(name).parts for name in names]
+    found = []
+    for own in parts:
+        kept = 1
+        while kept < len(own) and sum(other[-kept:] == own[-kept:] for other in parts) > 1:
+            kept += 1
+        found.append("/".join(own[-kept:]))
+    return found

@@ -80,7 +80,7 @@ def _csv_values(document: Document) -> tuple[object, ...]:
 def _quiet(document: Document, say: Messages) -> None:
     shown = view(document, document["image_url"], say)
     probability = "  -" if shown.probability is None else f"{shown.probability:>4.0%}"
-    _line(f"{shown.label or 'ERROR':<9} {probability}  {_one_line(shown.name)}")
+    _line(f"{document['label'] or 'ERROR':<9} {probability}  {_one_line(shown.name)}")
 
 
 def _people(document: Document, talk: Console, say: Messages) -> None:
@@ -88,7 +88,8 @@ def _people(document: Document, talk: Console, say: Messages) -> None:
         show(Console(highlight=False), document["image_url"], document, say)
     else:
         error = document["error"]
-        talk.print(f"{document['image_url']}: {error['message']} ({error['code']})", markup=False, soft_wrap=True)
+        told = say.retold(error["message"])
+        talk.print(f"{document['image_url']}: {told} ({error['code']})", markup=False, soft_wrap=True)
 
 
 def _line(text: str) -> None:

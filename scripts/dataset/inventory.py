@@ -1,7 +1,6 @@
 """The facts of many image files, each read once, on all cores: identity, size, fingerprint, encoding."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -13,15 +12,16 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
-from forensics.errors import DatasetError, ImgMlError
-from forensics.reading.decode import decode
-from fusion.training.process_pool import process_pool
+from forensics.errors import ImgMlError, JobError
+from forensics.reading.decode import DecodeLimits, decode
+from forensics.sandbox.sandbox import Sandbox
+from forensics.sandbox.settings import SandboxSettings
+from forensics.settings import load as load_settings
 from scripts.dataset.encoding import Encoding, encoding_of
 
 THUMBNAIL = 16
 MOST_BYTES = 256 * 2**20
-# Starting processes takes longer than reading this many images.
-_FEW = 48
+_LIMITS = DecodeLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,29 +55,19 @@ class Unreadable:
 
 
 def take_inventory(paths: Iterable[Path]) -> dict[Path, ImageFacts | Unreadable]:
-    """The facts of every distinct path, in the order given.
-
-    Raises DatasetError where a file brings its reading process down.
-    """
+    """The facts of every distinct path, in the order given; a file that brings its reader down is unreadable."""
     distinct = list(dict.fromkeys(paths))
-    if len(distinct) <= _FEW:
-        return {path: read_facts(path) for path in distinct}
-    try:
-        with process_pool() as pool:
-            return dict(zip(distinct, _tracked(pool.map(read_facts, distinct, chunksize=16), distinct), strict=True))
-    except BrokenProcessPool:
-        raise DatasetError(
-            "A process that read the images died: a file is damaged in a way that breaks its decoder, or the memory "
-            "is full. Look at the files added last, or read fewer folders at a time."
-        ) from None
-
-
-def _tracked(results: Iterator[ImageFacts | Unreadable], paths: Sequence[Path]) -> Iterator[ImageFacts | Unreadable]:
     console = Console(stderr=True)
-    yield from track(results, "Reading images", total=len(paths), console=console, disable=not console.is_terminal)
+    with Sandbox(load_settings(SandboxSettings).sandbox_rules()) as sandbox:
+        found = sandbox.each(read_facts, ((path, sandbox.rules.limits) for path in distinct))
+        shown = track(found, "Reading images", total=len(distinct), console=console, disable=not console.is_terminal)
+        return {
+            path: Unreadable(path, "unreadable", str(one)) if isinstance(one, JobError) else one
+            for path, one in zip(distinct, shown, strict=True)
+        }
 
 
-def read_facts(path: Path) -> ImageFacts | Unreadable:
+def read_facts(path: Path, limits: DecodeLimits = _LIMITS) -> ImageFacts | Unreadable:
     """The facts of one file, or why there are none; never raises for what the file holds."""
     try:
         if not path.is_file():
@@ -86,7 +76,7 @@ def read_facts(path: Path) -> ImageFacts | Unreadable:
             return Unreadable(path, "unreadable", f"The file is larger than {MOST_BYTES // 2**20} MiB.")
         if not _is_utf8(path):
             return Unreadable(path, "unreadable", "The file's name is not valid UTF-8, so no CSV can hold it.")
-        sample = decode(path.read_bytes())
+        sample = decode(path.read_bytes(), limits)
         image = Image.fromarray(sample.pixels)
         return ImageFacts(
             path,

@@ -39,13 +39,15 @@ def accusations(found: Rows) -> list[str]:
 
 
 def gate(found: Rows) -> list[str]:
-    """How many images of each folder the gate holds back."""
-    lines = _head("folder", "kind", "images", "held back", "why")
+    """How many images of each folder the gate holds back; out of fold where it learned from them."""
+    lines = _head("folder", "kind", "sources", "images", "held back", "why", "learned from")
     for row in found:
         share = f"{row['held_back'] / row['images']:.1%}" if row["images"] else "-"
         why = ", ".join(f"{count} {reason}" for reason, count in row["reasons"].items())
         kind = "drawn" if row["drawn"] else "pictures"
-        lines.append(_line(row["name"], kind, row["images"], f"{row['held_back']} ({share})", why))
+        learned = "other folds" if row.get("out_of_fold") else "no"
+        held = f"{row['held_back']} ({share})"
+        lines.append(_line(row["name"], kind, row["sources"], row["images"], held, why, learned))
     return lines
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
+from forensics.documents import json_of
 from forensics.files import write_atomically
 from scripts.scoring.errors import ScoringError
 from scripts.scoring.rows import mark_of
@@ -98,7 +99,7 @@ def opened(path: Path, settings: Settings) -> Iterator[ScoreFolder]:
 
 def _check(path: Path, settings: Settings) -> None:
     try:
-        before = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        before = json_of((path / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
         if any(path.glob("part-*.parquet")):
             raise ScoringError(f"{path} holds parts that this command did not write: name another --out.") from None

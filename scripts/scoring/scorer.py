@@ -14,6 +14,7 @@ import numpy as np
 from forensics.errors import ImgMlError, JobError
 from forensics.examine import Examined
 from forensics.provenance.trust import install_trust_anchors
+from forensics.sandbox.sandbox import SandboxRules
 from fusion.judge import Judge, load_judge
 from fusion.settings import FusionSettings
 from fusion.verdict import Verdict
@@ -23,7 +24,7 @@ from scripts.scoring.reading import Source, bytes_of, sources
 from scripts.scoring.rows import Model, part_of, row_of
 from worker.errors import InternalError
 from worker.fetching.fetch import Fetcher, FetchLimits
-from worker.pipeline.decode_pool import DecodePool, DecodeRules
+from worker.pipeline.decode_pool import DecodePool
 
 Batch = Mapping[str, Any]
 
@@ -34,7 +35,7 @@ class Scoring:
 
     detectors: ImgMlSettings
     fusion: FusionSettings
-    decoding: DecodeRules
+    decoding: SandboxRules
     fetching: FetchLimits
     column: str
     mark: str

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.false_accusations import LONG_SIDES, SMALLER_SIDES, Tally, _scaled
+from benchmarks.false_accusations import LONG_SIDES, SMALLER_SIDES, AccusationCount, _scaled
 from forensics.reading.decode import decode
 from forensics.types import Evidence
 from fusion.verdict import Verdict
@@ -26,7 +26,7 @@ class Accuser:
 
 
 def test_what_the_gate_holds_back_is_no_accusation_but_would_have_been_one() -> None:
-    tally = Tally("row")
+    tally = AccusationCount("row")
     tally.add(Accuser(), sample_of(np.full((40, 40, 3), 200, np.uint8)))
     tally.add(Accuser(), sample_of(np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)))
     assert (tally.images, tally.accused, tally.ungated) == (2, 0, 2)
@@ -34,15 +34,16 @@ def test_what_the_gate_holds_back_is_no_accusation_but_would_have_been_one() -> 
 
 
 def test_the_limit_of_none_in_a_hundred_is_three_percent() -> None:
-    assert Tally("row", images=100).upper == pytest.approx(0.0295, abs=0.0005)
-    assert Tally("row", images=3, accused=3).upper == 1
+    assert AccusationCount("row", images=100).upper == pytest.approx(0.0295, abs=0.0005)
+    assert AccusationCount("row", images=3, accused=3).upper == 1
 
 
 def test_photographs_are_never_scaled_up() -> None:
-    long = {side: Tally("") for side in LONG_SIDES}
-    smaller = {side: Tally(str(side)) for side in SMALLER_SIDES}
+    long = {side: AccusationCount("") for side in LONG_SIDES}
+    smaller = {side: AccusationCount(str(side)) for side in SMALLER_SIDES}
     found = [
-        (tally, decode(data)) for tally, data in _scaled(Image.new("RGB", (400, 250)), Tally("jpeg"), long, smaller)
+        (tally, decode(data))
+        for tally, data in _scaled(Image.new("RGB", (400, 250)), AccusationCount("jpeg"), long, smaller)
     ]
     assert max(max(one.width, one.height) for _, one in found) <= 400
     assert {min(one.width, one.height) for tally, one in found if tally.name.isdecimal()} == {

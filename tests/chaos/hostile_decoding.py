@@ -2,9 +2,9 @@
 
 from forensics.examine import Examined
 from forensics.reading.decode import DecodeLimits
+from forensics.sandbox import examination
 from forensics.types import ImageSample
 from tests.worker import hostile
-from worker.pipeline import examination
 
 HANG, CRASH, BLOAT = b"then hang", b"then crash", b"then bloat"
 
@@ -12,14 +12,14 @@ _decode, _examine_bytes = examination.decode, examination.examine_bytes
 
 
 def examine_bytes(
-    data: bytes, limits: DecodeLimits, analyzers: tuple[str, ...], keep_pixels: bool, memory_mb: int
+    data: bytes, limits: DecodeLimits, analyzers: tuple[str, ...], keep_pixels: bool, frame: int = 1
 ) -> Examined:
     """As in the real worker, under its limits, with the decoder below."""
     examination.decode = decode
-    return _examine_bytes(data, limits, analyzers, keep_pixels, memory_mb)
+    return _examine_bytes(data, limits, analyzers, keep_pixels, frame)
 
 
-def decode(data: bytes, limits: DecodeLimits) -> ImageSample:
+def decode(data: bytes, limits: DecodeLimits, frame: int = 1) -> ImageSample:
     if data.endswith(HANG):
         hostile.hang()
     if data.endswith(CRASH):
@@ -28,4 +28,4 @@ def decode(data: bytes, limits: DecodeLimits) -> ImageSample:
         swollen = []
         while True:
             swollen.append(bytearray(64 * 1024 * 1024))
-    return _decode(data, limits)
+    return _decode(data, limits, frame)

@@ -2,11 +2,11 @@
 
 import sys
 
+from forensics.sandbox import examination
 from tests.chaos import hostile_decoding
 from tests.worker.doubles import PlainJudge
 from worker.launch import run_worker
 from worker.observability.telemetry import configure_logging
-from worker.pipeline import examination
 from worker.settings import WorkerSettings, load
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from forensics.examine import checked, run_analyzer
 from forensics.reading.decode import decode
 from forensics.registry import Detector, Registered, Setup, entries, get
 from forensics.types import ImageSample, Measured, Signal, Skipped
+from fusion.output.messages import LANGUAGES, retelling
 from img_ml import profiles as _profiles  # noqa: F401 - importing it registers every detector
 from img_ml.detectors import aeroblade
 from img_ml.weights import store
@@ -111,6 +112,8 @@ def check_contract(entry: Registered, signal: Signal) -> None:
         assert math.isnan(value) or number.low <= value <= number.high, number.name
     assert signal.sentence.endswith(".")
     assert "nan" not in signal.sentence
+    for language in LANGUAGES:
+        assert language == "en" or retelling(language).told(signal.sentence) is not None, signal.sentence
     if signal.heatmap is not None:
         assert signal.heatmap.dtype == np.float32
         assert signal.heatmap.ndim == 2

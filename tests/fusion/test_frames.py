@@ -8,9 +8,11 @@ import pytest
 from PIL import Image
 
 from forensics.errors import DecodeFailedError
-from forensics.reading.decode import decode
+from forensics.examine import Examined
+from forensics.reading.decode import DecodeLimits, decode
+from forensics.sandbox.examination import examine_bytes
 from forensics.types import Evidence, ImageSample
-from fusion.frames import chosen_frames, judge_frames
+from fusion.frames import ExamineFrame, chosen_frames, judge_frames
 from fusion.output.reading import reading_sentences
 from fusion.verdict import Verdict
 
@@ -25,14 +27,18 @@ def animation(kind: str, levels: Sequence[int]) -> bytes:
     return target.getvalue()
 
 
+def frames_of(data: bytes) -> ExamineFrame:
+    return lambda frame: examine_bytes(data, DecodeLimits(), (), True, frame)
+
+
 class ByBrightness:
     """Gives each frame its brightness as probability, none where it is black; white ones declare their origin."""
 
     def __init__(self) -> None:
         self.judged: list[int] = []
 
-    def judge(self, samples: list[ImageSample]) -> list[Verdict]:
-        return [self._verdict(sample) for sample in samples]
+    def conclude(self, examined: Sequence[Examined]) -> list[Verdict]:
+        return [self._verdict(one.sample) for one in examined]
 
     def _verdict(self, sample: ImageSample) -> Verdict:
         level = round(float(sample.pixels.mean()))
@@ -55,7 +61,7 @@ def test_each_frame_is_decoded_as_it_is_shown(kind: str) -> None:
 
 def test_the_first_frame_alone_is_judged_unless_more_are_asked_for() -> None:
     judge = ByBrightness()
-    verdict, sample = judge_frames(judge, animation("GIF", [30, 90, 150]))
+    verdict, sample = judge_frames(judge, frames_of(animation("GIF", [30, 90, 150])))
     assert judge.judged == [30]
     assert sample.reading == verdict.evidence.reading
     assert "3 frames: the first frame was judged" in reading_sentences(verdict.evidence.reading)[0]
@@ -63,7 +69,7 @@ def test_the_first_frame_alone_is_judged_unless_more_are_asked_for() -> None:
 
 def test_of_several_frames_the_middle_one_by_probability_is_told() -> None:
     judge = ByBrightness()
-    verdict, sample = judge_frames(judge, animation("GIF", [200, 10, 100, 240, 20]), frames=5)
+    verdict, sample = judge_frames(judge, frames_of(animation("GIF", [200, 10, 100, 240, 20])), frames=5)
     assert sorted(judge.judged) == [10, 20, 100, 200, 240]
     assert verdict.fusion_prob == pytest.approx(100 / 255)
     assert (sample.reading.frame, sample.reading.frames_judged) == (3, 5)
@@ -74,14 +80,14 @@ def test_of_several_frames_the_middle_one_by_probability_is_told() -> None:
 
 
 def test_of_two_middle_frames_the_lower_counts_and_frames_without_a_probability_do_not() -> None:
-    verdict, _ = judge_frames(ByBrightness(), animation("GIF", [0, 50, 100, 150, 200]), frames=5)
+    verdict, _ = judge_frames(ByBrightness(), frames_of(animation("GIF", [0, 50, 100, 150, 200])), frames=5)
     assert verdict.fusion_prob == pytest.approx(100 / 255)
-    verdict, _ = judge_frames(ByBrightness(), animation("GIF", [0, 1]), frames=2)
+    verdict, _ = judge_frames(ByBrightness(), frames_of(animation("GIF", [0, 1])), frames=2)
     assert verdict.fusion_prob == pytest.approx(1 / 255)
 
 
 def test_a_frame_that_declares_its_origin_goes_before_the_middle_one() -> None:
-    verdict, sample = judge_frames(ByBrightness(), animation("GIF", [10, 255, 20]), frames=3)
+    verdict, sample = judge_frames(ByBrightness(), frames_of(animation("GIF", [10, 255, 20])), frames=3)
     assert verdict.basis == "provenance"
     assert sample.reading.frame == 2
 
@@ -90,7 +96,7 @@ def test_a_single_picture_is_judged_once_however_many_frames_are_asked_for() -> 
     target = io.BytesIO()
     Image.new("RGB", (SIDE, SIDE), (9, 9, 9)).save(target, "PNG")
     judge = ByBrightness()
-    verdict, _ = judge_frames(judge, target.getvalue(), frames=8)
+    verdict, _ = judge_frames(judge, frames_of(target.getvalue()), frames=8)
     assert judge.judged == [9]
     assert verdict.evidence.reading.frames_judged == 1
 
@@ -108,5 +114,5 @@ def test_a_later_frame_that_is_damaged_is_left_out() -> None:
     at = data.rindex(b"ANMF") + 8 + 16 + 8
     damaged = data[:at] + bytes(len(data) - at)
     judge = ByBrightness()
-    verdict, _ = judge_frames(judge, damaged, frames=3)
+    verdict, _ = judge_frames(judge, frames_of(damaged), frames=3)
     assert verdict.evidence.reading.frames_judged == len(judge.judged) < 3

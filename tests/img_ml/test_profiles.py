@@ -69,3 +69,10 @@ def test_a_wrong_file_is_refused_in_a_sentence(tmp_path: Path, text: str, error:
 def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(ArtifactError, match="light, standard, full"):
         load_profile("huge", Path("models"))
+
+
+def test_a_profile_that_is_nested_too_deeply_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "deep.toml"
+    path.write_text("detectors = " + "[" * 100_000)
+    with pytest.raises(ArtifactError, match="nested too deeply"):
+        load_profile(str(path), tmp_path)

@@ -5,7 +5,6 @@ import os
 import time
 
 from forensics.errors import NotAnImageError
-from worker.pipeline.examination import memory_limit
 
 
 def crash() -> None:
@@ -17,9 +16,8 @@ def hang() -> None:
         time.sleep(0.01)
 
 
-def swell(limit_mb: int, wanted_mb: int) -> int:
-    with memory_limit(limit_mb):
-        return len(bytearray(wanted_mb * 1024 * 1024))
+def swell(wanted_mb: int) -> int:
+    return len(bytearray(wanted_mb * 1024 * 1024))
 
 
 def refuse() -> None:

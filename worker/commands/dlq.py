@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from forensics.documents import json_of
 from worker.settings import WorkerSettings, load
 
 app = typer.Typer(
@@ -137,8 +138,8 @@ def _readable(content: Mapping[str, str]) -> dict[str, Any]:
 
 def _parsed(value: str) -> Any:
     try:
-        return json.loads(value) if value[:1] in ("{", "[") else value
-    except (ValueError, RecursionError):
+        return json_of(value) if value[:1] in ("{", "[") else value
+    except ValueError:
         return value
 
 

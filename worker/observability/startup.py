@@ -41,12 +41,14 @@ def limits(settings: WorkerSettings) -> Mapping[str, float]:
         "worker_retries",
         "worker_results_maxlen",
         "worker_decode_timeout_s",
-        "worker_decode_memory_mb",
         "fetch_max_bytes",
         "fetch_max_pixels",
         "fetch_timeout_s",
     )
-    return {name: getattr(settings, name) for name in names} | {"decode_processes": settings.decode_processes}
+    return {name: getattr(settings, name) for name in names} | {
+        "decode_processes": settings.decode_processes,
+        "worker_decode_memory_mb": settings.decode_memory_mb,
+    }
 
 
 def block(settings: WorkerSettings, about: About) -> str:
@@ -59,7 +61,7 @@ def block(settings: WorkerSettings, about: About) -> str:
         (
             "at once",
             f"{settings.worker_in_flight} jobs, {settings.worker_batch_size} images a batch, "
-            f"{settings.decode_processes} decoding processes of {settings.worker_decode_memory_mb} MiB each",
+            f"{settings.decode_processes} decoding processes of {settings.decode_memory_mb} MiB each",
         ),
         (
             "an image",

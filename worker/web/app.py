@@ -68,16 +68,18 @@ def make_app(redis_url: str, worker: WorkerSettings, settings: WebSettings, lang
     app.include_router(api.router)
     app.include_router(pages.router)
     app.add_exception_handler(problems.Problem, pages.of_problem)
-    app.add_exception_handler(HTTPException, problems.of_http)
-    app.add_exception_handler(RequestValidationError, problems.of_validation)
+    app.add_exception_handler(HTTPException, pages.of_http)
+    app.add_exception_handler(RequestValidationError, pages.of_validation)
     for error in REDIS_UNAVAILABLE:
         app.add_exception_handler(error, _redis_is_away)
     app.middleware("http")(_around)
     return app
 
 
-async def _redis_is_away(_: Request, __: Exception) -> Response:
-    return problems.response(503, "The queue cannot be reached right now; try again later.", {"Retry-After": "5"})
+async def _redis_is_away(request: Request, _: Exception) -> Response:
+    return await pages.of_problem(
+        request, problems.try_later(503, "The queue cannot be reached right now; try again later.")
+    )
 
 
 async def _around(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
+from forensics.documents import json_of
 from worker.web.problems import Problem, try_later
 from worker.web.settings import WebSettings
 
@@ -127,8 +127,8 @@ class BodyReader:
 
 def _from_json(body: bytes, most: int) -> list[Sent]:
     try:
-        content: Any = json.loads(body)
-    except (ValueError, RecursionError):
+        content: Any = json_of(body)
+    except ValueError:
         raise Problem(400, "The body is not JSON.") from None
     content = content if isinstance(content, dict) else {}
     urls = content.get("image_urls") if most > 1 else [content.get("image_url")]

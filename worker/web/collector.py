@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from forensics.documents import json_of
 from worker.streams.retry import REDIS_UNAVAILABLE, RetryPolicy
 from worker.streams.stream import StreamNames
 from worker.web.store import GatewayStore, State
@@ -123,7 +124,7 @@ class Collector:
 def _parsed(fields: Mapping[bytes, bytes]) -> tuple[str, dict[str, Any], State] | None:
     """Job id, document and state of an entry of either stream; None where it is of another kind."""
     try:
-        content = json.loads(fields.get(b"data", b""))
+        content = json_of(fields.get(b"data", b""))
     except ValueError:
         return None
     if not isinstance(content, dict):

@@ -22,6 +22,8 @@ from worker.web.store import WebJob
 router = APIRouter(include_in_schema=False)
 _SCRIPTS = ("page.js", "queue.js", "overlay.js")
 _STATIC = {"page.css": "text/css", **dict.fromkeys(_SCRIPTS, "text/javascript")}
+# Statuses that have a title in the catalogue.
+_TITLED = (400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 500, 503)
 # What browsers show; others are told without the picture.
 _SHOWN = ("image/jpeg", "image/png", "image/webp", "image/gif", "image/avif")
 _templates = Environment(
@@ -148,13 +150,24 @@ _CACHED = {"Cache-Control": "max-age=300"}
 
 async def of_problem(request: Request, problem: Any) -> Response:
     """The answer to a Problem: a page for browsers that asked for one, else the problem document."""
+    say = _messages(request)
     wants_page = "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/v1/")
     if not wants_page:
-        return await problems.of_problem(request, problem)
-    title = HTTPStatus(problem.status).phrase
-    answer = _page("problem.html.j2", request, problem.status, title=title, detail=problem.detail)
+        return problems.response(problem.status, problem.detail, problem.headers, say)
+    title = say(f"status.{problem.status}") if problem.status in _TITLED else HTTPStatus(problem.status).phrase
+    answer = _page("problem.html.j2", request, problem.status, title=title, detail=say.retold(problem.detail))
     answer.headers.update(problem.headers)
     return answer
+
+
+async def of_http(request: Request, error: Any) -> Response:
+    """The answer to what the framework refuses."""
+    return await of_problem(request, problems.of_http(error))
+
+
+async def of_validation(request: Request, error: Any) -> Response:
+    """The answer to parameters of the wrong kind."""
+    return await of_problem(request, problems.of_validation(error))
 
 
 def _view(job: WebJob, say: Messages) -> ResultView | None:

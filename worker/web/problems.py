@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
 
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+
+from fusion.output.messages import Messages
 
 
 class Problem(Exception):  # noqa: N818 - what the standard calls it
@@ -24,24 +25,21 @@ def try_later(status: int, detail: str, seconds: int = 5) -> Problem:
     return Problem(status, detail, {"Retry-After": str(max(1, seconds))})
 
 
-def response(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
-    """The problem document."""
-    content = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+def response(
+    status: int, detail: str, headers: Mapping[str, str] | None = None, say: Messages | None = None
+) -> Response:
+    """The problem document, in the language of its reader; English where nobody is asked for."""
+    told = detail if say is None else say.retold(detail)
+    content = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": told}
     return JSONResponse(content, status, dict(headers or {}), media_type="application/problem+json")
 
 
-async def of_problem(_: Request, error: Any) -> Response:
-    """The answer to a Problem."""
-    return response(error.status, error.detail, error.headers)
+def of_http(error: HTTPException) -> Problem:
+    """What the framework refuses: no such page, no such method."""
+    return Problem(error.status_code, f"{error.detail}.".replace("..", "."), error.headers)
 
 
-async def of_http(_: Request, error: Any) -> Response:
-    """The answer to what the framework refuses: no such page, no such method."""
-    assert isinstance(error, HTTPException)
-    return response(error.status_code, f"{error.detail}.".replace("..", "."), error.headers)
-
-
-async def of_validation(_: Request, error: Any) -> Response:
-    """The answer to parameters of the wrong kind."""
+def of_validation(error: RequestValidationError) -> Problem:
+    """Parameters of the wrong kind."""
     told = "; ".join(f"{'.'.join(str(p) for p in one['loc'])}: {one['msg']}" for one in error.errors()[:5])
-    return response(422, f"The request cannot be understood: {told}.")
+    return Problem(422, f"The request cannot be understood: {told}.")

@@ -1,5 +1,7 @@
 """Settings of the gateway. Built only at entry points."""
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from forensics.settings import ProjectSettings
@@ -9,6 +11,8 @@ _MEGABYTE = 1024 * 1024
 
 class WebSettings(ProjectSettings):
     """What the gateway can be told; each field is read from the variable of the same name in capitals."""
+
+    prefixes: ClassVar[tuple[str, ...]] = ("WEB_",)
 
     web_host: str = Field(
         "127.0.0.1", min_length=1, description="Address to serve on; any but loopback makes API keys required."

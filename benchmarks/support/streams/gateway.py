@@ -17,7 +17,7 @@ from worker.fetching.uploads import SCHEME, upload_key
 _KEEP_S = 3600
 
 
-class Gateway:
+class GatewayProcess:
     """Where it listens, and its process."""
 
     def __init__(self, port: int, process: Running) -> None:
@@ -37,13 +37,13 @@ class Gateway:
 
 
 @contextlib.contextmanager
-def gateway(server: PrivateRedis) -> Iterator[Gateway]:
+def gateway(server: PrivateRedis) -> Iterator[GatewayProcess]:
     """`img-ml serve` without a worker for the time of the block; its limits are out of the way."""
     port = free_port()
     settings = {"REDIS_URL": server.url, "WEB_RATE": "1000000/second", "WEB_MAX_WAITING": "1000000"}
     command = [sys.executable, "-m", "scripts.command", "serve", "--no-worker", "--port", str(port)]
     with running(command, **settings) as process:
-        found = Gateway(port, process)
+        found = GatewayProcess(port, process)
         process.until(found.ready, "the gateway", timeout_s=60)
         yield found
 
@@ -66,7 +66,7 @@ def put(server: PrivateRedis, data: bytes, number: int) -> None:
     server.client.xadd(JOBS, {"data": json.dumps(job)})
 
 
-def post_all(found: Gateway, contents: Sequence[bytes], images: int, clients: int) -> list[threading.Thread]:
+def post_all(found: GatewayProcess, contents: Sequence[bytes], images: int, clients: int) -> list[threading.Thread]:
     """So many clients that send the images side by side; started, to be joined."""
 
     def send(first: int) -> None:

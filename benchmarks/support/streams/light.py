@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.support.measured import Measured, measure
+from benchmarks.support.image_rate import ImageRate, measure
 from benchmarks.support.streams.bare_engine import bare_engine, finished
 from benchmarks.support.streams.image_server import image_server
 from benchmarks.support.streams.jobs import push, results
@@ -22,7 +22,7 @@ class Light:
     batch: int
     images: int
 
-    def through_workers(self, server: PrivateRedis, count: int, settings: Mapping[str, str]) -> Measured:
+    def through_workers(self, server: PrivateRedis, count: int, settings: Mapping[str, str]) -> ImageRate:
         """So many workers, from HTTP to results; all jobs are pushed once the workers are ready."""
         with image_server(self.folder) as place:
             make_group(server)
@@ -30,7 +30,7 @@ class Light:
                 push(server.client, jobs_for(place, self.names, self.images))
                 return measure(lambda: results(server.client), self.images, running)
 
-    def through_bare_engine(self, settings: Mapping[str, str]) -> Measured:
+    def through_bare_engine(self, settings: Mapping[str, str]) -> ImageRate:
         """The same images without everything around."""
         with bare_engine(self.folder, self.processes, self.batch, self.images, **settings) as engine:
             return measure(lambda: finished(engine), self.images, [engine])

@@ -5,7 +5,11 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from forensics.registry import entries
+from fusion.output.messages.forms import Retelling
+
 LANGUAGES = ("en", "de")
+# In this language detectors, fusion and worker tell what they found; it stands in their code and declarations.
 _DEFAULT = "en"
 
 
@@ -19,6 +23,18 @@ class Messages:
     def __call__(self, name: str, **values: object) -> str:
         """The message of that name with its values filled in."""
         return self._texts[name].format(**values)
+
+    def retold(self, text: str) -> str:
+        """What a detector, the fusion or the worker tells in English, in this language; as it is where it is unknown.
+
+        Result documents are in English, whoever reads them.
+        """
+        return text if self.language == _DEFAULT else retelling(self.language)(text)
+
+    def number(self, value: float, form: str) -> str:
+        """The number as `format` writes it, with this language's decimal mark."""
+        text = format(value, form)
+        return text if self.language == _DEFAULT else retelling(self.language).number(text)
 
 
 def messages(*wanted: str) -> Messages:
@@ -41,6 +57,30 @@ def _preferred(accepted: str) -> list[str]:
         except ValueError:
             continue
     return [language for _, _, language in sorted(ranked)]
+
+
+@cache
+def retelling(language: str) -> Retelling:
+    """How English texts are told in that language: those of the catalogue and of every declared detector."""
+    from img_ml import profiles as _profiles  # noqa: F401 - importing it registers every detector
+
+    english, other = _texts(_DEFAULT), _texts(language)
+    forms = [(english[name], other[name]) for name in english if name.startswith("told.")]
+    return Retelling(_declared(other), forms, other["thousands"] + other["decimal"])
+
+
+def _declared(texts: dict[str, str]) -> dict[str, str]:
+    """What detectors declare about themselves, as those texts say it."""
+    words = {name.removeprefix("aspect."): text for name, text in texts.items() if name.startswith("aspect.")}
+    for entry in entries():
+        spec = entry.spec
+        told = {
+            f"detector.{spec.name}.title": spec.title,
+            f"detector.{spec.name}.looks_at": spec.looks_at,
+            **{f"number.{number.name}": number.meaning for number in spec.numbers},
+        }
+        words |= {english: texts[name] for name, english in told.items() if name in texts}
+    return words
 
 
 @cache

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from forensics.documents import json_of
 from forensics.errors import WeightsError
 from img_ml.networks.autoencoders.latent_diffusion import HALF
 from img_ml.networks.autoencoders.vector_quantizer import GroupedQuantizer, Quantized
@@ -273,7 +274,7 @@ def split_phases(weight: Tensor) -> Tensor:
 def is_upsampling_autoencoder(folder: Path) -> bool:
     """Whether the folder says that it holds one of these autoencoders."""
     try:
-        told = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        told = json_of((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     return isinstance(told, dict) and told.get("architecture") == _ARCHITECTURE
@@ -282,7 +283,7 @@ def is_upsampling_autoencoder(folder: Path) -> bool:
 def load_upsampling_autoencoder(folder: Path) -> UpsamplingAutoencoder:
     """The autoencoder of a folder, frozen. Raises WeightsError where it cannot be built or filled."""
     try:
-        told = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        told = json_of((folder / CONFIG).read_text(encoding="utf-8"))
         network = UpsamplingAutoencoder(_design({key: told[key] for key in asdict(AutoencoderDesign())}))
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise WeightsError(f"{folder / CONFIG} does not describe an upsampling autoencoder: {error!r}.") from error

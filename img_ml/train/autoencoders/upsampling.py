@@ -11,6 +11,7 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.nn import functional
 
+from forensics.documents import json_of
 from forensics.errors import JobError
 from forensics.reading.decode import decode
 from forensics.types import Pixels
@@ -197,7 +198,7 @@ def _adversarial(discriminator: PatchDiscriminator, images: Tensor, again: Tenso
 def _done_before(folder: Path, mark: str) -> float | None:
     """The PSNR of the autoencoder that the folder holds of this very training."""
     try:
-        told = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        told = json_of((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     finished = told.get("mark") == mark and (folder / TENSORS).is_file()

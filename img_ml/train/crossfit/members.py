@@ -17,7 +17,7 @@ import torch
 from rich.console import Console
 
 from forensics.errors import TrainingError
-from img_ml.parent_watch import end_with_parent
+from forensics.parent_watch import end_with_parent
 from img_ml.train.augment import augmented
 from img_ml.train.classifying import train_classifier
 from img_ml.train.crossfit.rows import Fold, with_extra
@@ -141,6 +141,7 @@ def _ignoring_ctrl_c() -> Iterator[None]:
 def _begin(stop: Event) -> None:
     global _stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # decoding processes, of the same server, are deaf to it
     _stop = stop
     torch.set_num_threads(1)
     keep_memory()

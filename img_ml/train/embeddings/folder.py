@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from forensics.documents import json_of
 from forensics.files import write_atomically
 from img_ml.data.dataset import DatasetError
 
@@ -106,7 +107,7 @@ def _read(folder: Path) -> Embeddings:
 
 
 def _origin(path: Path) -> Origin:
-    return Origin(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else Origin()
+    return Origin(**json_of(path.read_text(encoding="utf-8"))) if path.is_file() else Origin()
 
 
 def _listed(folder: Path, count: int) -> tuple[NDArray[np.str_], NDArray[np.str_], NDArray[np.str_]]:

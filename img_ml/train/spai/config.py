@@ -12,6 +12,7 @@ from forensics.errors import UsageError
 from img_ml.networks.spai.sizes import SpaiSizes, VitSizes
 
 PACKAGED = Path(__file__).parent / "configs"
+_MOST_LEVELS = 20
 
 # What the authors' files may say, and nothing else: the network is built in no other way here.
 FIXED: Mapping[str, tuple[object, ...]] = {
@@ -226,7 +227,7 @@ def _read(file: str) -> dict[str, Any]:
     if not path.is_file() and packaged.is_file():
         path = packaged
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = _yaml_of(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         names = ", ".join(sorted(one.stem for one in PACKAGED.glob("*.yaml")))
         raise UsageError(f"There is no file {file}: name a YAML file of settings, or one of {names}.") from None
@@ -238,11 +239,32 @@ def _read(file: str) -> dict[str, Any]:
     return plain
 
 
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
+    """Plain values nested a few levels deep; no aliases, by which a short text becomes a huge one."""
+
+    depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases are not read")
+        self.depth += 1
+        if self.depth > _MOST_LEVELS:
+            raise yaml.YAMLError("it is nested too deeply")
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
+
+
+def _yaml_of(text: str) -> Any:
+    return yaml.load(text, _Loader)  # noqa: S506 - a safe loader with less
+
+
 def _value(key: str, value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
-        return _plain(yaml.safe_load(value))
+        return _plain(_yaml_of(value))
     except yaml.YAMLError as error:
         raise UsageError(f"The value {value!r} of {key} is not YAML.") from error
 

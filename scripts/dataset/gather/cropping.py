@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from forensics.errors import ImgMlError
-from forensics.reading.decode import decode
+from forensics.reading.decode import DecodeLimits, decode
 from forensics.types import Pixels
 from scripts.dataset.inventory import THUMBNAIL
 
@@ -24,6 +24,7 @@ _FLAT_SHARE = 0.6
 _LEAST_DEVIATION = 6.0
 # Two crops of one image share at most this part of their area.
 _SHARED = 0.25
+_LIMITS = DecodeLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +60,10 @@ class Refused:
     problem: str
 
 
-def cut(data: bytes, cropping: Cropping) -> Cut | Refused:
+def cut(data: bytes, cropping: Cropping, limits: DecodeLimits = _LIMITS) -> Cut | Refused:
     """The crops of a file's image, or why there are none; never raises for what the file holds."""
     try:
-        sample = decode(data)
+        sample = decode(data, limits)
     except ImgMlError as error:
         return Refused("unreadable", str(error))
     if min(sample.width, sample.height) < cropping.side:

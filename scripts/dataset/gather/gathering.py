@@ -3,22 +3,16 @@
 import hashlib
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path, PurePosixPath
 
-from forensics.errors import DatasetError
+from forensics.errors import JobError
 from forensics.files import write_atomically
+from forensics.reading.decode import DecodeLimits
+from forensics.sandbox.sandbox import Sandbox
 from scripts.dataset.gather.cropping import Cropping, Cut, Refused, cut
 from scripts.dataset.gather.snapshots import Blob, BlobReader, files_of
 from scripts.dataset.gather.sources import SourceRow
-
-# Images waiting for a process at any time; each may hold many megabytes.
-_AHEAD = 6
-# Starting processes takes longer than cutting this many images.
-_FEW = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +46,7 @@ class Gathered:
 
 
 def gather(
-    clone: Path, commit: str, rows: Sequence[SourceRow], most: int, cropping: Cropping, folder: Path, pool: Executor
+    clone: Path, commit: str, rows: Sequence[SourceRow], most: int, cropping: Cropping, folder: Path, sandbox: Sandbox
 ) -> Gathered:
     """Cut at most `most` images of each row that does not say how many into `folder`, as files named by their SHA-256.
 
@@ -67,7 +61,7 @@ def gather(
     wanted, skipped = _once([(index, blob) for index, some in enumerate(drawn) for blob in some])
     images: list[Image] = []
     with BlobReader(clone) as reader:
-        for index, outcome in _cut_all(reader, wanted, cropping, pool):
+        for index, outcome in _cut_all(reader, wanted, cropping, sandbox):
             if isinstance(outcome, Refused):
                 skipped[index, outcome.reason] += 1
             else:
@@ -112,35 +106,16 @@ def _once(drawn: Iterable[tuple[int, Blob]]) -> tuple[list[tuple[int, Blob]], Co
 
 
 def _cut_all(
-    reader: BlobReader, wanted: Sequence[tuple[int, Blob]], cropping: Cropping, pool: Executor
+    reader: BlobReader, wanted: Sequence[tuple[int, Blob]], cropping: Cropping, sandbox: Sandbox
 ) -> Iterator[tuple[int, Cut | Refused]]:
     """The outcome of each image, in the order wanted, with few of them in memory."""
-    work = partial(cut, cropping=cropping)
-    if len(wanted) <= _FEW:
-        for index, blob in wanted:
-            data = reader.read(blob)
-            yield index, _ABSENT if data is None else work(data)
-        return
-    waiting: deque[tuple[int, Future[Cut | Refused] | Refused]] = deque()
-    for index, blob in wanted:
-        data = reader.read(blob)
-        waiting.append((index, _ABSENT if data is None else pool.submit(work, data)))
-        if len(waiting) >= _AHEAD:
-            yield _done(*waiting.popleft())
-    while waiting:
-        yield _done(*waiting.popleft())
+    contents = ((reader.read(blob), cropping, sandbox.rules.limits) for _, blob in wanted)
+    for (index, _), outcome in zip(wanted, sandbox.each(_cut, contents), strict=True):
+        yield index, Refused("unreadable", str(outcome)) if isinstance(outcome, JobError) else outcome
 
 
-def _done(index: int, outcome: "Future[Cut | Refused] | Refused") -> tuple[int, Cut | Refused]:
-    if isinstance(outcome, Refused):
-        return index, outcome
-    try:
-        return index, outcome.result()
-    except BrokenProcessPool:
-        raise DatasetError(
-            "A process that cut images died: a file is damaged in a way that breaks its decoder, or the memory is "
-            "full. Finished repositories are kept; remove the row that was being read and run the command again."
-        ) from None
+def _cut(data: bytes | None, cropping: Cropping, limits: DecodeLimits) -> Cut | Refused:
+    return _ABSENT if data is None else cut(data, cropping, limits)
 
 
 _ABSENT = Refused("absent", "The clone lacks the file's bytes.")

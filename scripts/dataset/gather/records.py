@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from forensics.documents import json_of
 from forensics.files import write_atomically
 from scripts.dataset.gather.cropping import QUALITY, Cropping, Cut
 from scripts.dataset.gather.gathering import Gathered, Image, RowCount
@@ -40,7 +41,7 @@ def keep(path: Path, key: str, gathered: Gathered) -> None:
 def kept(path: Path, key: str, folder: Path) -> Gathered | None:
     """The record of that key; None where there is none, it is of another key, or a crop is gone from `folder`."""
     try:
-        record = json.loads(path.read_text())
+        record = json_of(path.read_text())
         if record["key"] != key:
             return None
         images = tuple(_read(image) for image in record["images"])

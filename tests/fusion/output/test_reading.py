@@ -3,11 +3,14 @@
 import pytest
 
 from forensics.types import Reading
+from fusion.output.messages import Messages
 from fusion.output.reading import reading_of, reading_sentences
+
+SAY = Messages("en")
 
 
 def test_of_a_whole_picture_nothing_is_said() -> None:
-    assert reading_sentences(Reading()) == []
+    assert reading_sentences(Reading(), SAY) == []
 
 
 @pytest.mark.parametrize(
@@ -23,7 +26,7 @@ def test_of_a_whole_picture_nothing_is_said() -> None:
     ],
 )
 def test_each_way_of_reading_has_one_sentence(reading: Reading, told: str) -> None:
-    (sentence,) = reading_sentences(reading)
+    (sentence,) = reading_sentences(reading, SAY)
     assert told in sentence
 
 

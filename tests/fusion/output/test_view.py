@@ -41,8 +41,8 @@ def test_beside_a_declaration_stands_what_the_pixels_say(probability: float | No
 
 
 def test_what_is_weighed_stands_apart_from_what_is_only_measured() -> None:
-    assert [name for name, _ in shown().measured] == ["exif", "noise"]
-    assert [name for name, _ in shown(weighed=frozenset({"exif"})).weighed] == ["exif"]
+    assert [name for name, _ in shown().measured] == ["Camera metadata", "Noise residual"]
+    assert [name for name, _ in shown(weighed=frozenset({"exif"})).weighed] == ["Camera metadata"]
 
 
 def test_at_most_five_skipped_detectors_are_named_in_one_line() -> None:
@@ -57,7 +57,8 @@ def test_every_language_has_every_message_with_the_same_values() -> None:
         said = Messages(language)._texts
         return {name: {f for _, f, _, _ in string.Formatter().parse(text) if f} for name, text in said.items()}
 
-    assert fields("de") == fields("en")
+    declared = ("detector.", "aspect.", "number.")  # whose English stands in the detectors' declarations
+    assert {name: found for name, found in fields("de").items() if not name.startswith(declared)} == fields("en")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,10 @@ COMMIT = "c" * 40
 
 @dataclass
 class Hub:
-    """`files` by repository and name. The first download of a name in `breaking` ends, in `stalling` stops, early."""
+    """`files` by repository and name; `commit` and `etag` are told where they are set.
+
+    The first download of a name in `breaking` ends, in `stalling` stops, early.
+    """
 
     files: dict[str, dict[str, bytes]]
     breaking: dict[str, int] = field(default_factory=dict)
@@ -21,6 +24,8 @@ class Hub:
     requests: list[tuple[str, str, str | None]] = field(default_factory=list)
     tokens: set[str | None] = field(default_factory=set)
     url: str = ""
+    commit: str = ""
+    etag: str = ""
 
     @contextmanager
     def running(self) -> Iterator["Hub"]:
@@ -77,8 +82,8 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
             self.send_header("Content-Length", str(len(data) - start))
             self.send_header("Accept-Ranges", "bytes")
-            self.send_header("ETag", f'"{hashlib.sha256(data).hexdigest()}"')
-            self.send_header("X-Repo-Commit", commit)
+            self.send_header("ETag", f'"{hub.etag or hashlib.sha256(data).hexdigest()}"')
+            self.send_header("X-Repo-Commit", hub.commit or commit)
             self.end_headers()
             if self.command == "GET":
                 stalled = hub.stalling.pop(name, 0)

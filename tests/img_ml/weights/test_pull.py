@@ -240,3 +240,15 @@ def test_weights_that_nobody_publishes_are_told_how_to_train(run: Run) -> None:
     pulled = run("pull", "ghostnet")
     assert pulled.returncode == 2
     assert "Train it: python -m img_ml.train ghostnet --dataset dataset.csv" in pulled.stderr
+
+
+@pytest.mark.parametrize("answer", [{"commit": "../../../out"}, {"commit": "/tmp/out"}, {"etag": "../../../../out"}])
+def test_what_a_hub_answers_leads_nowhere_out_of_the_folder(run: Run, hub: Hub, weights: Path, answer) -> None:
+    for name, value in answer.items():
+        setattr(hub, name, value)
+    before = set(weights.parent.rglob("*out*"))
+    result = run("pull", DINO.name)
+    assert result.returncode == 2
+    assert "a commit or a checksum that is none" in result.stderr
+    assert set(weights.parent.rglob("*out*")) == before
+    assert not [path for path in weights.rglob("*") if path.is_file() and path.name != ".lock"]

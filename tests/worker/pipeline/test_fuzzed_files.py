@@ -10,15 +10,16 @@ import pytest
 from forensics.errors import JobError
 from forensics.examine import analyzers
 from forensics.reading.decode import decode
+from forensics.sandbox.sandbox import SandboxRules
 from forensics.types import Skipped
 from tests.worker.hostile import process_id
 from tests.worker.mutations import MUTATIONS, mutant
 from tests.worker.seed_files import seed_files
-from worker.pipeline.decode_pool import DecodePool, DecodeRules
+from worker.pipeline.decode_pool import DecodePool
 
 # One of every mutation for every seed file.
 COUNT = len(MUTATIONS) * len(seed_files())
-RULES = DecodeRules(processes=1, timeout_s=10)
+RULES = SandboxRules(processes=1, timeout_s=10)
 LIGHT = tuple(entry.spec.name for entry in analyzers() if entry.spec.tier == "light")
 
 

@@ -53,12 +53,21 @@ async function read(answer) {
   return content;
 }
 
+// What the browser says of a lost connection is in its own language and means little to people.
+async function ask(url, options) {
+  try {
+    return await fetch(url, options);
+  } catch {
+    throw new Error(words.unreachable);
+  }
+}
+
 async function sent(image) {
   for (;;) {
     const body = image.file ? new FormData() : JSON.stringify({ image_url: image.url });
     if (image.file) body.append("file", image.file, image.name);
     const headers = image.file ? {} : { "Content-Type": "application/json" };
-    const answer = await fetch("/v1/verdicts?wait=20&maps=true", { method: "POST", body, headers });
+    const answer = await ask("/v1/verdicts?wait=20&maps=true", { method: "POST", body, headers });
     if (![429, 503].includes(answer.status)) return read(answer);
     const pause = Number(answer.headers.get("Retry-After")) || 5;
     await new Promise((resolve) => setTimeout(resolve, pause * 1000));
@@ -68,8 +77,8 @@ async function sent(image) {
 async function judge(image) {
   let job = await sent(image);
   image.state.textContent = words.waiting;
-  while (job.status === "waiting") job = await read(await fetch(`/v1/verdicts/${job.job_id}?wait=20`));
-  const fragment = await (await fetch(`/verdicts/${job.job_id}?fragment=true`)).text();
+  while (job.status === "waiting") job = await read(await ask(`/v1/verdicts/${job.job_id}?wait=20`));
+  const fragment = await (await ask(`/verdicts/${job.job_id}?fragment=true`)).text();
   const shown = new DOMParser().parseFromString(fragment, "text/html").body;
   const answer = shown.querySelector(".answer");
   image.state.replaceWith(answer);

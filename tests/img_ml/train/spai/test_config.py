@@ -107,3 +107,17 @@ def test_an_option_without_a_value_is_told() -> None:
     assert pairs(["TRAIN.EPOCHS=2"]) == [("TRAIN.EPOCHS", "2")]
     with pytest.raises(typer.BadParameter, match="KEY VALUE"):
         pairs(["TRAIN.EPOCHS"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["MODEL: &a [1]\nDATA: *a", "MODEL: " + "[" * 5000, "MODEL: " + "{a: " * 100 + "1" + "}" * 100],
+    ids=["aliases", "lists", "sections"],
+)
+def test_aliases_and_deep_nesting_are_told_in_a_sentence(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "deep.yaml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=r"aliases are not read|nested too deeply"):
+        load(str(path), [])
+    with pytest.raises(UsageError):
+        load("spai", [("MODEL.NAME", text.removeprefix("MODEL: "))])

@@ -1,30 +1,38 @@
-"""What runs inside a decoding process: one image, decoded and examined under a memory limit."""
+"""What runs inside a decoding process: a stranger's file, read under a memory limit."""
 
 import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from forensics.errors import DecodeFailedError
 from forensics.examine import Examined, examine
+from forensics.parent_watch import end_with_parent
 from forensics.provenance.trust import install_trust_anchors
 from forensics.reading.decode import DecodeLimits, decode
+from forensics.sandbox.processes import clean
 
 try:
     import resource
 except ImportError:  # pragma: no cover - Windows has no such limits
     resource = None  # type: ignore[assignment]
 
+T = TypeVar("T")
+
 
 def prepare_process(trust_anchors: str | None) -> None:
-    """Make this process a decoding process: trust installed, no ear for signals meant for the worker, and no voice.
+    """Make this process a decoding process: trust installed, no secrets, no ear for signals, and no voice.
 
-    A service manager or a terminal signals the whole group; the worker finishes its jobs first, and needs this
-    process for that. Decoding libraries print a line for each thing wrong in a file, which a stranger can make
-    millions; what matters comes back as an error.
+    Signals are meant for the one who asked, which finishes its work first and needs this process for that. Decoding
+    libraries print a line for each thing wrong in a file, which a stranger can make millions; what matters comes back
+    as an error.
     """
+    end_with_parent()
+    for name in set(os.environ) - set(clean(os.environ)):
+        del os.environ[name]
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if hasattr(signal, "SIGHUP"):
@@ -45,16 +53,21 @@ def _silence_output() -> None:
     os.close(nowhere)
 
 
-def examine_bytes(
-    data: bytes, limits: DecodeLimits, analyzers: tuple[str, ...], keep_pixels: bool, memory_mb: int
-) -> Examined:
-    """The evidence in one file; `sample` stays where `keep_pixels`. A JobError where there is no image in it."""
+def limited(memory_mb: int, function: Callable[..., T], *arguments: object) -> T:
+    """The outcome of a call that may take so much memory; DecodeFailedError where it needs more."""
     with memory_limit(memory_mb):
         try:
-            sample = decode(data, limits)
-            evidence = examine(sample, analyzers)
+            return function(*arguments)
         except MemoryError:
             raise DecodeFailedError(f"Decoding the image needs more than {memory_mb} MiB of memory.") from None
+
+
+def examine_bytes(
+    data: bytes, limits: DecodeLimits, analyzers: tuple[str, ...] | None, keep_pixels: bool, frame: int = 1
+) -> Examined:
+    """The evidence in one file; `sample` stays where `keep_pixels`. A JobError where there is no image in it."""
+    sample = decode(data, limits, frame)
+    evidence = examine(sample, analyzers)
     return Examined(evidence, sample if keep_pixels else None)
 
 

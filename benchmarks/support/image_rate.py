@@ -10,7 +10,7 @@ from benchmarks.support.usage import cpu_seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class ImageRate:
     """Images per second in the middle of a run; CPU milliseconds per image of the processes, their start included.
 
     CPU time is told beside the rate because it suffers less from whatever else runs on the machine.
@@ -20,14 +20,14 @@ class Measured:
     cpu_ms: float
 
 
-def measure(count: Callable[[], int], wanted: int, workers: Sequence[Running]) -> Measured:
+def measure(count: Callable[[], int], wanted: int, workers: Sequence[Running]) -> ImageRate:
     """Watch the workers until so many images are done; CPU time counts from now on."""
     before = _cpu(workers)
     found = rate(count, wanted, workers)
-    return Measured(found, (_cpu(workers) - before) * 1000 / wanted)
+    return ImageRate(found, (_cpu(workers) - before) * 1000 / wanted)
 
 
-def summary(runs: Sequence[Measured]) -> dict[str, object]:
+def summary(runs: Sequence[ImageRate]) -> dict[str, object]:
     """Medians and each run, for a result file."""
     return {
         "images_per_second": round(median(one.rate for one in runs), 3),
@@ -36,7 +36,7 @@ def summary(runs: Sequence[Measured]) -> dict[str, object]:
     }
 
 
-def compared(ours: Sequence[Measured], bare: Sequence[Measured]) -> dict[str, object]:
+def compared(ours: Sequence[ImageRate], bare: Sequence[ImageRate]) -> dict[str, object]:
     """Ours to theirs: the ratio of the rates, and of what an image costs the other way round."""
     return {
         "images_per_second": ratios([one.rate for one in ours], [one.rate for one in bare]),
