@@ -21,6 +21,9 @@ class LpipsVgg(nn.Module):
     `features` is the trunk under torchvision's names, `head` the weight of each of its 128 channels.
     """
 
+    shift: Tensor
+    scale: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.features = nn.ModuleDict({str(at): nn.Conv2d(*ends, 3, padding=1) for at, ends in CONVOLUTIONS.items()})
@@ -34,7 +37,8 @@ class LpipsVgg(nn.Module):
 
     def distance(self, first: Tensor, second: Tensor) -> Tensor:
         """The distances (n,) of features of both."""
-        return self.head((first - second).square()).float().mean(dim=(1, 2, 3))
+        weighed: Tensor = self.head((first - second).square())
+        return weighed.float().mean(dim=(1, 2, 3))
 
     def features_of(self, images: Tensor) -> Tensor:
         """The features of each place, n x 128 x H/2 x W/2, of unit length."""

@@ -22,7 +22,9 @@ Datasets = Annotated[
 
 def crop_network(
     dataset: Datasets = [command.DATASET],  # noqa: B006 - typer copies it
-    network: Annotated[str, typer.Option(help="crop_network, or a baseline: ladeda, npr.")] = "crop_network",
+    network: Annotated[
+        str, typer.Option(help="crop_network, or a baseline: ladeda, npr, and as published tiny_ladeda, npr_resnet.")
+    ] = "crop_network",
     front: Annotated[str, typer.Option(help="Input channels: rgb, residual (high-pass) or both.")] = "rgb",
     start: Annotated[str, typer.Option(help="Initial weights: imagenet or scratch.")] = "imagenet",
     stages: Annotated[int, typer.Option(help="Stages of EfficientNet-Lite0 to keep, 1 to 7.")] = 5,
