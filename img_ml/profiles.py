@@ -26,6 +26,7 @@ class Profile:
     """A named set of detectors, in registry order, and the folder of the fusion artifact trained on it.
 
     `light` is the folder of the light model beside it, for as long as the profile has no artifact of its own.
+    `as_published`: images are read as the authors of published detectors read them (forensics/reading/decode.py).
     `tier` decides between weights of several sizes (DINOv2-base in standard, -large in full), `options` tells single
     detectors more, by detector and name: `{"dino": {"weights": "dinov2-base"}}`.
     """
@@ -36,14 +37,15 @@ class Profile:
     tier: Tier = "full"
     options: Mapping[str, Options] = field(default_factory=dict)
     light: Path = PACKAGED_MODELS / TIERS[0]
+    as_published: bool = False
 
 
 def load_profile(name: str, model_dir: Path) -> Profile:
     """The built-in profile of that name, or the one in the TOML file of that path.
 
     A file holds `detectors = ["ela", ...]`, optionally `name`, `artifact` (a folder, relative to the file), `tier`
-    (full when not given), a table `[options.DETECTOR]` of texts for a detector, and `[classifiers.NAME]`: a published
-    classifier that becomes a detector (img_ml/detectors/_own_classifiers.py).
+    (full when not given), `as_published`, a table `[options.DETECTOR]` of texts for a detector, and
+    `[classifiers.NAME]`: a published classifier that becomes a detector (img_ml/detectors/_own_classifiers.py).
     Raises ArtifactError where there is no such profile, RegistryError where it names an unknown detector.
     """
     light = model_dir / TIERS[0]
@@ -70,7 +72,10 @@ def _from_file(path: Path, light: Path) -> Profile:
         title, artifact = str(content.get("name", path.stem)), str(content.get("artifact", "."))
         options = {get(d).spec.name: {k: str(v) for k, v in o.items()} for d, o in content.get("options", {}).items()}
         tier = TIERS[TIERS.index(content.get("tier", TIERS[-1]))]
+        as_published = content.get("as_published", False)
+        if not isinstance(as_published, bool):
+            raise ValueError(f"as_published is {as_published!r}, not true or false")
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise ArtifactError(f"The profile file {path} cannot be used: {error}") from error
     detectors = tuple(sorted({get(detector).spec.name for detector in names}))
-    return Profile(title, detectors, path.parent / artifact, tier, options, light)
+    return Profile(title, detectors, path.parent / artifact, tier, options, light, as_published)

@@ -24,16 +24,17 @@ _ALL_OF_IT = DeviceUse()
 class Engine:
     """Runs the detectors of one profile.
 
-    `detectors` names all of the profile's. `analyzers` are the per-image ones, which callers may run elsewhere (a
-    process pool) beforehand; `learned` are the learned ones that are loaded, `missing` the others with the reason,
-    `present` all that can measure. `needs_pixels` says whether a learned one needs the samples after the analyzers.
-    `marks` tells the weights of a learned detector (its `weights_sha256`, where it has one). `plan` is how they share
-    the `device`, `loaded` the learned detectors themselves, `held_out` what those that learned in folds held out.
+    `detectors` names all of the profile's, `as_published` is how images are to be read for it. `analyzers` are the
+    per-image ones, which callers may run elsewhere (a process pool) beforehand; `learned` are the learned ones that are
+    loaded, `missing` the others with the reason, `present` all that can measure. `needs_pixels` says whether a learned
+    one needs the samples after the analyzers. `marks` tells the weights of a learned detector (its `weights_sha256`,
+    where it has one). `plan` is how they share the `device`, `loaded` the learned detectors themselves, `held_out` what
+    those that learned in folds held out.
     """
 
     def __init__(self, profile: Profile, weights: Path, device: str = "auto", use: DeviceUse = _ALL_OF_IT) -> None:
         """`weights` is the folder of pulled weights."""
-        self.detectors = profile.detectors
+        self.detectors, self.as_published = profile.detectors, profile.as_published
         chosen = [get(name) for name in profile.detectors]
         self.analyzers = tuple(entry.spec.name for entry in chosen if entry.analyze is not None)
         learned = [entry for entry in chosen if entry.load is not None]
