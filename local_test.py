@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.prompt import Prompt
 
 from forensics.errors import ImgMlError, JobError
-from img_ml.command import run_command
+from img_ml.command import run_command, talk_console
 from scripts.checking.inputs import Given, dropped, given
 from scripts.checking.streams import write_utf8
 
@@ -28,8 +27,10 @@ if TYPE_CHECKING:
     from scripts.checking.telling import Form, Tell
     from worker.settings import WorkerSettings
 
-app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
-talk = Console(stderr=True, highlight=False)
+app = typer.Typer(
+    pretty_exceptions_enable=False, add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}
+)
+talk = talk_console()
 
 
 @dataclass(frozen=True, slots=True)

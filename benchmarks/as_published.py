@@ -81,9 +81,9 @@ def compare(
     data_console().print(table)
 
 
-def _judged(judge: Judge, files: list[bytes]) -> list[list[tuple[float | None, str | None]]]:
+def _judged(judge: Judge, files: list[bytes]) -> list[list[tuple[float | None, str]]]:
     """Probability and label of each file, by our way and by theirs."""
-    found = []
+    found: list[list[tuple[float | None, str]]] = []
     for limits in WAYS:
         verdicts = [judge.judge([decode(data, limits)])[0] for data in files]
         found.append([(verdict.fusion_prob, verdict.label) for verdict in verdicts])

@@ -8,6 +8,7 @@ ImgMlError                        a sentence for the user; a command ends with e
 │   ├── BadJobError               bad_job (worker)
 │   ├── BlockedUrlError           blocked_url (worker)
 │   ├── FetchFailedError          fetch_failed (worker)
+│   │   └── HostBusyError         the same, before anything was asked of the server (worker)
 │   ├── TooLargeError             too_large (worker)
 │   └── InternalError             internal (worker)
 ├── UsageError                    options or arguments that do not fit together, or name what is not there

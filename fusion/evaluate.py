@@ -14,7 +14,7 @@ from forensics.settings import load as load_settings
 from fusion.artifacts.artifact import Artifact, load_artifact, to_json
 from fusion.artifacts.weights_binding import share_weights
 from fusion.evaluation.conditions import AS_IS, CONDITIONS
-from fusion.evaluation.evaluation import evaluate
+from fusion.evaluation.evaluation import evaluate, warnings_of
 from fusion.evaluation.page import page
 from fusion.evaluation.scores import as_csv, as_parquet, scores
 from fusion.evaluation.single_detectors import SingleDetector, alone
@@ -22,7 +22,7 @@ from fusion.evaluation.tables import as_json, comparisons, finite, tables
 from fusion.training.cache import FeatureCache, image_key
 from fusion.training.extract import extract
 from fusion.training.table import FeatureTable
-from img_ml.command import data_console, run_command, told_errors
+from img_ml.command import data_console, run_command, talk_console, told_errors
 from img_ml.data.dataset import SPLITS, Row, check_files, read_rows
 from img_ml.engine.engine import Engine
 from img_ml.profiles import BUILT_IN, Profile, load_profile
@@ -48,10 +48,9 @@ def main(
     """Measure one or several artifacts on the images of a split, as they are and under everyday changes.
 
     Tables on stdout; report.json, report.html (one file, no network) and each image's scores (scores.csv,
-    scores.parquet) in the folder. Exit codes: 0 done, 2 something
-    is wrong with the input, 3 interrupted.
+    scores.parquet) in the folder. Exit codes: 0 done, 2 something is wrong with the input, 3 interrupted.
     """
-    talk = Console(stderr=True)
+    talk = talk_console()
     with told_errors(talk):
         if len(paths) < 2:
             raise UsageError("Name at least one artifact, then a dataset.csv.")
@@ -77,7 +76,7 @@ def main(
     console = data_console()
     for one in tables(found, others):
         console.print(one)
-    for warning in dict.fromkeys(f"{one.artifact}: {warning}" for one in found for warning in one.warnings):
+    for warning in warnings_of(found):
         talk.print(f"Warning: {warning}", markup=False, highlight=False)
     talk.print(
         f"Wrote {out / 'report.html'} and {out / 'report.json'}; each image's scores are in {out / 'scores.csv'} and "

@@ -32,7 +32,7 @@ from fusion.training.report import TrainingReport, measure, metrics
 from fusion.training.sources import SOURCES_FILE, read_licences, sources_page
 from fusion.training.table import FeatureTable
 from fusion.weighers.weigher import Kind
-from img_ml.command import data_console, run_command, told_errors
+from img_ml.command import data_console, run_command, talk_console, told_errors
 from img_ml.data.dataset import Row, read_datasets, sources_of_test_elsewhere
 from img_ml.data.views import training_views
 from img_ml.engine.engine import Engine
@@ -111,7 +111,7 @@ def train(
     Features come from the cache; what it lacks is measured first. Exit codes: 0 done, 1 refused (with --add), 2
     something is wrong with the input, 3 interrupted.
     """
-    talk = Console(stderr=True)
+    talk = talk_console()
     with told_errors(talk):
         settings = load_settings(ImgMlSettings)
         chosen = load_profile(profile, settings.model_dir)

@@ -5,19 +5,18 @@ import sys
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from forensics.registry import Registered, entries
 from forensics.settings import load as load_settings
 from img_ml import profiles as _profiles  # noqa: F401 - importing it registers every detector
-from img_ml.command import data_console, run_command, told_errors
+from img_ml.command import data_console, run_command, talk_console, told_errors
 from img_ml.settings import ImgMlSettings
 from img_ml.weights.store import state_of
 from img_ml.weights.table import of
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+talk = talk_console()
 
 
 @app.callback()

@@ -9,13 +9,17 @@ import io
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
 
 from forensics.errors import ImgMlError
+from forensics.printable import printable
 from img_ml.extras import needed_part
 
 INTERNAL = 70
@@ -39,9 +43,30 @@ _OUTPUT = {
 }
 
 
-def data_console() -> Console:
+class PlainConsole(Console):
+    """A console for text that strangers had a hand in: brackets are no markup, and control characters are escaped."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, highlight=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """The text, escaped before its width is measured."""
+        return super().render_str(printable(text), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """What rich makes of it, but for control characters in its texts."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
+
+
+def data_console() -> PlainConsole:
     """A console on stdout; where that is no terminal, wide enough for every table."""
-    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 140, highlight=False)
+    return PlainConsole(file=sys.stdout, width=None if sys.stdout.isatty() else 140)
+
+
+def talk_console() -> PlainConsole:
+    """A console on stderr, whose sentences are not broken into lines."""
+    return PlainConsole(stderr=True, soft_wrap=True)
 
 
 def run_command(app: typer.Typer | Callable[..., object]) -> None:
@@ -60,9 +85,9 @@ def run_command(app: typer.Typer | Callable[..., object]) -> None:
         if not _HELP & set(sys.argv[1:]):
             load(ImgMlSettings)
         with told_output():
-            app() if isinstance(app, typer.Typer) else typer.run(app)
+            _with_short_help(app)()
     except ImgMlError as error:
-        sys.stderr.write(f"Error: {error}\n")
+        sys.stderr.write(printable(f"Error: {error}\n"))
         raise SystemExit(2) from None
     except SystemExit as end:
         raise SystemExit(_code(end)) from None
@@ -74,7 +99,7 @@ def run_command(app: typer.Typer | Callable[..., object]) -> None:
         if debug:
             traceback.print_exc()
         else:
-            sys.stderr.write(f"{_unexpected(error)}\n")
+            sys.stderr.write(printable(f"{_unexpected(error)}\n"))
         raise SystemExit(INTERNAL) from None
 
 
@@ -101,6 +126,18 @@ def _leave_output() -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
+
+
+def _with_short_help(app: typer.Typer | Callable[..., object]) -> typer.Typer:
+    """The app, or a function as one of a single command, which knows -h like --help."""
+    if not isinstance(app, typer.Typer):
+        function, app = app, typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        app.command()(function)
+    settings = {"help_option_names": ["-h", "--help"]}
+    app.info.context_settings = settings
+    for one in app.registered_commands:
+        one.context_settings = {**settings, **(one.context_settings or {})}
+    return app
 
 
 def _code(end: SystemExit) -> int | str | None:

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from forensics.errors import DatasetError
 from forensics.files import write_atomically
-from img_ml.command import data_console, run_command, told_errors
+from img_ml.command import data_console, run_command, talk_console, told_errors
 from img_ml.data.dataset import Row, read_rows
 from scripts.dataset.inventory import ImageFacts, Unreadable, take_inventory
 from scripts.dataset.shortcuts import FOLDS, LIMIT, TOGETHER, Auc, Finding, audit
@@ -34,7 +33,7 @@ def audit_dataset(
 
     Exit codes: 0 nothing is above 0.6, 1 something is, 2 bad input.
     """
-    talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+    talk = talk_console()
     with told_errors(talk):
         rows, images, unreadable = _readable(dataset)
         findings = audit(rows, images)

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from forensics.crops import MIN_SIDE
 from forensics.errors import DatasetError, UsageError
-from img_ml.command import data_console, run_command, told_errors
+from img_ml.command import data_console, run_command, talk_console, told_errors
 from img_ml.data.dataset import SPLITS, Row, read_rows
 from scripts.dataset.cleaning import ACROSS_SPLITS, REASONS, LeftOut, find_left_out
 from scripts.dataset.deletion import delete_files
@@ -37,7 +36,7 @@ def clean_dataset(
 
     Exit codes: 0 written, 2 nothing to write (the reason is told), 3 some files could not be deleted.
     """
-    talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+    talk = talk_console()
     out = out or dataset.with_name(f"{dataset.stem}.cleaned.csv")
     report = report or dataset.with_name(f"{dataset.stem}.cleaning.csv")
     failed: list[str] = []

@@ -117,7 +117,7 @@ def _stub(name: str, told: str) -> Any:
     """A command that only has a name and a line of help."""
     import typer
 
-    app = typer.Typer(add_completion=False)
+    app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
     app.command(name, help=told)(_nothing)
     return typer.main.get_command(app)
 
@@ -138,7 +138,8 @@ def _loaded(place: str, name: str, told: str) -> Any:
             sentence = needed_part(error)
             if sentence is None:
                 raise
-            print(f"`img-ml {name}` needs more: {sentence}.", file=sys.stderr)  # noqa: T201
+            typed = next((one for one, _, of in places() if of == place), f"img-ml {name}")
+            print(f"`{typed}` needs more: {sentence}.", file=sys.stderr)  # noqa: T201
             raise SystemExit(2) from None
     if not isinstance(found, typer.Typer):
         app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

@@ -5,14 +5,13 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from forensics.settings import load as load_settings
 from fusion.training.cache import FeatureCache
 from fusion.training.extract import extract
 from fusion.training.table import FeatureTable
-from img_ml.command import data_console, run_command, told_errors
+from img_ml.command import data_console, run_command, talk_console, told_errors
 from img_ml.data.dataset import read_datasets
 from img_ml.data.views import training_views
 from img_ml.engine.engine import Engine
@@ -35,7 +34,7 @@ def main(
     Whatever the cache holds is not measured again: after a kill the same command goes on where it was, and after a
     change of one detector only that one runs. Exit codes: 0 done, 2 something is wrong with the input, 3 interrupted.
     """
-    talk = Console(stderr=True)
+    talk = talk_console()
     with told_errors(talk):
         settings = load_settings(ImgMlSettings)
         engine = Engine(

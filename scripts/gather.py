@@ -1,6 +1,7 @@
 """Gather crops from clones of public repositories: `python -m scripts.gather sources.csv --from CLONES --out DIR`."""
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from forensics.files import write_atomically
 from forensics.sandbox.sandbox import Sandbox
 from forensics.sandbox.settings import SandboxSettings
 from forensics.settings import load as load_settings
-from img_ml.command import run_command, told_errors
+from img_ml.command import PlainConsole, run_command, told_errors
 from img_ml.data.dataset import read_rows
 from scripts.dataset.gather.assembling import COLUMNS, assemble, record_of
 from scripts.dataset.gather.cropping import Cropping
@@ -67,7 +68,7 @@ def gather_command(
 
     Exit codes: 0 written, 2 nothing to write (the reason is told), 3 written, but repositories or files are missing.
     """
-    talk = Console(stderr=True, width=None if Console(stderr=True).is_terminal else 180, markup=False, highlight=False)
+    talk = PlainConsole(stderr=True, width=None if sys.stderr.isatty() else 180)
     wanted = Wanted(snapshots, out, most_per_row, Cropping(crops, side, seed))
     with told_errors(talk):
         rows = list(dict.fromkeys(read_sources(sources)))

@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from img_ml.command import data_console, run_command, told_errors
+from img_ml.command import data_console, run_command, talk_console, told_errors
 from img_ml.data.dataset import SPLITS
 from scripts.dataset.building import COLUMNS, Built, Labelled, build
 from scripts.dataset.tables import filepath_from, write_table
@@ -35,7 +34,7 @@ def make_dataset_csv(
 
     Exit codes: 0 written, 2 nothing to write (the reason is told).
     """
-    talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+    talk = talk_console()
     labels = dict(_parsed(text) for text in label_map or [])
     with told_errors(talk):
         built = build(roots, labels, {"val": val, "test": test}, seed)

@@ -14,7 +14,7 @@ from rich.table import Table
 from forensics.errors import DatasetError, UsageError
 from forensics.files import write_atomically
 from forensics.settings import load as load_settings
-from img_ml.command import data_console, run_command, told_errors
+from img_ml.command import data_console, run_command, talk_console, told_errors
 from img_ml.data.dataset import read_rows
 from img_ml.settings import ImgMlSettings
 from scripts.dataset.reconstruct.draws import Chosen, choose, one_of
@@ -65,7 +65,7 @@ def make_reconstructions(
     They share content, size and encoding with their originals, so that only the traces of a decoder tell them apart.
     Exit codes: 0 written, 2 nothing to write (the reason is told), 3 interrupted (the same command goes on).
     """
-    talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+    talk = talk_console()
     with told_errors(talk):
         if least_ratio > most_ratio:
             raise UsageError(f"--least-ratio is {least_ratio} and --most-ratio {most_ratio}: swap them.")

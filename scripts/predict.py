@@ -12,12 +12,13 @@ from rich.progress import track
 
 from forensics.errors import DatasetError, JobError, WeightsError
 from forensics.files import write_atomically
+from forensics.printable import on_one_line
 from forensics.reading.decode import DecodeLimits, decode
 from forensics.sandbox.sandbox import Sandbox
 from forensics.sandbox.settings import SandboxSettings
 from forensics.settings import load as load_settings
 from forensics.types import ImageSample
-from img_ml.command import run_command, told_errors
+from img_ml.command import run_command, talk_console, told_errors
 from img_ml.data.dataset import read_rows
 from img_ml.data.image_files import image_files
 from img_ml.detectors._votes import MOST_VOTES, Combine, Flips, Voting
@@ -80,7 +81,7 @@ def predict(
     tab-separated lines on stdout. Numbered files come in the order of their numbers. An image that cannot be read is
     -1. Exit codes: 0 done, 2 something is wrong with the input or not trained, 3 some images could not be read.
     """
-    talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+    talk = talk_console()
     with told_errors(talk):
         paths = images_of(folder)
         known = _known(truth, folder, paths)
@@ -180,7 +181,9 @@ def _tell(ensemble: Ensemble, found: list[Prediction], labels: list[str]) -> Non
     sys.stdout.write("\t".join(("file", "label", "probability", *several)) + "\n")
     for one, label in zip(found, labels, strict=True):
         numbers = () if one.problem else (one.probability, *(one.members if several else ()))
-        sys.stdout.write("\t".join((one.path.name, label, *(f"{number:.4f}" for number in numbers))) + "\n")
+        sys.stdout.write(
+            "\t".join((on_one_line(one.path.name), label, *(f"{number:.4f}" for number in numbers))) + "\n"
+        )
 
 
 if __name__ == "__main__":

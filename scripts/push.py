@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from forensics.documents import json_of
-from img_ml.command import run_command
+from forensics.printable import printable, printable_json
+from img_ml.command import run_command, talk_console
 from scripts.checking.streams import write_utf8
 from worker.errors import StartError
 from worker.settings import WorkerSettings, load
@@ -30,7 +31,9 @@ _BLOCK_MS = 1000
 # A push is told that no worker is there after so long without an answer.
 _PATIENCE_S = 5.0
 
-app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
+app = typer.Typer(
+    pretty_exceptions_enable=False, add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}
+)
 
 
 @dataclass(slots=True)
@@ -42,7 +45,7 @@ class Tally:
 
 
 def _print(line: str) -> None:
-    print(line, flush=True)  # noqa: T201 - stdout is data
+    print(printable_json(line), flush=True)  # noqa: T201 - stdout is data
 
 
 @app.command()
@@ -68,7 +71,7 @@ def push(
         with redis_at(settings.redis_url, settings.embedded_redis_dir) as place:
             code = send(place, settings, jobs, client_id=client_id, timeout_s=timeout if wait else None)
     except (StartError, *REDIS_UNAVAILABLE) as error:
-        print(f"Redis cannot be used: {error}", file=sys.stderr)  # noqa: T201
+        print(printable(f"Redis cannot be used: {error}"), file=sys.stderr)  # noqa: T201
         raise typer.Exit(2) from None
     raise typer.Exit(code)
 
@@ -219,7 +222,7 @@ def _progress() -> Progress:
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        console=Console(stderr=True),
+        console=talk_console(),
         transient=True,
         # rich would send what is printed meanwhile to its own console: data belongs on stdout, wherever that leads.
         redirect_stdout=False,

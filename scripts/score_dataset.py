@@ -16,7 +16,7 @@ from forensics.provenance.trust import read_trust_anchors
 from forensics.registry import get
 from fusion.artifacts.in_force import fusion_in_force
 from fusion.settings import FusionSettings
-from img_ml.command import data_console, run_command, told_errors
+from img_ml.command import data_console, run_command, talk_console, told_errors
 from img_ml.profiles import load_profile
 from img_ml.settings import ImgMlSettings
 from scripts.scoring.cluster import Crew, ShardResult, answers, ray_running, require_ray
@@ -50,7 +50,7 @@ def main(
 
     Exit codes: 0 every image has its row, 1 no image could be judged, 2 the call is wrong, 3 ended before its time.
     """
-    talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+    talk = talk_console()
     detectors, fusion, limits = load(ImgMlSettings), load(FusionSettings), load(WorkerSettings)
     if profile is not None:
         detectors = detectors.model_copy(update={"profile": profile})

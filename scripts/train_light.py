@@ -12,17 +12,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from forensics.errors import DatasetError, UsageError
 from forensics.files import write_atomically
 from fusion.artifacts.in_force import WITHOUT_FOLDER
-from img_ml.command import run_command, told_errors
+from img_ml.command import run_command, talk_console, told_errors
 from img_ml.settings import PACKAGED_MODELS
 from img_ml.weights.store import PACKAGED
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+talk = talk_console()
 NETWORK, ENCODER = "crop_network", "clip_b16"
 # Which arguments each step that is done was called with.
 MADE_BY = "made_by.json"

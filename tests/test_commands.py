@@ -5,12 +5,15 @@ import re
 import runpy
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+import typer
 
 from forensics.errors import DeviceError
 from img_ml.engine.device import choose_device
+from scripts.command import places
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -57,6 +60,13 @@ def test_a_wrong_setting_ends_every_command_in_one_sentence_and_code_2(
     assert ended.value.code == 2
     assert told.err == "Error: The setting IMG_ML_DEVICE is wrong: it must be auto, cpu, cuda, cuda:N or mps.\n"
     assert told.out == ""
+
+
+@pytest.mark.parametrize("module", ["fusion.artifacts list", "scripts.make_dataset_csv", "img_ml.weights pull"])
+def test_help_has_a_short_option_everywhere(module: str) -> None:
+    done = ran(f"-m {module} -h")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Usage:" in done.stdout
 
 
 def test_help_is_shown_whatever_the_settings_are() -> None:
@@ -148,3 +158,14 @@ def test_an_env_file_that_is_not_text_is_told(tmp_path: Path) -> None:
 def test_a_language_that_is_not_known_is_told() -> None:
     done = ran("local_test.py x.png", IMG_ML_LANG="xx")
     assert (done.returncode, "IMG_ML_LANG is wrong: it must be en or de" in done.stderr) == (2, True)
+
+
+def test_no_command_shows_the_variables_of_its_frames() -> None:
+    """typer's own trace does, and secrets are among them."""
+    shown = []
+    for _, _, place in places():
+        module, _, attribute = place.partition(":")
+        app = getattr(import_module(module), attribute)
+        if isinstance(app, typer.Typer) and app.pretty_exceptions_enable:
+            shown.append(place)
+    assert not shown

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from fusion.settings import FusionSettings
     from img_ml.settings import ImgMlSettings
 
-app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
+app = typer.Typer(
+    pretty_exceptions_enable=False, add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}
+)
 app.command()(status)
 app.add_typer(dlq_command.app, name="dlq")
 
@@ -43,10 +45,11 @@ def work(
     settings = load(WorkerSettings)
     # Imported late, so that --help and a wrong setting answer at once.
     from forensics.errors import ImgMlError
+    from forensics.printable import printable
     from fusion.settings import FusionSettings
     from img_ml.settings import ImgMlSettings
     from worker.launch import run_worker
-    from worker.observability.telemetry import configure_logging, printable
+    from worker.observability.telemetry import configure_logging
 
     detectors, fusion = load(ImgMlSettings), load(FusionSettings)
     configure_logging(verbose=verbose)

@@ -28,6 +28,13 @@ class FetchFailedError(JobError):
         self.retry_after_s = retry_after_s
 
 
+class HostBusyError(FetchFailedError):
+    """Nothing was asked of the server yet, because enough slow fetches from it are under way."""
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message, retryable=True, retry_after_s=retry_after_s)
+
+
 class TooLargeError(JobError):
     """The file is larger than the limit."""
 

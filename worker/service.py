@@ -116,6 +116,7 @@ async def _stages(
             settings.fetch_attempts,
             frozenset(settings.fetch_allow),
             settings.fetch_user_agent,
+            settings.per_host,
         ),
         connections=settings.worker_in_flight,
     )

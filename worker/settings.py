@@ -114,6 +114,13 @@ class WorkerSettings(SandboxSettings):
     fetch_timeout_s: float = Field(
         15, gt=0, le=3600, description="Timeout of one fetch in seconds, redirects and retries included."
     )
+    fetch_per_host: int | None = Field(
+        None,
+        ge=0,
+        le=10_000,
+        description="Fetches at once from one host that is slow or not known yet; more jobs of it are put aside. 0: "
+        "any number; unset: half of WORKER_IN_FLIGHT.",
+    )
     fetch_attempts: int = Field(2, ge=1, le=10, description="Attempts per fetch while the failure may be temporary.")
 
     callback_secret: SecretStr | None = Field(
@@ -227,6 +234,11 @@ class WorkerSettings(SandboxSettings):
     def job_streams(self) -> tuple[str, ...]:
         """The names of the job streams, without their weights."""
         return tuple(_name(one) for one in self.worker_stream)
+
+    @property
+    def per_host(self) -> int:
+        """Fetches at once from one slow host, 0 for any number."""
+        return (self.worker_in_flight + 1) // 2 if self.fetch_per_host is None else self.fetch_per_host
 
     def share(self, whole: int, jobs: str) -> int:
         """The part of what the worker may do at once that a job stream has, by its weight; at least 1."""

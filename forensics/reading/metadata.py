@@ -106,7 +106,7 @@ def _read_jpeg(data: bytes, found: _Found) -> None:
             found.icc.add(payload[len(ICC_PREFIX) + 2 :])
         elif marker == 0xED and payload.startswith(PHOTOSHOP_PREFIX):
             found.iptc.add(_iptc_of_photoshop(payload[len(PHOTOSHOP_PREFIX) :]))
-        elif 0xE0 <= marker <= 0xEF and payload[:32].lstrip(b"\0 ").startswith(AIGC_PREFIX):
+        elif 0xE0 <= marker <= 0xEF and AIGC_PREFIX in payload[:32].upper():
             found.add_text(AIGC_KEYWORD, payload.decode("utf-8", "replace").strip("\0 "))
         elif marker == 0xFE:
             _add_comment(found, payload)

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from forensics.documents import json_of
@@ -14,14 +13,14 @@ from fusion.artifacts.artifact import load_artifact
 from fusion.artifacts.in_force import Fusion, fusion_in_force, has_artifact
 from fusion.artifacts.pointer import Pointer, point, point_back, read_pointer
 from fusion.prior import share
-from img_ml.command import data_console, run_command, told_errors
+from img_ml.command import data_console, run_command, talk_console, told_errors
 from img_ml.profiles import Profile, load_profile
 from img_ml.settings import ImgMlSettings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 OfProfile = Annotated[str | None, typer.Option("--profile", help="Profile (default: IMG_ML_PROFILE).")]
-talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+talk = talk_console()
 
 
 @app.callback()

@@ -1,5 +1,6 @@
 """One evaluation: everything that is measured of an artifact on a dataset, as one value that JSON can hold."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,6 +71,15 @@ class Evaluation:
     def sources_are_images(self) -> bool:
         """Whether every source is one image, so that a table by source would be one by image."""
         return all(group.ai + group.not_ai == 1 for group in self.sources)
+
+
+def warnings_of(evaluations: Sequence[Evaluation]) -> list[str]:
+    """Every warning once, with the artifacts that it is about."""
+    about: dict[str, list[str]] = {}
+    for one in evaluations:
+        for warning in one.warnings:
+            about.setdefault(warning, []).append(one.artifact)
+    return [f"{', '.join(names)}: {warning}" for warning, names in about.items()]
 
 
 def evaluate(name: str, artifact: Artifact, table: FeatureTable, inherited: frozenset[str] = frozenset()) -> Evaluation:
@@ -154,14 +164,14 @@ def _warnings(plain: ScoredTable, artifact: Artifact, inherited: frozenset[str] 
     learned = sum(image[:LEARNED_DIGITS] in artifact.learned for image in table.image.tolist())
     if learned:
         found.append(
-            f"{learned} of the {len(table)} images were learned from by this artifact: the numbers flatter. Measure on "
-            "images it never saw."
+            f"This artifact learned from {learned} of the {len(table)} images: the numbers flatter. Measure on images "
+            "it never saw."
         )
     below = sum(image[:LEARNED_DIGITS] in inherited for image in table.image.tolist())
     if below:
         found.append(
-            f"{below} of the {len(table)} images were learned from by a network that this artifact weighs: the numbers "
-            "flatter, even though the artifact itself never saw them."
+            f"A network that it weighs learned from {below} of the {len(table)} images: the numbers flatter, even "
+            "though the artifact itself never saw them."
         )
     gap = format_gap(table)
     if gap > FORMAT_GAP:
@@ -172,7 +182,8 @@ def _warnings(plain: ScoredTable, artifact: Artifact, inherited: frozenset[str] 
     mixed = len(mixed_sources(table.label, table.source, table.image))
     if 0 < mixed < FEW_SOURCES:
         found.append(
-            f"The within-source AUC rests on {mixed} sources: its interval over sources means next to nothing."
+            f"The within-source AUC rests on {mixed} {'source' if mixed == 1 else 'sources'}: its interval over "
+            "sources means next to nothing."
         )
     if len(np.unique(table.source)) < FEW_SOURCES:
         found.append("There are fewer than five sources: the intervals over sources mean next to nothing.")

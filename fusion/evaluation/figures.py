@@ -1,6 +1,8 @@
 """The plots of an evaluation, as SVG text that stands alone and is the same for the same numbers."""
 
 import io
+import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
@@ -29,9 +31,13 @@ _STYLE: Any = {
     # Letters stay letters: smaller files, and text that can be searched.
     "svg.fonttype": "none",
     "font.sans-serif": ["DejaVu Sans", "Verdana", "sans-serif"],
+    # Names of sources and generators are no formulas.
+    "text.parse_math": False,
     # Ids in the file come from this, not from chance.
     "svg.hashsalt": "img_ml",
 }
+# What XML 1.0 does not know as a character.
+_NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _MOST_GROUPS = 24
 _MOST_POINTS = 300
 
@@ -222,8 +228,11 @@ def _new(title: str, x: str, y: str, size: tuple[float, float]) -> tuple[Figure,
 
 def _svg(figure: Figure) -> str:
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
+    with warnings.catch_warnings():
+        # The text stays text, and whoever shows it has fonts of their own.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    text = _NO_XML.sub("\N{REPLACEMENT CHARACTER}", buffer.getvalue())
     # Without the XML prologue, so that it can stand inside a page as well as in a file of its own.
     return text[text.index("<svg") :]
 

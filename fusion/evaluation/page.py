@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from fusion.evaluation.evaluation import Evaluation
+from fusion.evaluation.evaluation import Evaluation, warnings_of
 from fusion.evaluation.figures import figures
 from fusion.evaluation.gallery import worst
 from fusion.evaluation.single_detectors import SingleDetector
@@ -33,5 +33,5 @@ def page(
     template = environment.get_template("page.html.j2")
     shown = {"evaluations": evaluations, "alone": beside(evaluations, others), "figures": figures(evaluations)}
     galleries = {e.artifact: worst(e.plain, paths or {}) for e in evaluations}
-    more = {"comparisons": comparisons(evaluations), "galleries": galleries}
+    more = {"comparisons": comparisons(evaluations), "galleries": galleries, "warnings": warnings_of(evaluations)}
     return template.render(**shown, **more, dataset=dataset.name, split=split)

@@ -25,19 +25,20 @@ def intervals(measures: Mapping[str, Measure], group: NDArray[np.intp], seed: in
     """The interval of each measure, all from the same resamples; `group` (n,) numbers the rows' groups from 0."""
     count = int(group.max()) + 1
     random = np.random.default_rng(seed)
-    draws = np.empty((BOOTSTRAPS, len(measures)))
-    for draw in draws:
+    draws, drawn = np.empty((BOOTSTRAPS, len(measures))), np.empty((BOOTSTRAPS, count), dtype=np.bool_)
+    for draw, there in zip(draws, drawn, strict=True):
         times = np.bincount(random.integers(0, count, count), minlength=count)
+        there[:] = times > 0
         weight = times[group].astype(np.float64)
         draw[:] = [measure(weight) for measure in measures.values()]
-    return {name: _interval(column) for name, column in zip(measures, draws.T, strict=True)}
+    return {name: _interval(column, drawn) for name, column in zip(measures, draws.T, strict=True)}
 
 
-def _interval(draws: NDArray[np.float64]) -> Interval:
-    known = draws[~np.isnan(draws)]
-    # One group that is there or not: what it gives does not vary, and no interval can come of it.
-    rests_on_one = len(known) < len(draws) and len(known) > 0 and np.ptp(known) == 0
-    if not len(known) or rests_on_one:
+def _interval(draws: NDArray[np.float64], drawn: NDArray[np.bool_]) -> Interval:
+    """The middle LEVEL of a measure's draws; `drawn` (draws, groups) says which groups each resample holds."""
+    known = ~np.isnan(draws)
+    # Known exactly where one group is there: it rests on that group alone, and no interval can come of it.
+    if not known.any() or bool((drawn == known[:, None]).all(axis=0).any()):
         return Interval(float("nan"), float("nan"))
-    low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(draws[known], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(low), float(high))

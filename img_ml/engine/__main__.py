@@ -5,18 +5,17 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from forensics.settings import load as load_settings
-from img_ml.command import data_console, run_command, told_errors
+from img_ml.command import data_console, run_command, talk_console, told_errors
 from img_ml.engine.device import GIB, choose_device, memory_of
 from img_ml.engine.memory_plan import MemoryPlan, demands, described, plan
 from img_ml.profiles import load_profile
 from img_ml.settings import ImgMlSettings
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+talk = talk_console()
 
 
 @app.callback()

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from forensics.errors import WeightsError
 from forensics.settings import load as load_settings
-from img_ml.command import data_console, run_command, told_errors
+from img_ml.command import data_console, run_command, talk_console, told_errors
 from img_ml.profiles import BUILT_IN, load_profile
 from img_ml.settings import ImgMlSettings
 from img_ml.weights.adopt import adopt
@@ -23,7 +22,7 @@ from img_ml.weights.store import PACKAGED, install, problems, pull_command, rest
 from img_ml.weights.table import detector_of, find, needed, records
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+talk = talk_console()
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", show_default=False)]
 

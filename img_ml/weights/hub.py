@@ -125,7 +125,7 @@ def _remote(record: WeightsRecord, file: WeightFile, revision: str, token: str |
         commit, etag = told.commit_hash or revision, told.etag or ""
         if not (_PLAIN.fullmatch(commit) or commit == revision) or not (_PLAIN.fullmatch(etag) or not etag):
             raise WeightsError(
-                f"{_endpoint()} answers for {name} of {record.name} with a commit or a checksum that is none: set "
+                f"What {_endpoint()} answers for {name} of {record.name} is not a commit and a checksum: set "
                 "HF_ENDPOINT to a hub that can be trusted, or unset it."
             )
         return _Remote(name, commit, etag, told.size or 0, told.location)

@@ -8,9 +8,11 @@ from typing import Any, Literal
 
 from rich.console import Console
 
+from forensics.printable import on_one_line, printable_json
 from fusion.output.messages import Messages
 from fusion.output.terminal import show
 from fusion.output.view import view
+from img_ml.command import PlainConsole
 
 Form = Literal["people", "json", "csv", "quiet"]
 Document = Mapping[str, Any]
@@ -47,7 +49,7 @@ def teller(form: Form, talk: Console, say: Messages) -> Tell:
 
 
 def _json(document: Document) -> None:
-    _line(json.dumps(document, ensure_ascii=False))
+    _line(printable_json(json.dumps(document, ensure_ascii=False)))
 
 
 def _csv_row(values: tuple[object, ...]) -> None:
@@ -57,7 +59,9 @@ def _csv_row(values: tuple[object, ...]) -> None:
 
 def _cell(value: object) -> object:
     """The value; an apostrophe before a text that a spreadsheet would take for a formula (OWASP, CSV injection)."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    if not isinstance(value, str):
+        return value
+    return on_one_line(f"'{value}" if value.startswith(_FORMULA) else value)
 
 
 def _csv_values(document: Document) -> tuple[object, ...]:
@@ -80,12 +84,12 @@ def _csv_values(document: Document) -> tuple[object, ...]:
 def _quiet(document: Document, say: Messages) -> None:
     shown = view(document, document["image_url"], say)
     probability = "  -" if shown.probability is None else f"{shown.probability:>4.0%}"
-    _line(f"{document['label'] or 'ERROR':<9} {probability}  {_one_line(shown.name)}")
+    _line(f"{document['label'] or 'ERROR':<9} {probability}  {on_one_line(shown.name)}")
 
 
 def _people(document: Document, talk: Console, say: Messages) -> None:
     if document["status"] == "done":
-        show(Console(highlight=False), document["image_url"], document, say)
+        show(PlainConsole(), document["image_url"], document, say)
     else:
         error = document["error"]
         told = say.retold(error["message"])
@@ -94,7 +98,3 @@ def _people(document: Document, talk: Console, say: Messages) -> None:
 
 def _line(text: str) -> None:
     print(text, flush=True)  # noqa: T201 - stdout is data
-
-
-def _one_line(name: str) -> str:
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in name)

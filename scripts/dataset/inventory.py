@@ -9,7 +9,6 @@ import imagehash
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from rich.console import Console
 from rich.progress import track
 
 from forensics.errors import ImgMlError, JobError
@@ -17,6 +16,7 @@ from forensics.reading.decode import DecodeLimits, decode
 from forensics.sandbox.sandbox import Sandbox
 from forensics.sandbox.settings import SandboxSettings
 from forensics.settings import load as load_settings
+from img_ml.command import talk_console
 from scripts.dataset.encoding import Encoding, encoding_of
 
 THUMBNAIL = 16
@@ -57,7 +57,7 @@ class Unreadable:
 def take_inventory(paths: Iterable[Path]) -> dict[Path, ImageFacts | Unreadable]:
     """The facts of every distinct path, in the order given; a file that brings its reader down is unreadable."""
     distinct = list(dict.fromkeys(paths))
-    console = Console(stderr=True)
+    console = talk_console()
     with Sandbox(load_settings(SandboxSettings).sandbox_rules()) as sandbox:
         found = sandbox.each(read_facts, ((path, sandbox.rules.limits) for path in distinct))
         shown = track(found, "Reading images", total=len(distinct), console=console, disable=not console.is_terminal)

@@ -10,7 +10,7 @@ from tests.worker import web as pages
 from tests.worker.fetching.test_addresses import PRIVATE_NETWORKS
 from tests.worker.fetching.test_denied_network import LYING, OK, SLOW, addresses_of, raw
 from tests.worker.fetching.test_fetch import INTERNAL_HOSTS, PUBLIC
-from tests.worker.processes import JOBS, WorkerProcess, push, results_of
+from tests.worker.processes import JOBS, WorkerProcess, push, results, results_of
 from tests.worker.receiver import Receiver, running_receiver
 from tests.worker.redis_server import RedisServer, wait_until
 from tests.worker.trap import Trap
@@ -150,3 +150,24 @@ def test_a_slow_receiver_of_callbacks_is_left_in_time_and_others_get_theirs(clie
     assert (letter["job_id"], letter["attempts"]) == ("dripped", "2")
     assert f"did not answer within {TIMEOUT_S:g} s" in letter["reason"]
     assert world.to_strangers() == []
+
+
+def test_one_slow_host_does_not_take_the_places_of_the_others(client, world, web):
+    web.pages["/slow"] = SLOW["nothing comes"]
+    port = web.server.server_port
+    world.settings |= {"FETCH_ALLOW": f"localhost:{port},{web.place}", "WORKER_IN_FLIGHT": "8", "FETCH_PER_HOST": "3",
+                       "FETCH_ATTEMPTS": "1", "WORKER_RETRIES": "0"}  # fmt: skip
+    for number in range(32):
+        push(client, f"slow {number}", f"http://localhost:{port}/slow")
+    for number in range(10):
+        push(client, f"good {number}", f"{web.url}/good.jpg?{number}")
+
+    def answered(kind: str) -> int:
+        return sum(result["job_id"].startswith(kind) for result in results(client))
+
+    with world.worker():
+        wait_until(lambda: answered("good") == 10, timeout=60)
+        before = answered("slow")
+        found = results_of(client, 42, timeout=120)
+    assert before < 16
+    assert {job for job, result in found.items() if result["status"] == "done"} == {f"good {n}" for n in range(10)}

@@ -120,3 +120,15 @@ def test_a_stream_with_two_weights_is_named_twice(monkeypatch, streams):
     monkeypatch.setenv("WORKER_STREAM", streams)
     with pytest.raises(SystemExit):
         load(WorkerSettings)
+
+
+@pytest.mark.parametrize("url", ["redis://:12#34s3cret@host:6379/0", "redis+sentinel://h/m#s3cret", "unix:///a#s3cret"])
+def test_a_fragment_of_a_redis_url_is_refused_and_not_told(monkeypatch, url, capsys):
+    monkeypatch.setenv("REDIS_URL", url)
+    with pytest.raises(SystemExit) as end:
+        load(WorkerSettings)
+    told = capsys.readouterr().err
+    assert end.value.code == 2
+    assert "REDIS_URL" in told
+    assert "12" not in told
+    assert "s3cret" not in told

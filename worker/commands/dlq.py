@@ -15,6 +15,7 @@ from worker.settings import WorkerSettings, load
 
 app = typer.Typer(
     add_completion=False,
+    pretty_exceptions_enable=False,
     help="Dead letters: jobs or callbacks that were given up.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -48,7 +49,7 @@ def list_letters(
     settings = load(WorkerSettings)
     names = _chosen(settings, stream)
     # Imported late, here and below, so that --help answers at once.
-    from img_ml.command import data_console, told_errors
+    from img_ml.command import data_console, talk_console, told_errors
     from worker.commands.shared import ask
     from worker.streams.dead_letters import DeadLetters, Letter
 
@@ -56,7 +57,7 @@ def list_letters(
         letters = DeadLetters(client, names, callbacks=callbacks)
         return await letters.first(limit), await letters.count()
 
-    talk = Console(stderr=True)
+    talk = talk_console()
     with told_errors(talk):
         found, count = ask(settings, question)
     if as_json:
@@ -80,14 +81,14 @@ def show(
     """
     settings = load(WorkerSettings)
     names = _chosen(settings, stream)
-    from img_ml.command import told_errors
+    from img_ml.command import talk_console, told_errors
     from worker.commands.shared import ask
     from worker.streams.dead_letters import DeadLetters, Letter
 
     async def question(client: Any) -> list[Letter]:
         return await DeadLetters(client, names, callbacks=callbacks).find(ids)
 
-    talk = Console(stderr=True)
+    talk = talk_console()
     with told_errors(talk):
         found = ask(settings, question)
     for letter in found:
@@ -171,7 +172,7 @@ def _settle(
         raise typer.BadParameter("--limit needs --all.")
     settings = load(WorkerSettings)
     names = _chosen(settings, stream)
-    from img_ml.command import told_errors
+    from img_ml.command import talk_console, told_errors
     from worker.commands.shared import ask
     from worker.streams.dead_letters import DeadLetters, Fate
 
@@ -180,7 +181,7 @@ def _settle(
         chosen = await letters.first_ids(limit) if everything else ids or []
         return await (letters.retry(chosen) if what == "retry" else letters.drop(chosen))
 
-    talk = Console(stderr=True)
+    talk = talk_console()
     with told_errors(talk):
         fates = ask(settings, question)
     _tell(fates, talk)

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -40,14 +39,14 @@ def status(
     """
     settings = load(WorkerSettings)
     # Imported late, so that --help answers at once.
-    from img_ml.command import data_console, told_errors
+    from img_ml.command import data_console, talk_console, told_errors
     from worker.commands.shared import ask
     from worker.streams.queues import queues_of
 
     queues = queues_of(settings)
     # A worker that lives asks for jobs, or renews its leases, more often than that.
     silence_s = settings.redis_check_rate / 1000 + 2 * settings.worker_lease_s
-    with told_errors(Console(stderr=True)):
+    with told_errors(talk_console()):
         states = ask(settings, lambda client: _all_measured(client, queues, seconds, silence_s))
     if as_json:
         for found in states:

@@ -12,6 +12,7 @@ from forensics.errors import JobError
 from forensics.version import USER_AGENT
 from worker.errors import FetchFailedError
 from worker.fetching.body import read_body
+from worker.fetching.hosts import Hosts
 from worker.fetching.resolver import Resolve, Resolver
 from worker.fetching.ssrf_guard import GuardedBackend
 from worker.fetching.urls import Target, follow, parse_url
@@ -30,13 +31,17 @@ _HEADERS_BYTES, _FRAMING_SHARE = 256 * 1024, 4
 
 @dataclass(frozen=True, slots=True)
 class FetchLimits:
-    """`timeout_s` covers one fetch in all; `allowed_places` (host:port) are exempt from the address and port rules."""
+    """`timeout_s` covers one fetch in all; `allowed_places` (host:port) are exempt from the address and port rules.
+
+    `per_host` is how many fetches a slow host gets at once (0: any number).
+    """
 
     max_bytes: int = 20 * 1024 * 1024
     timeout_s: float = 15.0
     attempts: int = 2
     allowed_places: frozenset[str] = frozenset()
     user_agent: str = USER_AGENT.decode()
+    per_host: int = 0
 
 
 class Fetcher:
@@ -51,6 +56,7 @@ class Fetcher:
         network: httpcore2.AsyncNetworkBackend | None = None,
     ) -> None:
         self._limits = limits
+        self._hosts = Hosts(limits.per_host, min(2.0, limits.timeout_s / 2))
         self._pool = httpcore2.AsyncConnectionPool(
             max_connections=connections,
             max_keepalive_connections=connections,
@@ -62,11 +68,11 @@ class Fetcher:
         """The bytes behind the URL.
 
         BadJobError, BlockedUrlError and TooLargeError are final; FetchFailedError says whether to try again, after
-        this has tried `attempts` times itself.
+        this has tried `attempts` times itself. HostBusyError where the host has no place left.
         """
         target = parse_url(url, self._limits.allowed_places)
         try:
-            async with asyncio.timeout(self._limits.timeout_s):
+            async with self._hosts.place(target.host), asyncio.timeout(self._limits.timeout_s):
                 return await self._persistently(target)
         except TimeoutError:
             raise FetchFailedError(

@@ -1,5 +1,6 @@
 """What crosses the wire for one request, headers and framing included, counted and bounded."""
 
+import asyncio
 import contextlib
 import ssl
 from collections.abc import Iterator
@@ -10,16 +11,26 @@ import httpcore2
 
 from worker.errors import TooLargeError
 
+# Packets carry over a thousand bytes; the first reads may be of headers, or of a slow start.
+_FREE_READS, _SMALLEST_MEAN, _BREATH_S = 256, 512, 0.01
+
 
 class _Budget:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.left = limit
+        self.reads = 0
 
     def spend(self, size: int) -> None:
+        self.reads += 1
         self.left -= size
         if self.left < 0:
             raise TooLargeError(f"The server sent more than {self.limit} bytes for one request.")
+
+    @property
+    def is_dripping(self) -> bool:
+        """Whether what is sent comes in many small pieces, each of which costs a turn of the event loop."""
+        return self.reads > _FREE_READS and self.limit - self.left < self.reads * _SMALLEST_MEAN
 
 
 _budget: ContextVar[_Budget | None] = ContextVar("wire budget", default=None)
@@ -46,6 +57,9 @@ class CountedStream(httpcore2.AsyncNetworkStream):
         data = await self._inner.read(max_bytes, timeout)
         if (budget := _budget.get()) is not None:
             budget.spend(len(data))
+            if budget.is_dripping:
+                # Meanwhile the system collects what comes, and others have their turn.
+                await asyncio.sleep(_BREATH_S)
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109

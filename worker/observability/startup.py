@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import structlog
 
+from forensics.printable import printable
 from fusion.interface import About
-from worker.observability.telemetry import printable
 from worker.settings import WorkerSettings
 
 _NAME_WIDTH, _WIDTH = 11, 110

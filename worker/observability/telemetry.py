@@ -9,6 +9,8 @@ from typing import Protocol
 import structlog
 import structlog.tracebacks
 
+from forensics.printable import printable
+
 
 @dataclass(frozen=True, slots=True)
 class JobAnswered:
@@ -76,11 +78,6 @@ _TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.Except
 def _without_escapes(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """What a stranger wrote moves no cursor and colours nothing on a terminal."""
     return {name: printable(value) if isinstance(value, str) else value for name, value in event.items()}
-
-
-def printable(text: str) -> str:
-    """The text with every character that a terminal might obey written as an escape; line breaks stay."""
-    return "".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in text)
 
 
 def one_line(error: BaseException) -> str:

@@ -276,7 +276,7 @@ class Pipeline:
         if self._stream.answers_once and await self._is_repeated(entry, job.job_id):
             return
         answer = await self._processor.answer(job)
-        if answer.worth_a_retry and entry.retries < self._rules.retries:
+        if answer.untried or (answer.worth_a_retry and entry.retries < self._rules.retries):
             await self._postpone(entry, job.job_id, answer)
             return
         event_context = EventContext(self._stream.names.jobs, entry.id) if self._rules.cloud_events else None
@@ -298,8 +298,9 @@ class Pipeline:
     async def _postpone(self, entry: StreamEntry, job_id: str, answer: JobResult) -> None:
         """Put the job aside; its place here is free at once."""
         delay_s = self._rules.retry_delay_s * GROWTH**entry.retries * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311
-        delay_s = max(delay_s, answer.retry_after_s)
-        aside = await with_retries("rescheduling a job", lambda: self._stream.postpone(entry, delay_s))
+        delay_s = answer.retry_after_s if answer.untried else max(delay_s, answer.retry_after_s)
+        failed = entry.retries + (not answer.untried)
+        aside = await with_retries("rescheduling a job", lambda: self._stream.postpone(entry, delay_s, failed))
         # Also where it was put aside before the reply was lost.
         self._next_promotion = min(self._next_promotion, time.monotonic() + delay_s)
         if aside:

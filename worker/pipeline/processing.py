@@ -14,7 +14,7 @@ from forensics.errors import JobError
 from forensics.examine import Examined
 from fusion.output.result import result_document
 from fusion.verdict import Verdict
-from worker.errors import FetchFailedError, InternalError
+from worker.errors import FetchFailedError, HostBusyError, InternalError
 from worker.streams.messages import Job
 from worker.streams.verdict_cache import Cache, CachedVerdict, NoCache
 
@@ -42,8 +42,8 @@ class JobResult:
     """The result document of one job and its JSON; `outcome` is its label or its error code.
 
     `worth_a_retry` says that the server behind the URL may well deliver the image later (not before `retry_after_s`
-    seconds, where it said so), `final` that asking again
-    would change nothing, `reused` that the verdict on these bytes was known.
+    seconds, where it said so), `untried` that it was not asked yet, `final` that asking again would change nothing,
+    `reused` that the verdict on these bytes was known.
     """
 
     document: Mapping[str, Any]
@@ -52,6 +52,7 @@ class JobResult:
     timings_ms: Mapping[str, float]
     worth_a_retry: bool = False
     retry_after_s: float = 0.0
+    untried: bool = False
     final: bool = True
     reused: bool = False
 
@@ -90,6 +91,7 @@ class JobProcessor:
             timings,
             worth_a_retry=retryable and isinstance(outcome, FetchFailedError),
             retry_after_s=(outcome.retry_after_s or 0.0) if isinstance(outcome, FetchFailedError) else 0.0,
+            untried=isinstance(outcome, HostBusyError),
             final=not retryable,
             reused=isinstance(outcome, CachedVerdict),
         )

@@ -61,6 +61,8 @@ class _Client(AsyncRedis):
 
 def is_usable(url: str) -> bool:
     """Whether a connection can be made of the URL, its port and its options; nothing is connected to."""
+    if "#" in url:
+        return False  # most likely of a password, whose rest would be taken for host and port
     try:
         if is_sentinel(url):
             _sentinels(url)

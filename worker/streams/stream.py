@@ -268,14 +268,16 @@ class JobStream:
         )
         return bool(moved)
 
-    async def postpone(self, entry: StreamEntry, delay_s: float) -> bool:
-        """Put the entry aside for so long; nobody holds it meanwhile. False where somebody else had finished it.
+    async def postpone(self, entry: StreamEntry, delay_s: float, failed: int) -> bool:
+        """Put the entry aside for so long, having failed so often; nobody holds it meanwhile.
+
+        False where somebody else had finished it.
 
         Repeated after a lost reply it changes nothing.
         """
         names = self.names
         aside = await self._postpone(
-            keys=[names.jobs, names.later], args=[names.group, entry.id, round(delay_s * 1000), entry.retries + 1]
+            keys=[names.jobs, names.later], args=[names.group, entry.id, round(delay_s * 1000), failed]
         )
         return bool(aside)
 

@@ -15,6 +15,7 @@ import uvicorn
 from rich.console import Console
 
 from fusion.settings import FusionSettings
+from img_ml.command import talk_console
 from worker.errors import StartError
 from worker.settings import WorkerSettings, load
 from worker.streams.embedded import redis_at
@@ -40,7 +41,7 @@ def serve(
 
     Exit codes: 0 told to stop, 2 a setting or Redis makes it impossible to start.
     """
-    talk = Console(stderr=True, highlight=False)
+    talk = talk_console()
     worker_settings = load(WorkerSettings)
     changes = {name: value for name, value in (("web_host", host), ("web_port", port)) if value is not None}
     settings = load(WebSettings).model_copy(update=changes)

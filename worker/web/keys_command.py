@@ -5,16 +5,19 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from img_ml.command import talk_console
 from worker.settings import WorkerSettings, load
 from worker.web.keys import Keys
 
 T = TypeVar("T")
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, help="API keys of the gateway; only their hashes are kept."
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    help="API keys of the gateway; only their hashes are kept.",
 )
 
 
@@ -39,7 +42,7 @@ def listed() -> None:
 def revoke(key_id: Annotated[str, typer.Argument(metavar="ID", help="The id that `list` shows.")]) -> None:
     """Revoke a key at once. Exit codes: 0 revoked, 1 there is no such key."""
     if not _asked(lambda keys: keys.revoke(key_id)):
-        Console(stderr=True).print("There is no key with that id.")
+        talk_console().print("There is no key with that id.")
         raise typer.Exit(1)
 
 
@@ -48,5 +51,5 @@ def _asked(question: Callable[[Keys], Awaitable[T]]) -> T:
     from worker.commands.shared import ask
 
     settings = load(WorkerSettings)
-    with told_errors(Console(stderr=True)):
+    with told_errors(talk_console()):
         return ask(settings, lambda client: question(Keys(client, settings.job_streams[0])))

@@ -6,7 +6,7 @@ import typer
 
 from forensics.crops import CROP
 from forensics.errors import UsageError
-from img_ml.command import told_errors
+from img_ml.command import talk_console, told_errors
 from img_ml.data.dataset import read_dataset
 from img_ml.train.commands import shared as command
 from img_ml.train.plan import TrainingPlan
@@ -36,7 +36,7 @@ def autoencoder(
     plan = TrainingPlan(
         steps=steps, batch=batch, learning_rate=learning_rate, check_every=check_every, max_validation=200, seed=seed
     )
-    talk = command.talk_console()
+    talk = talk_console()
     with told_errors(talk):
         if side % _MULTIPLE or not 32 <= side <= CROP:
             raise UsageError(f"--side is {side}: choose a multiple of {_MULTIPLE} from 32 to {CROP}.")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from img_ml.command import told_errors
+from img_ml.command import talk_console, told_errors
 from img_ml.data.dataset import read_datasets
 from img_ml.train.commands import shared as command
 from img_ml.train.commands.crop_network import Datasets
@@ -34,7 +34,7 @@ def clip_b16(
     The tower itself is not changed. The test split is not looked at. The same seed, images and libraries give the same
     heads.
     """
-    talk = command.talk_console()
+    talk = talk_console()
     with told_errors(talk):
         from img_ml.train.clip.install import install_heads
         from img_ml.train.clip.published import published_tower

@@ -8,7 +8,7 @@ import typer
 
 from forensics.errors import UsageError
 from forensics.settings import load as load_settings
-from img_ml.command import told_errors
+from img_ml.command import talk_console, told_errors
 from img_ml.data.dataset import read_datasets
 from img_ml.settings import ImgMlSettings
 from img_ml.train.commands import shared as command
@@ -67,7 +67,7 @@ def crop_network(
     takes its number for these. The test split is not looked at. Of images that several datasets hold, those of
     the first are taken. The same seed, steps, images and libraries give the same weights on one kind of CPU.
     """
-    talk = command.talk_console()
+    talk = talk_console()
     with told_errors(talk):
         from img_ml.train.crossfit.crossfit import crossfit, install_crossfit
         from img_ml.train.crossfit.members import CrossfitWorkspace

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from img_ml.command import talk_console
 from img_ml.train.commands import shared as command
 
 if TYPE_CHECKING:
@@ -22,5 +23,5 @@ def fatformer() -> "Recipe":
 
     made = training.recipe(load(ImgMlSettings).weights_dir)
     learned, total = training.counts(made.network)
-    command.talk_console().print(f"{learned / 1e6:.1f} of {total / 1e6:.1f} million parameters learn.")
+    talk_console().print(f"{learned / 1e6:.1f} of {total / 1e6:.1f} million parameters learn.")
     return made

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from forensics.errors import UsageError
 from forensics.settings import load as load_settings
+from img_ml.command import talk_console
 from img_ml.settings import ImgMlSettings
 from img_ml.train.commands import shared as command
 
@@ -79,7 +79,7 @@ def _network(sees: "Sees", start: str, width: int) -> tuple["ResNet18", str]:
     network = ResNet18(sees, width)
     weights = load_settings(ImgMlSettings).weights_dir
     began = _installed(weights) if start == AUTO and width == _FULL_WIDTH else SCRATCH if start == AUTO else start
-    talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+    talk = talk_console()
     if began == SCRATCH:
         pulled = " or ".join(f"python -m img_ml.weights pull {name}" for name in STARTS)
         hint = f"; to start from published weights: {pulled}" if start == AUTO and width == _FULL_WIDTH else ""

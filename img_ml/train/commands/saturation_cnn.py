@@ -9,7 +9,7 @@ import typer
 from forensics.crops import CROP
 from forensics.errors import UsageError
 from forensics.files import write_atomically
-from img_ml.command import told_errors
+from img_ml.command import talk_console, told_errors
 from img_ml.data.dataset import read_dataset
 from img_ml.train.commands import shared as command
 from img_ml.train.plan import TrainingPlan
@@ -86,7 +86,7 @@ def _recipe(factor: int, side: int, seed: int) -> "Recipe":
 
 def _save_samples(dataset: Path, side: int, seed: int, folder: Path) -> None:
     """Write what the network is shown of some images of both classes, as they are and transformed."""
-    talk = command.talk_console()
+    talk = talk_console()
     with told_errors(talk):
         from img_ml.train.samples import sample_sheet
 

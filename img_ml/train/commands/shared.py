@@ -11,7 +11,7 @@ from rich.console import Console
 
 from forensics.errors import DatasetError
 from forensics.settings import load as load_settings
-from img_ml.command import data_console, told_errors
+from img_ml.command import data_console, talk_console, told_errors
 from img_ml.data.dataset import Row, read_dataset
 from img_ml.settings import ImgMlSettings
 from img_ml.train.plan import TrainingPlan
@@ -99,11 +99,6 @@ def run(
         place = place_of(network, checkpoint, threads, install)
         done = train(recipe(), rows, plan, place, talk)
     say_installed(talk, network, place, done)
-
-
-def talk_console() -> Console:
-    """Where a training tells how it goes."""
-    return Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
 
 
 def weights_folder(install: bool) -> Path:

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from forensics.errors import DatasetError, UsageError
 from forensics.settings import load as load_settings
-from img_ml.command import data_console, told_errors
+from img_ml.command import data_console, talk_console, told_errors
 from img_ml.data.dataset import SPLITS, Row, read_dataset
 from img_ml.settings import ImgMlSettings
 
@@ -32,7 +31,7 @@ app = typer.Typer(
     # Both --real_images_dir and --real-images-dir, extract_embeddings and extract-embeddings.
     context_settings={"token_normalize_func": lambda token: token.replace("-", "_")},
 )
-talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+talk = talk_console()
 
 DEFAULT_MODEL = "google/siglip2-so400m-patch14-384"
 Folders = Annotated[

@@ -9,7 +9,7 @@ import typer
 
 from forensics.errors import UsageError
 from forensics.settings import load as load_settings
-from img_ml.command import told_errors
+from img_ml.command import talk_console, told_errors
 from img_ml.data.dataset import read_rows
 from img_ml.train.commands import shared as command
 from img_ml.train.plan import TrainingPlan
@@ -73,7 +73,7 @@ def upsampling_autoencoder(
     plan = TrainingPlan(
         steps=steps, batch=batch, learning_rate=learning_rate, check_every=check_every, max_validation=200, seed=seed
     )
-    talk = command.talk_console()
+    talk = talk_console()
     with told_errors(talk):
         if factor not in _LATENTS or side % factor:
             raise UsageError(f"--factor is {factor} and --side {side}: choose 4 or 8, and a multiple of it as side.")

@@ -14,10 +14,10 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import torch
-from rich.console import Console
 
 from forensics.errors import TrainingError
 from forensics.parent_watch import end_with_parent
+from img_ml.command import PlainConsole
 from img_ml.train.augment import augmented
 from img_ml.train.classifying import train_classifier
 from img_ml.train.crossfit.rows import Fold, with_extra
@@ -164,7 +164,7 @@ def _train(task: MemberJob) -> Trained:
     """One member, in a process of its own."""
     network = network_of(task.design, task.plan.seed)
     division, weigh = with_extra(task.fold, task.extra_share)
-    talk = Console(file=_Prefixed(f"Member {task.member}: "), soft_wrap=True, markup=False, highlight=False)
+    talk = PlainConsole(file=_Prefixed(f"Member {task.member}: "), soft_wrap=True)
     talk.print(
         f"training on {len(division.training)} images, validating on {len(division.validation)} of other sources."
     )

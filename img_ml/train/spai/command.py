@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from forensics.errors import UsageError
 from forensics.files import write_atomically
 from forensics.registry import Setup
 from forensics.settings import load as load_settings
-from img_ml.command import data_console, run_command, told_errors
+from img_ml.command import data_console, run_command, talk_console, told_errors
 from img_ml.data.dataset import DatasetError, Row, check_files
 from img_ml.data.image_files import image_files
 from img_ml.settings import ImgMlSettings
@@ -24,7 +23,7 @@ from img_ml.train.spai.config import Config, load
 from img_ml.train.spai.key_value import WithOptions, pairs
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-talk = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+talk = talk_console()
 
 Cfg = Annotated[str, typer.Option(help="YAML file of settings, or the name of a packaged one: spai, small.")]
 Output = Annotated[Path, typer.Option(help="Folder of results.")]

@@ -28,5 +28,8 @@ def test_what_rests_on_one_group_has_no_interval() -> None:
 
 
 def test_a_rate_of_zero_in_every_group_keeps_its_interval() -> None:
-    found = intervals({"none": lambda weight: 0.0}, np.array([0, 1, 2]), 0)["none"]
+    def never(weight: np.ndarray) -> float:
+        return 0.0 if weight[:4].sum() else float("nan")
+
+    found = intervals({"none": never}, np.array([0, 0, 1, 1, 2, 2]), 0)["none"]
     assert (found.low, found.high) == (0.0, 0.0)

@@ -249,6 +249,6 @@ def test_what_a_hub_answers_leads_nowhere_out_of_the_folder(run: Run, hub: Hub, 
     before = set(weights.parent.rglob("*out*"))
     result = run("pull", DINO.name)
     assert result.returncode == 2
-    assert "a commit or a checksum that is none" in result.stderr
+    assert "not a commit and a checksum" in result.stderr
     assert set(weights.parent.rglob("*out*")) == before
     assert not [path for path in weights.rglob("*") if path.is_file() and path.name != ".lock"]

@@ -20,6 +20,7 @@ from tests.worker import web as pages
 from worker.errors import BadJobError, BlockedUrlError, FetchFailedError, TooLargeError
 from worker.fetching.body import read_body
 from worker.fetching.fetch import Fetcher, FetchLimits
+from worker.fetching.wire import CountedStream, at_most
 
 PUBLIC = "93.184.216.34"
 ONE_TRY = FetchLimits(attempts=1)
@@ -421,3 +422,38 @@ async def test_the_certificate_is_checked_by_name_although_the_address_is_connec
     assert await outcome("https://secure.test/", resolve=Names(secure_test=[[PUBLIC]]), network=network) == b"ok"
     assert network.connected == [(PUBLIC, 443)]
     assert asked == [("secure.test", ssl.CERT_REQUIRED, True)]
+
+
+class OneByteAtATime(httpcore2.AsyncNetworkStream):
+    """A connection on which there is always one byte more."""
+
+    reads = 0
+
+    async def read(self, max_bytes, timeout=None):  # noqa: ASYNC109
+        self.reads += 1
+        return b"x"
+
+    async def aclose(self):
+        pass
+
+
+async def test_many_small_reads_leave_the_event_loop_to_others():
+    stream = OneByteAtATime()
+
+    async def drip() -> None:
+        with at_most(10**6):
+            while True:
+                await CountedStream(stream).read(1000)
+
+    dripping = [asyncio.create_task(drip()) for _ in range(32)]
+    await asyncio.sleep(0)
+    turns = []
+    for _ in range(20):
+        started = time.monotonic()
+        await asyncio.sleep(0.01)
+        turns.append(time.monotonic() - started - 0.01)
+    for one in dripping:
+        one.cancel()
+    await asyncio.gather(*dripping, return_exceptions=True)
+    assert sorted(turns)[10] < 0.1
+    assert stream.reads < 32 * (256 + 200)

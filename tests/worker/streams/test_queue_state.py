@@ -106,7 +106,7 @@ async def test_jobs_that_wait_for_another_try_are_no_lag(state, any_server, redi
     push(redis_client, "b")
     await stream.ensure_group()
     first, _ = await stream.read_new(5, 50)
-    await stream.postpone(first, 60)
+    await stream.postpone(first, 60, 1)
     redis_client.xadd(NAMES.callbacks, {"url": "u"})
     redis_client.xadd(NAMES.callback_dead_letters, {"url": "u"})
     found = await state()

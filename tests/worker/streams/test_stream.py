@@ -245,8 +245,8 @@ async def test_a_vanished_group_is_told_apart_and_can_be_made_again(stream, redi
 async def test_a_postponed_job_comes_back_once_when_its_time_has_come(stream, redis_client):
     redis_client.xadd(JOBS, {"data": "x", "more": b"\xff\x00"})
     (entry,) = await stream.read_new(5, 50)
-    assert await stream.postpone(entry, 0.05)
-    assert not await stream.postpone(entry, 0.05)
+    assert await stream.postpone(entry, 0.05, 1)
+    assert not await stream.postpone(entry, 0.05, 1)
     assert redis_client.xpending(JOBS, "workers")["pending"] == 0
     assert not await stream.is_empty()
     moved, due_s = 0, 0.0
@@ -258,7 +258,7 @@ async def test_a_postponed_job_comes_back_once_when_its_time_has_come(stream, re
     assert again.fields[b"more"] == b"\xff\x00"
     assert (entry.retries, again.retries) == (0, 1)
     assert redis_client.xlen(JOBS) == 1
-    await stream.postpone(again, 100)
+    await stream.postpone(again, 100, 2)
     moved, due_s = await stream.promote()
     assert moved == 0
     assert 90 < due_s <= 100
@@ -268,14 +268,14 @@ async def test_a_job_that_somebody_else_finished_is_not_postponed(stream, other,
     redis_client.xadd(JOBS, {"data": "x"})
     (entry,) = await stream.read_new(5, 50)
     await stream.finish([Finished(entry.id, "done")])
-    assert not await stream.postpone(entry, 0)
+    assert not await stream.postpone(entry, 0, 1)
     assert await stream.promote() == (0, None)
 
 
 async def test_a_postponed_job_that_a_new_group_delivered_again_is_not_doubled(stream, redis_client):
     redis_client.xadd(JOBS, {"data": "x"})
     (entry,) = await stream.read_new(5, 50)
-    await stream.postpone(entry, 0)
+    await stream.postpone(entry, 0, 1)
     redis_client.xgroup_destroy(JOBS, "workers")
     await stream.ensure_group()
     (again,) = await stream.read_new(5, 50)
@@ -289,7 +289,7 @@ async def test_nothing_is_acknowledged_where_there_is_no_place_to_wait(stream, r
     redis_client.xadd(JOBS, {"data": "x"})
     (entry,) = await stream.read_new(5, 50)
     with pytest.raises(ResponseError, match="not a sorted set"):
-        await stream.postpone(entry, 0)
+        await stream.postpone(entry, 0, 1)
     assert redis_client.xpending(JOBS, "workers")["pending"] == 1
 
 
@@ -495,7 +495,7 @@ async def test_a_consumer_that_leaves_is_removed_only_where_it_holds_nothing(str
 async def test_a_clock_that_was_set_back_does_not_hold_a_postponed_job(stream, redis_client):
     redis_client.xadd(JOBS, {"data": "x"})
     (entry,) = await stream.read_new(5, 50)
-    await stream.postpone(entry, 0.2)
+    await stream.postpone(entry, 0.2, 1)
     ((member, due),) = redis_client.zrange(f"{JOBS}:later", 0, -1, withscores=True)
     redis_client.zadd(f"{JOBS}:later", {member: due + 86_400_000})  # as it looks from a day earlier
     moved, due_s = await stream.promote()
