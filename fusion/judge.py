@@ -78,7 +78,7 @@ class Judge(JudgeInterface):
     def about(self) -> About:
         """What it works with."""
         engine = self._engine
-        return About(self.profile, engine.device, engine.present, engine.missing, self.kind, self.fingerprint)
+        return About(self.profile, engine.placement, engine.present, engine.missing, self.kind, self.fingerprint)
 
     @property
     def configuration(self) -> str:

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from img_ml.weights.record import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, Preprocessing
-from img_ml.weights.store import install
+from img_ml.weights.store import install, state_of
 from img_ml.weights.table import detector_of, find, records
 
 Writer = Callable[[Path], None]
@@ -197,6 +197,9 @@ def write_aeroblade(weights: Path, sizes: Mapping[str, Any] | None = None) -> No
     del trunk.head
     write_tensors(weights, "vgg16", trunk, {})
     for name in ("sd-vae-ft-ema", "sd-vae-ft-mse"):
+        if state_of(find(name), weights) != "missing":
+            # A classifier of aekl may have been made over it.
+            continue
         network = AutoencoderKL(**(find("sd-vae-ft-ema").architecture if sizes is None else sizes))
 
         def saved(folder: Path, network: AutoencoderKL = network) -> str:
