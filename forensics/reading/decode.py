@@ -59,9 +59,12 @@ class DecodeLimits:
     """What the decoder refuses: `max_pixels` is width x height as the header announces it.
 
     A larger JPEG of up to 300 million pixels is decoded at a half, a quarter or an eighth of its sides instead.
+    `as_published`: pixels are what Pillow's `convert("RGB")` makes of the file, as the authors of published detectors
+    read it: not turned, what is transparent in its stored colours, 16-bit grey however Pillow cuts it.
     """
 
     max_pixels: int = 64_000_000
+    as_published: bool = False
 
 
 def decode(data: bytes, limits: DecodeLimits = DecodeLimits(), frame: int = 1) -> ImageSample:
@@ -76,9 +79,7 @@ def decode(data: bytes, limits: DecodeLimits = DecodeLimits(), frame: int = 1) -
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             image, reading = _readable(data, media_type, limits, frame)
-            turn = TURNS.get(_orientation(image))
-            upright = _eight_bit(image)
-            pixels, alpha = _split_alpha(upright.transpose(turn) if turn is not None else upright)
+            pixels, alpha = (_frozen(_rgb(image.convert("RGB"))), None) if limits.as_published else _upright(image)
     except JobError:
         raise
     except (Image.DecompressionBombError, MemoryError) as error:
@@ -90,6 +91,13 @@ def decode(data: bytes, limits: DecodeLimits = DecodeLimits(), frame: int = 1) -
         raise DecodeFailedError(f"The {media_type} file {_told(error)}.") from error
     metadata = read_metadata(data, media_type)
     return ImageSample(data, hashlib.sha256(data).hexdigest(), media_type, pixels, metadata, alpha, reading)
+
+
+def _upright(image: Image.Image) -> tuple[Pixels, Pixels | None]:
+    """The pixels as a person is shown them, and the opacity where there is any transparency."""
+    turn = TURNS.get(_orientation(image))
+    shown = _eight_bit(image)
+    return _split_alpha(shown.transpose(turn) if turn is not None else shown)
 
 
 def _readable(data: bytes, media_type: str, limits: DecodeLimits, frame: int) -> tuple[Image.Image, Reading]:
