@@ -5,7 +5,7 @@ import sys
 import uuid
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -44,11 +44,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """What is read of an image: up to the worker's limits, in its sandbox, and so many frames."""
+    """What is read of an image: up to the worker's limits, in its sandbox, so many frames, and in which way."""
 
     limits: "WorkerSettings"
     sandbox: "Sandbox"
     frames: int = 1
+    as_published: bool = False
 
 
 @app.command()
@@ -64,6 +65,14 @@ def main(
     frames: Annotated[
         int, typer.Option(min=1, help="Frames of an animation to judge; the verdict is that of the middle one.")
     ] = 1,
+    as_published: Annotated[
+        bool,
+        typer.Option(
+            "--as-published",
+            help="Read images as the authors of published detectors do: not turned by EXIF, transparent colours as "
+            "they are stored, 16-bit grey as Pillow cuts it.",
+        ),
+    ] = False,
     profile: Annotated[
         str | None,
         typer.Option(help="tiny, light, standard, full or the path of a profile file (default: IMG_ML_PROFILE)."),
@@ -93,7 +102,8 @@ def main(
     say = _messages()
     report = _report(html, say)
     with sandbox:
-        code = _run(inputs, judge, Reads(limits, sandbox, frames), debug_dir, teller(form, talk, say), report)
+        reads = Reads(limits, sandbox, frames, as_published or judge.as_published)
+        code = _run(inputs, judge, reads, debug_dir, teller(form, talk, say), report)
     if report is not None:
         _write(report)
     raise typer.Exit(code)
@@ -204,11 +214,12 @@ def _outcome(one: Given, judge: "Judge", reads: Reads) -> Outcome:
     from fusion.frames import judge_frames
 
     sandbox = reads.sandbox
+    limits = replace(sandbox.rules.limits, as_published=reads.as_published)
     try:
         data = _bytes_of(one.name, reads.limits) if one.data is None else one.data
         verdict, sample = judge_frames(
             judge,
-            lambda frame: sandbox.run(examine_bytes, data, sandbox.rules.limits, judge.analyzers, True, frame),
+            lambda frame: sandbox.run(examine_bytes, data, limits, judge.analyzers, True, frame),
             reads.frames,
         )
     except JobError as error:

@@ -25,7 +25,8 @@ from fusion.evaluation.single_detectors import SingleDetector, measured_alone
 from fusion.evaluation.tables import alone_table, finite
 from img_ml.command import data_console, run_command, told_errors
 from img_ml.data.dataset import Row, read_dataset
-from img_ml.ensemble import APPS, ENSEMBLED, Ensemble, load_app, mean_logit
+from img_ml.detectors._votes import Combine, Flips, Voting
+from img_ml.ensemble import APPS, ENSEMBLED, Ensemble, combined, load_app
 from img_ml.settings import ImgMlSettings
 
 VOTES = (1, 5, 7)
@@ -56,6 +57,8 @@ def votes(
     dataset: Annotated[Path, typer.Argument(help="CSV with the columns filepath,label,split (source).")],
     split: Annotated[str, typer.Option(help="Split to measure: train, val or test.")] = "val",
     spread_images: Annotated[int, typer.Option(min=0, help="Images for the variance over draws; 0: none.")] = 40,
+    flips: Annotated[Flips, typer.Option(help="How views are flipped; both: upside down too.")] = "horizontal",
+    combine: Annotated[Combine, typer.Option(help="Average logits, or count labels as the entry does.")] = "logits",
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the numbers to this file.")] = None,
 ) -> None:
     """Measure each trained member and the ensemble of them by 1, 5 and 7 votes, and how votes steady the logits.
@@ -68,15 +71,18 @@ def votes(
         if {row.label for row in rows} != {0, 1}:
             raise DatasetError(f"The split {split!r} of {dataset} does not hold images of both classes.")
         members = _members(talk)
-        found = {(name, count): _scores(name, count, rows, talk) for count in VOTES for name in members}
+        asked = {count: Voting(count, flips, combine) for count in VOTES}
+        found = {(name, count): _scores(name, asked[count], rows, talk) for count in VOTES for name in members}
         members = [name for name in members if not np.isnan(found[name, 1]).all()]
-        table = [*_rows(members, found, rows)]
-        gains = {count: _gain(members, count, found, rows) for count in VOTES if len(members) > 1}
+        table = [*_rows(members, found, rows, combine)]
+        gains = {count: _gain(members, count, found, rows, combine) for count in VOTES if len(members) > 1}
         spreads = _spreads(members, rows[:: max(1, len(rows) // max(spread_images, 1))][:spread_images], talk)
         if json_file:
             content = {
                 "dataset": dataset.name,
                 "split": split,
+                "flips": flips,
+                "combine": combine,
                 "rows": [asdict(row) for row in table],
                 "ensemble_minus_best": {count: asdict(gain) for count, (_, gain) in gains.items()},
                 "spread": [asdict(one) for one in spreads],
@@ -96,7 +102,7 @@ def _members(talk: Console) -> list[str]:
     found = []
     for name in APPS[ENSEMBLED]:
         try:
-            load_app(name, 1, settings.weights_dir, settings.device)
+            load_app(name, Voting(), settings.weights_dir, settings.device)
         except ImgMlError as error:
             talk.print(f"Left out: {error}")
             continue
@@ -106,12 +112,12 @@ def _members(talk: Console) -> list[str]:
     return found
 
 
-def _scores(name: str, count: int, rows: Sequence[Row], talk: Console) -> Floats:
+def _scores(name: str, voting: Voting, rows: Sequence[Row], talk: Console) -> Floats:
     """The probability of each image."""
     settings = load_settings(ImgMlSettings)
-    ensemble = load_app(name, count, settings.weights_dir, settings.device)
+    ensemble = load_app(name, voting, settings.weights_dir, settings.device)
     parts = range(0, len(rows), _BATCH)
-    shown = track(parts, f"{name}, {count} votes", console=talk, transient=True, disable=not talk.is_terminal)
+    shown = track(parts, f"{name}, {voting.votes} votes", console=talk, transient=True, disable=not talk.is_terminal)
     batches = ([decode(row.path.read_bytes()) for row in rows[at : at + _BATCH]] for at in shown)
     return np.concatenate([_asked(ensemble, batch) for batch in batches])
 
@@ -120,28 +126,30 @@ def _asked(ensemble: Ensemble, samples: Sequence[ImageSample]) -> Floats:
     return np.array([numbers[0] for numbers in ensemble.probabilities(samples)])
 
 
-def _together(members: Sequence[str], count: int, found: dict[tuple[str, int], Floats]) -> Floats:
+def _together(members: Sequence[str], count: int, found: dict[tuple[str, int], Floats], combine: Combine) -> Floats:
     stacked = np.stack([found[name, count] for name in members], axis=1)
-    return np.array([mean_logit(numbers) for numbers in stacked])
+    return np.array([combined(numbers, combine) for numbers in stacked])
 
 
-def _rows(members: Sequence[str], found: dict[tuple[str, int], Floats], rows: Sequence[Row]) -> list[SingleDetector]:
+def _rows(
+    members: Sequence[str], found: dict[tuple[str, int], Floats], rows: Sequence[Row], combine: Combine
+) -> list[SingleDetector]:
     label, source, image = _facts(rows)
     columns = {f"{name}, {count} votes": found[name, count] for name in members for count in VOTES}
     if len(members) > 1:
-        columns |= {f"ensemble, {count} votes": _together(members, count, found) for count in VOTES}
+        columns |= {f"ensemble, {count} votes": _together(members, count, found, combine) for count in VOTES}
     return [measured_alone(name, values, label, source, image) for name, values in columns.items()]
 
 
 def _gain(
-    members: Sequence[str], count: int, found: dict[tuple[str, int], Floats], rows: Sequence[Row]
+    members: Sequence[str], count: int, found: dict[tuple[str, int], Floats], rows: Sequence[Row], combine: Combine
 ) -> tuple[str, Estimate]:
     """The best member by AUC, and how much better the ensemble is, on the same resamples."""
     label, source, image = _facts(rows)
     ranked = {name: Ranking(np.nan_to_num(found[name, count], nan=0.5), label) for name in members}
     everything = np.ones(len(label))
     best = max(ranked, key=lambda name: ranked[name].auc(everything))
-    together = Ranking(np.nan_to_num(_together(members, count, found), nan=0.5), label)
+    together = Ranking(np.nan_to_num(_together(members, count, found, combine), nan=0.5), label)
     return best, estimate(lambda weight: together.auc(weight) - ranked[best].auc(weight), source, image)
 
 
@@ -156,7 +164,7 @@ def _spreads(members: Sequence[str], rows: Sequence[Row], talk: Console) -> list
     found = []
     for name in members if rows else ():
         for count in sorted({2, *VOTES} - {1}):
-            ensemble = load_app(name, count, settings.weights_dir, settings.device)
+            ensemble = load_app(name, Voting(count), settings.weights_dir, settings.device)
             variances = [_variance(ensemble, decode(row.path.read_bytes())) for row in rows]
             found.append(Spread(name, count, float(np.mean(variances))))
     return found

@@ -30,7 +30,10 @@ OTHER = "another maker"
 # the camera lists of dcraw's successors; phones by the prefix of their model numbers.
 MAKERS = (
     _maker(
-        "Apple", r"apple( inc\.?)?", r"(iphone|ipad|ipod|quicktake|apple).*", r"(iphone ([5-9]|1\d|x|se)|ipad pro).*"
+        "Apple",
+        r"apple( inc\.?)?",
+        r"(iphone|ipad|ipod|quicktake|apple).*",
+        r"(iphone (5[cs]|[6-9]|1\d|x|se)|ipad pro).*",
     ),
     _maker("Google", r"google", r"(pixel|nexus|glass).*"),
     _maker(
@@ -41,11 +44,11 @@ MAKERS = (
     ),
     _maker("Huawei", r"huawei|honor", r"([a-z]{2,4}-[a-z]{0,2}\d\w*|huawei|honor|mate|p\d\d|nova|nexus).*"),
     _maker("Xiaomi", r"xiaomi|redmi|poco", r"(mi|redmi|poco|xiaomi|hm|\d{4,}|m\d{4}|2\d{3}).*"),
-    _maker("OnePlus", r"oneplus", r"(oneplus|one|[a-z]{2,3}\d{4}|a\d{4}|cph|le\d).*"),
-    _maker("Oppo", r"oppo|realme", r"(oppo|cph|r\d|a\d|find|p[a-z]{2}[mt]\d|rmx|realme|x\d{3}).*"),
+    _maker("OnePlus", r"oneplus", r"(oneplus|one|[a-z]{2,3}\d{3,4}|a\d{4}|cph|le\d).*"),
+    _maker("Oppo", r"oppo|realme", r"(oppo|cph|r\d|a\d|find|p[a-z]{2}[mt]?\d|rmx|realme|x\d{3}).*"),
     _maker("Vivo", r"vivo", r"(vivo|v\d|x\d|y\d|i\d).*"),
     _maker("Motorola", r"motorola.*", r"(moto|xt\d|droid|nexus|mb\d|razr|edge).*"),
-    _maker("Nokia", r"nokia|hmd global|microsoft", r"(nokia|lumia|rm-|ta-|[a-z]?\d{3,}|n\d|e\d|x\d|c\d|g\d).*"),
+    _maker("Nokia", r"nokia|hmd global|microsoft", r"(nokia|lumia|surface|rm-|ta-|[a-z]?\d{3,}|n\d|e\d|x\d|c\d|g\d).*"),
     _maker("LG", r"lge?( electronics)?.*", r"(lg|lm-|nexus|vs\d|l-\d|g\d|optimus|ls\d|h\d{3}).*"),
     _maker("HTC", r"htc?", r"(htc|nexus|adr|pg|one|desire|u\d|pixel|t-mobile).*"),
     _maker("Nothing", r"nothing", r"(a\d|nothing|phone).*"),
@@ -59,7 +62,7 @@ MAKERS = (
     _maker(
         "Canon",
         r"canon( inc\.?)?",
-        r"(canon[ -]|eos|powershot|ixus|ixy|mg\d|mp\d|legria|vixia|mv\d|zr\d|optura|dm-|cr\d).*",
+        r"(canon[ -]|canoscan|eos|powershot|ixus|ixy|mg\d|mp\d|legria|vixia|mv\d|zr\d|optura|dm-|cr\d).*",
         r"canon (eos|powershot|digital ixus|ixus|ixy).*",
     ),
     _maker(
@@ -72,7 +75,7 @@ MAKERS = (
         "Sony",
         r"sony( mobile.*| interactive.*| ?ericsson)?",
         r"(dsc|ilce|ilca|nex|slt|zv|ilme|dslr|mavica|digitalmavica|cybershot|cyber-shot|hdr|dcr|xq|xperia|[cdefghs]\d{4}"
-        r"|so-|sov\d|sgp|fdr|mvc|pxw|lt\d|st\d|u\d{1,2}i|[ckw]\d{3}|rx|wx|fx\d|mk\d|a\d{3}so|sony|mavica).*",
+        r"|so-|so[vg]\d|sgp|fdr|mvc|pxw|lt\d|st\d|u\d{1,2}i|[ckw]\d{3}|rx|wx|fx\d|mk\d|a\d{3}so|sony|mavica).*",
         r"(ilce|ilca|nex|slt|dsc-(rx|hx|wx)).*",
     ),
     _maker(
@@ -130,6 +133,8 @@ MAKERS = (
         r"|rollei|aiptek|agfa|jvc|victor|toshiba|hitachi|jenoptik|premier|concord|vtech|bushnel|wwl|noritsu|plustek"
         r"|imacon|microtek|umax|brother|xerox|fuji xerox|pentacon|lenovo|tcl|alcatel|wiko|meizu|tecno|infinix|itel"
         r"|gionee|coolpad|blu|cat|doogee|raspberry ?pi|arducam|luxonis|basler|teledyne|zeiss|carl zeiss|lomography"
+        r"|yi|xiaoyi|akaso|sjcam|garmin|skydio|agfaphoto|praktica|kddi-kc|fcnt|fujitsu|razer|essential products|ulefone"
+        r"|blackview|oukitel|umidigi|lava|micromax|amazon|bushnell|hasselblad/imacon|mamiya-op co|bell & howell"
         r"|holga|red|blackmagic|arri|z cam|light|lytro|pixii|panono|nctech|phase one|leaf|mamiya|palm|ge)([ .,].*)?",
         r".*",
     ),
@@ -145,7 +150,7 @@ _OWN_NAMES = {
     "Panasonic": r"\b(panasonic|lumix|dmc)\b",
     "Pentax": r"\b(pentax|optio)\b",
     "Leica": r"\bleica\b",
-    "Samsung": r"\b(samsung|galaxy|digimax)\b",
+    "Samsung": r"\b(samsung|galaxy|digimax|sm-[a-z]\d{3}\w{0,3})\b",
     "Google": r"\bpixel \d",
     "Kodak": r"\b(kodak|easyshare)\b",
     "Casio": r"\bcasio\b",

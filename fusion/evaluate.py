@@ -162,7 +162,9 @@ def measured_alone(
 
 def _engine(names: set[str], like: Profile) -> Engine:
     settings = load_settings(ImgMlSettings)
-    chosen = Profile("evaluation", tuple(sorted(names)), like.artifact, like.tier, like.options)
+    chosen = Profile(
+        "evaluation", tuple(sorted(names)), like.artifact, like.tier, like.options, as_published=like.as_published
+    )
     return Engine(chosen, settings.weights_dir, settings.device, settings.device_use)
 
 

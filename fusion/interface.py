@@ -24,6 +24,11 @@ class JudgeInterface(Protocol):
         ...
 
     @property
+    def as_published(self) -> bool:
+        """Whether images are to be read as the authors of published detectors read them."""
+        return False
+
+    @property
     def fingerprint(self) -> str:
         """The fusion in force."""
         ...

@@ -65,6 +65,11 @@ class Judge(JudgeInterface):
         return self._engine.needs_pixels
 
     @property
+    def as_published(self) -> bool:
+        """Whether images are to be read as the authors of published detectors read them."""
+        return self._engine.as_published
+
+    @property
     def missing(self) -> Mapping[str, str]:
         """The profile's detectors that cannot measure here, with the reason."""
         return self._engine.missing
@@ -73,7 +78,7 @@ class Judge(JudgeInterface):
     def about(self) -> About:
         """What it works with."""
         engine = self._engine
-        return About(self.profile, engine.device, engine.present, engine.missing, self.kind, self.fingerprint)
+        return About(self.profile, engine.placement, engine.present, engine.missing, self.kind, self.fingerprint)
 
     @property
     def configuration(self) -> str:
@@ -81,7 +86,8 @@ class Judge(JudgeInterface):
         detectors = [(name, get(name).spec.version) for name in self._engine.detectors]
         versions = (SCHEMA_VERSION, GATE_VERSION)
         told = (versions, self.profile, self._threshold, detectors, self._engine.marks, self._engine.missing)
-        return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+        read = "as published" if self.as_published else ""
+        return hashlib.sha256(f"{told!r}{read}".encode()).hexdigest()[:16]
 
     def with_fusion(self, fusion: Fusion) -> "Judge":
         """A judge of the same detectors, which stay loaded, and another fusion."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from forensics.examine import Examined, examine
-from forensics.reading.decode import decode
+from forensics.reading.decode import DecodeLimits, decode
 from forensics.settings import load as load_settings
 from fusion.frames import judge_frames
 from fusion.judge import Judge, load_judge
@@ -24,12 +24,12 @@ def judge(image: str | os.PathLike[str] | bytes | BinaryIO, *, profile: str | No
     file cannot be read, ArtifactError or RegistryError where the model cannot be had.
     """
     found, data = _judge(profile), _bytes_of(image)
-    return judge_frames(found, lambda frame: _examined(data, found.analyzers, frame), frames)[0]
+    return judge_frames(found, lambda frame: _examined(data, found, frame), frames)[0]
 
 
-def _examined(data: bytes, analyzers: tuple[str, ...], frame: int) -> Examined:
-    sample = decode(data, frame=frame)
-    return Examined(examine(sample, analyzers), sample)
+def _examined(data: bytes, judge: Judge, frame: int) -> Examined:
+    sample = decode(data, DecodeLimits(as_published=judge.as_published), frame)
+    return Examined(examine(sample, judge.analyzers), sample)
 
 
 def _bytes_of(image: str | os.PathLike[str] | bytes | BinaryIO) -> bytes:

@@ -24,6 +24,7 @@ from fusion.evaluation.scored import format_gap
 from fusion.evaluation.tables import measures_table
 from fusion.training.cache import FeatureCache
 from fusion.training.card import model_card
+from fusion.training.continual import REGRESSION_FILE, Beginning, added_rows, begin, is_worse, regression, told
 from fusion.training.extract import extract
 from fusion.training.fit import Fitted, FusionPlan, fit
 from fusion.training.heads import head_kinds
@@ -54,7 +55,18 @@ def train(
         ),
     ] = [_DATASET],  # noqa: B006 - typer copies it
     profile: Annotated[str, typer.Option(help="Profile whose detectors are fused.")] = "light",
-    model: Annotated[Kind, typer.Option(help="Kind of fusion model.")] = "xgboost",
+    add: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="NEW.CSV",
+            help="Go on from the artifact in force with these images beside the dataset's; repeatable. What is worse "
+            "on its fixed regression set is refused.",
+        ),
+    ] = None,
+    model: Annotated[
+        Kind | None,
+        typer.Option(help="Kind of fusion model.", show_default="xgboost, or with --add that of the artifact"),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the artifact (default: a new trained/PROFILE-MODEL).")
     ] = None,
@@ -96,8 +108,8 @@ def train(
 ) -> None:
     """Train heads and fusion on train and val out of fold, measure them on test, write an artifact.
 
-    Features come from the cache; what it lacks is measured first. Exit codes: 0 done, 2 something is wrong with the
-    input, 3 interrupted.
+    Features come from the cache; what it lacks is measured first. Exit codes: 0 done, 1 refused (with --add), 2
+    something is wrong with the input, 3 interrupted.
     """
     talk = talk_console()
     with told_errors(talk):
@@ -105,21 +117,40 @@ def train(
         chosen = load_profile(profile, settings.model_dir)
         kinds = head_kinds(head or (), chosen.detectors)
         weighed = _weighed(weigh or (), chosen.detectors)
-        plan = FusionPlan(model, views, seed, false_positives, art_positives, false_negatives, skip, kinds, weighed)
-        folder = _fresh(Path("trained"), f"{chosen.name}-{model}") if out is None else _usable(out)
+        rows, licences = read_datasets(_cleaned(dataset, talk)), read_licences(sources) if sources is not None else {}
+        beginning = begin(chosen, rows) if add else None
+        if beginning is not None:
+            model, weighed = model or beginning.artifact.model.kind, weighed or beginning.detectors
+            rows = [*rows, *_added(add or [], rows, beginning, talk)]
+        plan = FusionPlan(
+            model or "xgboost",
+            views,
+            seed,
+            false_positives,
+            art_positives,
+            false_negatives,
+            skip,
+            kinds,
+            weighed,
+            beginning.candidate if beginning is not None else None,
+        )
+        folder = _fresh(Path("trained"), f"{chosen.name}-{plan.model}") if out is None else _usable(out)
         # What is not weighed need not be measured either.
         measured = replace(chosen, detectors=weighed) if weighed else chosen
         engine = Engine(measured, settings.weights_dir, settings.device, settings.device_use)
-        rows, licences = read_datasets(_cleaned(dataset, talk)), read_licences(sources) if sources is not None else {}
         _warn(rows, talk)
         table = extract(rows, engine, FeatureCache(cache), training_views(views, seed), talk)
         talk.print(f"Cross-validating on {len(table)} views, folds grouped by source ...")
         fitted = fit(table, plan)
         _tell(fitted, talk)
+        if beginning is not None:
+            _hold_against(beginning, table, fitted, talk)
         report = measure(fitted)
         _warn_of_formats(table.where(table.split == "test"), talk)
         documents = _documents(chosen.name, fitted, report, plan)
         documents[SOURCES_FILE] = sources_page(table, licences)
+        if beginning is not None:
+            documents[REGRESSION_FILE] = "\n".join(sorted(beginning.regression)) + "\n"
         write_artifact(folder, chosen.name, fitted.model, fitted.heads, fitted.weights, documents)
         fingerprint = load_artifact(folder).fingerprint
     console = data_console()
@@ -127,6 +158,23 @@ def train(
     if report.test:
         console.print(measures_table(f"Test split, artifact {fingerprint}", report.test))
     talk.print(f"Wrote {folder}", soft_wrap=True, markup=False, highlight=False)
+
+
+def _added(files: list[Path], rows: Sequence[Row], beginning: Beginning, talk: Console) -> list[Row]:
+    new, left_out = added_rows(files, rows, beginning)
+    told = f"; {left_out} are left out, for the regression set holds them or their source" if left_out else ""
+    talk.print(f"{len(new)} images are added{told}.", markup=False, highlight=False)
+    return new
+
+
+def _hold_against(beginning: Beginning, table: FeatureTable, fitted: Fitted, talk: Console) -> None:
+    """Tell how the new model does on the regression set; typer.Exit where it does worse than the one before."""
+    change = regression(beginning, table, fitted)
+    which = f"Against {beginning.artifact.fingerprint} on the {len(beginning.regression)} images of the regression set"
+    talk.print(f"{which}: AUC {told(change)}.", markup=False, highlight=False, soft_wrap=True)
+    if is_worse(change):
+        talk.print("Refused: it is worse beyond the interval, and nothing was written.", markup=False, highlight=False)
+        raise typer.Exit(1)
 
 
 def _cleaned(datasets: list[Path], talk: Console) -> list[Path]:

@@ -85,7 +85,7 @@ def run_command(app: typer.Typer | Callable[..., object]) -> None:
         if not _HELP & set(sys.argv[1:]):
             load(ImgMlSettings)
         with told_output():
-            app() if isinstance(app, typer.Typer) else typer.run(app)
+            _with_short_help(app)()
     except ImgMlError as error:
         sys.stderr.write(printable(f"Error: {error}\n"))
         raise SystemExit(2) from None
@@ -126,6 +126,18 @@ def _leave_output() -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
+
+
+def _with_short_help(app: typer.Typer | Callable[..., object]) -> typer.Typer:
+    """The app, or a function as one of a single command, which knows -h like --help."""
+    if not isinstance(app, typer.Typer):
+        function, app = app, typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        app.command()(function)
+    settings = {"help_option_names": ["-h", "--help"]}
+    app.info.context_settings = settings
+    for one in app.registered_commands:
+        one.context_settings = {**settings, **(one.context_settings or {})}
+    return app
 
 
 def _code(end: SystemExit) -> int | str | None:

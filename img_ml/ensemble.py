@@ -1,4 +1,4 @@
-"""The contest's ensemble: detectors with a probability, each by votes, whose logits are averaged."""
+"""The contest's ensemble: detectors with a probability, each by votes, whose logits are averaged or labels counted."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from scipy.special import expit, logit
 from forensics.errors import RegistryError, WeightsError
 from forensics.registry import Registered, entries
 from forensics.types import ImageSample, Measured
+from img_ml.detectors._votes import Combine, Voting
 from img_ml.engine.device import choose_device
 from img_ml.engine.engine import Engine
 from img_ml.profiles import Profile
@@ -49,8 +50,8 @@ class Ensemble:
         return found
 
 
-def load_app(app: str, votes: int, weights: Path, device: str) -> Ensemble:
-    """The members of an app, each with that many votes.
+def load_app(app: str, voting: Voting, weights: Path, device: str) -> Ensemble:
+    """The members of an app, each with those votes.
 
     Raises RegistryError where there is no such app, WeightsError where a member cannot be loaded, with what to do.
     """
@@ -59,7 +60,7 @@ def load_app(app: str, votes: int, weights: Path, device: str) -> Ensemble:
     for name in names:
         if name not in known or _number(known[name]) is None:
             raise RegistryError(f"There is no app {app!r}: choose {', '.join(sorted({*APPS, *_with_probability()}))}.")
-    options = {name: {"votes": str(votes)} for name in names} if votes > 1 else {}
+    options = dict.fromkeys(names, voting.chosen) if voting.chosen else {}
     profile = Profile(app, tuple(sorted(names)), Path(), options=options)
     engine = Engine(profile, weights, choose_device(device))
     for name in names:
@@ -76,6 +77,14 @@ def mean_logit(probabilities: NDArray[np.float64]) -> float:
     if not len(known):
         return float("nan")
     return float(expit(logit(np.clip(known, _SUREST, 1 - _SUREST)).mean()))
+
+
+def combined(probabilities: NDArray[np.float64], combine: Combine) -> float:
+    """What the members say together: `mean_logit`, or the share of those that call the image AI."""
+    known = probabilities[~np.isnan(probabilities)]
+    if combine == "logits" or len(known) <= 1:
+        return mean_logit(probabilities)
+    return float((known > 0.5).mean())
 
 
 def _with_probability() -> list[str]:

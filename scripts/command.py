@@ -138,7 +138,8 @@ def _loaded(place: str, name: str, told: str) -> Any:
             sentence = needed_part(error)
             if sentence is None:
                 raise
-            print(f"`img-ml {name}` needs more: {sentence}.", file=sys.stderr)  # noqa: T201
+            typed = next((one for one, _, of in places() if of == place), f"img-ml {name}")
+            print(f"`{typed}` needs more: {sentence}.", file=sys.stderr)  # noqa: T201
             raise SystemExit(2) from None
     if not isinstance(found, typer.Typer):
         app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from forensics.errors import JobError, WeightsError
+from forensics.errors import DatasetError, JobError, WeightsError
 from forensics.files import write_atomically
 from forensics.printable import on_one_line
 from forensics.reading.decode import DecodeLimits, decode
@@ -19,8 +19,10 @@ from forensics.sandbox.settings import SandboxSettings
 from forensics.settings import load as load_settings
 from forensics.types import ImageSample
 from img_ml.command import run_command, talk_console, told_errors
+from img_ml.data.dataset import read_rows
 from img_ml.data.image_files import image_files
-from img_ml.ensemble import APPS, Ensemble, load_app, mean_logit
+from img_ml.detectors._votes import MOST_VOTES, Combine, Flips, Voting
+from img_ml.ensemble import APPS, Ensemble, combined, load_app
 from img_ml.settings import ImgMlSettings
 from img_ml.weights.store import pull_command
 from img_ml.weights.table import of
@@ -30,6 +32,20 @@ UNREADABLE = "-1"
 _BATCH = 16
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+Votes = Annotated[int, typer.Option(min=1, max=MOST_VOTES, help="Number of crops or views of an image.")]
+FlipsOption = Annotated[Flips, typer.Option("--flips", help="How views are flipped; both: upside down too.")]
+CombineOption = Annotated[
+    Combine,
+    typer.Option("--combine", help="Average the logits of views and members, or count their labels (majority)."),
+]
+Truth = Annotated[
+    Path | None,
+    typer.Option(
+        help="Known labels, whose accuracy is told: a CSV with filepath,label,split, or a text with one label a line "
+        "(default: dataset.csv in DIR, where there is one)."
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +60,20 @@ class Prediction:
 
 @app.command()
 def predict(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of images.", show_default=False)],
     application: Annotated[str, typer.Option("--app", help=f"{', '.join(APPS)}, or any detector with a probability.")],
-    votes: Annotated[int, typer.Option(min=1, max=100, help="Crops or views of an image, logits averaged.")] = 1,
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Folder of images.", show_default="data")] = Path(
+        "data"
+    ),
+    votes: Votes = 1,
+    flips: FlipsOption = "horizontal",
+    combine: CombineOption = "logits",
     out: Annotated[Path, typer.Option(help="One label a line, 1 is AI, in the order of the file names.")] = Path(
         "out/result.txt"
     ),
     threshold: Annotated[
         float, typer.Option(min=0, max=1, help="Probability at or above which an image is called AI.")
     ] = 0.5,
+    truth: Truth = None,
 ) -> None:
     """Label every image of a folder, 1 for AI and 0 for not, in the format of the contest.
 
@@ -63,12 +84,13 @@ def predict(
     talk = talk_console()
     with told_errors(talk):
         paths = images_of(folder)
+        known = _known(truth, folder, paths)
         settings = load_settings(ImgMlSettings)
-        ensemble = load_app(application, votes, settings.weights_dir, settings.device)
+        ensemble = load_app(application, Voting(votes, flips, combine), settings.weights_dir, settings.device)
         with Sandbox(load_settings(SandboxSettings).sandbox_rules()) as sandbox:
-            found = _predicted(ensemble, paths, sandbox, talk)
+            found = _predicted(ensemble, paths, combine, sandbox, talk)
         _check_members(ensemble, found)
-        labels = [_label(one, threshold) for one in found]
+        labels = [_label(one, threshold, combine) for one in found]
         write_atomically(out, "".join(f"{label}\n" for label in labels))
     _tell(ensemble, found, labels)
     bad = [one for one in found if one.problem]
@@ -77,6 +99,10 @@ def predict(
         talk.print(f"Of {fewer} images not every member of {application} gave a probability; see the columns.")
     for one in bad:
         talk.print(f"{one.path}: {one.problem}")
+    judged = [(label, known[one.path]) for one, label in zip(found, labels, strict=True) if one.path in known]
+    if judged:
+        right = sum(label == str(true) for label, true in judged)
+        talk.print(f"Accuracy {right / len(judged):.5%}: {right} of {len(judged)} labels are the known ones.")
     talk.print(f"{labels.count('1')} of {len(found) - len(bad)} images are AI by {application}; wrote {out}")
     raise typer.Exit(3 if bad else 0)
 
@@ -88,7 +114,24 @@ def images_of(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: (int(path.stem), path.name) if numbered else (0, path.name))
 
 
-def _predicted(ensemble: Ensemble, paths: list[Path], sandbox: Sandbox, talk: Console) -> list[Prediction]:
+def _known(truth: Path | None, folder: Path, paths: list[Path]) -> dict[Path, int]:
+    """The labels that are known, by image; DatasetError where they cannot be read or do not fit."""
+    listed = folder / "dataset.csv"
+    if truth is None and not listed.is_file():
+        return {}
+    source = truth or listed
+    if source.suffix.lower() == ".csv":
+        labels = {row.path.resolve(): row.label for row in read_rows(source)}
+        return {path: labels[path.resolve()] for path in paths if path.resolve() in labels}
+    words = source.read_text(encoding="utf-8").split()
+    if len(words) != len(paths) or not set(words) <= {"0", "1"}:
+        raise DatasetError(f"{source} does not hold one label, 0 or 1, for each of the {len(paths)} images.")
+    return dict(zip(paths, map(int, words), strict=True))
+
+
+def _predicted(
+    ensemble: Ensemble, paths: list[Path], combine: Combine, sandbox: Sandbox, talk: Console
+) -> list[Prediction]:
     batches = [paths[at : at + _BATCH] for at in range(0, len(paths), _BATCH)]
     found: list[Prediction] = []
     for batch in track(batches, "Predicting", console=talk, transient=True, disable=not talk.is_terminal):
@@ -97,7 +140,7 @@ def _predicted(ensemble: Ensemble, paths: list[Path], sandbox: Sandbox, talk: Co
         readable = [one for one in samples if isinstance(one, ImageSample)]
         numbers = iter(ensemble.probabilities(readable))
         found += [
-            Prediction(path, problem=one) if isinstance(one, str) else _prediction(path, next(numbers))
+            Prediction(path, problem=one) if isinstance(one, str) else _prediction(path, next(numbers), combine)
             for path, one in zip(batch, samples, strict=True)
         ]
     return found
@@ -112,8 +155,8 @@ def _check_members(ensemble: Ensemble, found: list[Prediction]) -> None:
             raise WeightsError(f"{name} gave no image a probability; is it trained? {' or '.join(commands)}")
 
 
-def _prediction(path: Path, members: tuple[float, ...]) -> Prediction:
-    probability = mean_logit(np.array(members))
+def _prediction(path: Path, members: tuple[float, ...], combine: Combine) -> Prediction:
+    probability = combined(np.array(members), combine)
     if np.isnan(probability):
         return Prediction(path, members=members, problem="nothing could be measured.")
     return Prediction(path, probability, members)
@@ -127,8 +170,10 @@ def _sample(path: Path, limits: DecodeLimits) -> ImageSample | str:
         return f"it cannot be read: {error.strerror}."
 
 
-def _label(one: Prediction, threshold: float) -> str:
-    return UNREADABLE if one.problem else str(int(one.probability >= threshold))
+def _label(one: Prediction, threshold: float, combine: Combine) -> str:
+    """A majority is more than the threshold, as the contest's entry has it; a tie is none."""
+    called = one.probability > threshold if combine == "majority" else one.probability >= threshold
+    return UNREADABLE if one.problem else str(int(called))
 
 
 def _tell(ensemble: Ensemble, found: list[Prediction], labels: list[str]) -> None:

@@ -7,7 +7,7 @@ import typer
 
 from img_ml.command import run_command
 from img_ml.ensemble import ENSEMBLED
-from scripts.predict import predict
+from scripts.predict import CombineOption, FlipsOption, Truth, Votes, predict
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -17,7 +17,9 @@ def ensemble(
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Folder of images.", show_default="data")] = Path(
         "data"
     ),
-    votes: Annotated[int, typer.Option(min=1, max=100, help="Crops or views of an image, logits averaged.")] = 7,
+    votes: Votes = 7,
+    flips: FlipsOption = "horizontal",
+    combine: CombineOption = "logits",
     threshold: Annotated[
         float,
         typer.Option(
@@ -25,9 +27,10 @@ def ensemble(
         ),
     ] = 0.5,
     out: Annotated[Path, typer.Option(help="One label a line, 1 is AI.")] = Path("out/result.txt"),
+    truth: Truth = None,
 ) -> None:
     """Label every image of a folder by all three networks; the same as `scripts.predict --app ensembled`."""
-    predict(folder, ENSEMBLED, votes, out, threshold)
+    predict(ENSEMBLED, folder, votes, flips, combine, out, threshold, truth)
 
 
 if __name__ == "__main__":

@@ -80,7 +80,8 @@ def _scoring(
         "hf_token": None,
     }
     anchors = read_trust_anchors(detectors.c2pa_trust_anchors) if detectors.c2pa_trust_anchors else None
-    rules = limits.sandbox_rules(anchors, threads)
+    as_published = load_profile(detectors.profile, detectors.model_dir).as_published
+    rules = limits.sandbox_rules(anchors, threads, as_published=as_published)
     fetching = FetchLimits(
         limits.fetch_max_bytes, limits.fetch_timeout_s, limits.fetch_attempts, frozenset(limits.fetch_allow)
     )

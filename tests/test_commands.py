@@ -30,7 +30,7 @@ def documented() -> list[str]:
         "-m worker dlq list",
         "local_test.py x.png",
         "img_ml_verify.py x.png",
-        "spai.py infer",
+        "examples/coming_from/spai.py infer",
     }
     return sorted(found)
 
@@ -60,6 +60,13 @@ def test_a_wrong_setting_ends_every_command_in_one_sentence_and_code_2(
     assert ended.value.code == 2
     assert told.err == "Error: The setting IMG_ML_DEVICE is wrong: it must be auto, cpu, cuda, cuda:N or mps.\n"
     assert told.out == ""
+
+
+@pytest.mark.parametrize("module", ["fusion.artifacts list", "scripts.make_dataset_csv", "img_ml.weights pull"])
+def test_help_has_a_short_option_everywhere(module: str) -> None:
+    done = ran(f"-m {module} -h")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Usage:" in done.stdout
 
 
 def test_help_is_shown_whatever_the_settings_are() -> None:

@@ -12,6 +12,8 @@ import pytest
 from PIL import Image, PngImagePlugin
 from typer.testing import CliRunner, Result
 
+from img_ml.profiles import load_profile
+from img_ml.settings import PACKAGED_MODELS
 from local_test import app
 from tests.forensics.pictures import encoded, photo
 from tests.img_ml.tiny import write_mantranet
@@ -78,7 +80,7 @@ def test_people_read_label_probability_reasons_and_signals(picture: Path) -> Non
         "AI probability of the pixels",
         "What moved the probability",
         "Measured and weighed",
-        "provenance",
+        "Provenance",
     ):
         assert text in result.stdout
 
@@ -298,3 +300,20 @@ def test_stripping_all_metadata_hardly_moves_the_probability(shared_data: Path) 
         moved.append(abs(kept.fusion_prob - stripped.fusion_prob))
     assert len(moved) == 50
     assert np.mean(moved) < 0.02
+
+
+@pytest.mark.parametrize("by", ["option", "profile"])
+def test_as_published_does_not_turn_what_exif_turns(tmp_path: Path, by: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / "turned.png"
+    Image.fromarray(photo("coffee")).save(path, exif=exif)
+    tiny = load_profile("tiny", PACKAGED_MODELS)
+    profile = tmp_path / "mine.toml"
+    profile.write_text(
+        f"detectors = {json.dumps(tiny.detectors)}\nartifact = {json.dumps(str(tiny.artifact))}\nas_published = true\n"
+    )
+    chosen = ("--as-published",) if by == "option" else ("--profile", profile)
+    ours, theirs = (json.loads(run("--json", *more, path).stdout)["image"] for more in ((), chosen))
+    assert (ours["width"], ours["height"]) == (theirs["height"], theirs["width"])
+    assert ours["width"] != theirs["width"]

@@ -121,7 +121,7 @@ async def _stages(
         connections=settings.worker_in_flight,
     )
     uploads = UploadFetcher(context.redis_url, names.jobs, settings.fetch_max_bytes, fetcher.fetch)
-    pool = DecodePool(settings.sandbox_rules(context.trust_anchors))
+    pool = DecodePool(settings.sandbox_rules(context.trust_anchors, as_published=judge.as_published))
     pool.warm()
     maps = MapStore(connect(context.redis_url), names.jobs)
     analyzers, needs_pixels = judge.analyzers, judge.needs_pixels

@@ -194,12 +194,12 @@ def resnet_ft(case: Case) -> Results:
 
 def resnet_hf(case: Case) -> Results:
     """The same over high frequencies; of pictures the middle crop, where the authors draw one."""
-    from img_ml.detectors._votes import crops_of_high_frequencies
+    from img_ml.detectors._votes import Voting, crops_of_high_frequencies
     from img_ml.detectors.resnet_hf import SIDE
 
     network = _two_classes("high_pass", case)
     images = rule.values(case["seed"], "images", 2, 3, SIDE, SIDE, low=-2, high=2)
-    crops = [torch.from_numpy(next(crops_of_high_frequencies(one, 1, SIDE))) for one in _samples(case)]
+    crops = [torch.from_numpy(next(crops_of_high_frequencies(one, Voting(), SIDE))) for one in _samples(case)]
     shown = [crop.permute(2, 0, 1).float() for crop in crops]
     return {
         "from_tensors": {"odds": rule.noted(network(255 * images))},
@@ -224,17 +224,45 @@ def aekl_clf(case: Case) -> Results:
     }
 
 
+def tiny_ladeda(case: Case) -> Results:
+    """The logits of images; their file calls the head `fc`."""
+    from img_ml.networks.tiny_ladeda import TinyLadeda, from_published
+
+    return _baseline(TinyLadeda(), case, "fc", from_published)
+
+
+def npr(case: Case) -> Results:
+    """The same of NPR, whose file calls it `fc1`."""
+    from img_ml.networks.npr_resnet import NprResnet
+    from img_ml.networks.tiny_ladeda import from_published
+
+    return _baseline(NprResnet(), case, "fc1", from_published)
+
+
 SYSTEMS: Mapping[str, Callable[[Case], Results]] = {
     "aekl_clf": aekl_clf,
     "commfor": commfor,
     "fatformer": fatformer,
     "mantranet": mantranet,
     "mfm": mfm,
+    "npr": npr,
     "resnet_ft": resnet_ft,
     "resnet_hf": resnet_hf,
     "siglip2": siglip2,
     "spai": spai,
+    "tiny_ladeda": tiny_ladeda,
 }
+
+
+def _baseline(network: N, case: Case, head: str, named: Callable[[Mapping[str, Tensor]], dict[str, Tensor]]) -> Results:
+    """The logits of images in grey levels by a network that is filled through its authors' names."""
+    own = network.state_dict()
+    theirs = {
+        f"{head}.{name.removeprefix('head.')}" if name.startswith("head.") else name: v for name, v in own.items()
+    }
+    network.load_state_dict(named(rule.tensors(theirs, case["seed"])))
+    images = rule.values(case["seed"], "images", 3, 3, 64, 64, high=255).round()
+    return {"from_tensors": {"logits": rule.noted(network.eval()(images))}}
 
 
 def _two_classes(sees: Any, case: Case) -> nn.Module:

@@ -16,8 +16,8 @@ DATES = ("DateTime", "DateTimeOriginal", "DateTimeDigitized")
 _LOWEST, _HIGHEST = -500, 20_000
 # Stops of light at ISO 100, from starlight to the sun itself.
 _DARKEST, _BRIGHTEST = -14, 23
-# How far a zoom's focal length and aperture may lie outside its own range: cameras round.
-_ROUNDING = 0.1
+# How far a zoom's focal length may lie outside its own range: cameras round, and the longest extender doubles.
+_ROUNDING, _EXTENDER = 0.1, 2
 # Stops between a value and its APEX twin that are no rounding.
 _APEX_TOLERANCE = 1.0
 
@@ -47,7 +47,7 @@ def date_anomaly(given: Mapping[str, datetime | None]) -> bool:
 def gps_anomaly(gps: Mapping[int, Any]) -> bool:
     """A position that is out of range, not a number, or exactly where an unset one lies."""
     latitude, longitude = gps.get(_GPS.GPSLatitude), gps.get(_GPS.GPSLongitude)
-    if latitude is None and longitude is None:
+    if _is_unset(latitude) and _is_unset(longitude):
         return False
     north, east = _degrees(latitude), _degrees(longitude)
     if math.isnan(north) or math.isnan(east):
@@ -60,6 +60,11 @@ def gps_anomaly(gps: Mapping[int, Any]) -> bool:
     altitude = ratio_of(gps.get(_GPS.GPSAltitude))
     below = gps.get(_GPS.GPSAltitudeRef) in (1, b"\1")
     return not math.isnan(altitude) and not _LOWEST <= (-altitude if below else altitude) <= _HIGHEST
+
+
+def _is_unset(value: Any) -> bool:
+    """Whether a coordinate is absent, or written as cameras without a fix write it."""
+    return value is None or (isinstance(value, tuple) and all(part == (0, 0) for part in value))
 
 
 def exposure_anomaly(exif: Mapping[int, Any]) -> bool:
@@ -80,11 +85,13 @@ def _unlike_apex(exif: Mapping[int, Any]) -> bool:
     seconds, shutter = ratio_of(exif.get(_EXIF.ExposureTime)), ratio_of(exif.get(_EXIF.ShutterSpeedValue))
     aperture, stops = ratio_of(exif.get(_EXIF.FNumber)), ratio_of(exif.get(_EXIF.ApertureValue))
     pairs = (
-        (-math.log2(seconds) if seconds > 0 else math.nan, shutter),
-        (2 * math.log2(aperture) if aperture > 0 else math.nan, stops),
+        (seconds, -math.log2(seconds) if seconds > 0 else math.nan, shutter),
+        (aperture, 2 * math.log2(aperture) if aperture > 0 else math.nan, stops),
     )
-    # Zero is how cameras without the value write it.
-    return any(abs(value - twin) > _APEX_TOLERANCE for value, twin in pairs if twin)
+    # Zero is how cameras without the value write it, and some phones and drones write the value itself.
+    return any(
+        abs(apex - twin) > _APEX_TOLERANCE and abs(twin / value - 1) > _ROUNDING for value, apex, twin in pairs if twin
+    )
 
 
 def _outside_lens(exif: Mapping[int, Any]) -> bool:
@@ -96,13 +103,14 @@ def _outside_lens(exif: Mapping[int, Any]) -> bool:
     length = ratio_of(exif.get(_EXIF.FocalLength))
     if not (0 < low <= high and length > 0):
         return False
-    return not low * (1 - _ROUNDING) <= length <= high * (1 + _ROUNDING)
+    return not low * (1 - _ROUNDING) <= length <= high * _EXTENDER * (1 + _ROUNDING)
 
 
 def _degrees(value: Any) -> float:
     if not isinstance(value, tuple) or len(value) != 3:
         return math.nan
-    degrees, minutes, seconds = (ratio_of(part) for part in value)
+    # Minutes with decimals leave the seconds unset.
+    degrees, minutes, seconds = (0.0 if at == 2 and part == (0, 0) else ratio_of(part) for at, part in enumerate(value))
     if not (minutes < 60 and seconds < 60.01):
         return math.nan
     return degrees + minutes / 60 + seconds / 3600

@@ -169,7 +169,8 @@ def _numbers(has_exif: float) -> dict[str, float]:
 
 
 def _camera(tags: Tags) -> tuple[str, str]:
-    make, model = (text_of(tags["0th"].get(tag)) for tag in (piexif.ImageIFD.Make, piexif.ImageIFD.Model))
+    values = (tags["0th"].get(tag) for tag in (piexif.ImageIFD.Make, piexif.ImageIFD.Model))
+    make, model = (text_of(value) if _is_name(value) else "" for value in values)
     return make, model
 
 

@@ -47,7 +47,7 @@ def analyze(sample: ImageSample) -> Signal:
     claims = (
         *signed,
         *read_generators(texts, parts_only=parts_only(texts)),
-        *read_standards(texts, sample.data, sample.media_type),
+        *read_standards(texts, sample.data),
         *read_watermark(sample),
     )
     claims = _each_once(claims)[:MOST_CLAIMS]

@@ -9,7 +9,8 @@ from typing import Any, Final, get_args
 import c2pa
 
 from forensics.documents import json_of
-from forensics.provenance.manifests import Manifest, failures_of, is_dated, lineage
+from forensics.provenance.binding import covers_picture
+from forensics.provenance.manifests import MISPLACED, Manifest, breaks, failures_of, is_dated, lineage
 from forensics.provenance.standards import source_type
 from forensics.provenance.text import quoted
 from forensics.provenance.trust import official_anchors, trust_anchors
@@ -27,20 +28,21 @@ MOST_MANIFEST_MB = 16
 _KEY_USAGES = "1.3.6.1.5.5.7.3.4\n1.3.6.1.5.5.7.3.36\n1.3.6.1.5.5.7.3.8\n1.3.6.1.5.5.7.3.9\n1.3.6.1.4.1.62558.2.1\n"
 # What a state means for the one who reads it; the first three are not used.
 _BROKEN: Mapping[SignatureState, str] = {
-    "content_mismatch": "the image was changed after it was signed: its content does not match",
+    "content_mismatch": "the image or the manifest was changed after it was signed: the content does not match",
     "signature_invalid": "its signature is invalid: the manifest was changed or forged",
     "malformed": "it is damaged or does not follow the standard",
 }
 _STANDING: Mapping[SignatureState, str] = {
-    "certificate_unfit": "whose certificate is not fit for signing content",
-    "certificate_expired": "whose certificate had expired",
-    "signer_unknown": "a signer that is not in the trust list",
+    "certificate_unfit": "its certificate is not fit for signing content",
+    "certificate_expired": "its certificate had expired",
+    "signer_unknown": "not in the trust list",
     "trusted": "a trusted signer",
 }
+_METADATA = ("stds.iptc", "c2pa.metadata", "cawg.metadata")
 _ACTIONS_OF_CREATION = {"c2pa.created", ""}
 _TOLD: Mapping[Declares, str] = {
-    "ai_created": "the image was created by a generative model",
-    "ai_edited": "a part of the image was changed by a generative model",
+    "ai_created": "{image} was created by a generative model",
+    "ai_edited": "a part of {image} was changed by a generative model",
 }
 
 
@@ -58,12 +60,15 @@ def read_c2pa(sample: ImageSample) -> tuple[tuple[Claim, ...], float]:
     try:
         with c2pa.Reader(sample.media_type, io.BytesIO(sample.data), context=_context()) as reader:
             store = json_of(reader.json())
+            failures = failures_of(store)
+            if MISPLACED in failures and covers_picture(json_of(reader.detailed_json()), sample):
+                failures -= {MISPLACED}
     except c2pa.C2paError.ManifestNotFound:
         return (), NONE
     except (c2pa.C2paError, ValueError) as error:
         # A manifest that lies elsewhere is not in the file; the library has no type of its own for being told so.
         return ((), NONE) if str(error).startswith("Remote") else _broken("malformed")
-    state = _state(failures_of(store))
+    state = _state(failures)
     chain = tuple(lineage(store, trusted=state == "trusted"))
     if state in _BROKEN or not chain:
         return _broken(state if state in _BROKEN else "malformed")
@@ -73,7 +78,7 @@ def read_c2pa(sample: ImageSample) -> tuple[tuple[Claim, ...], float]:
 
 def _state(failures: set[str]) -> SignatureState:
     """The worst that the codes of a validation mean (C2PA 2.1, 15.2.2)."""
-    rest = {code for code in failures if not code.startswith("signingCredential.")}
+    rest = {code for code in failures if breaks(code)}
     outside = "claimSignature.outsideValidity" in rest
     rest -= {"claimSignature.outsideValidity"}
     if any(code.startswith("assertion.") and code.endswith("mismatch") for code in rest):
@@ -84,9 +89,10 @@ def _state(failures: set[str]) -> SignatureState:
         return "malformed"
     if "signingCredential.expired" in failures:
         return "certificate_expired"
-    if outside or failures - {"signingCredential.untrusted"}:
+    credential = {code for code in failures if code.startswith("signingCredential.")}
+    if outside or credential - {"signingCredential.untrusted"}:
         return "certificate_unfit"
-    return "signer_unknown" if failures else "trusted"
+    return "signer_unknown" if credential else "trusted"
 
 
 def _context() -> Any:
@@ -114,8 +120,8 @@ def _undated(data: bytes, manifest: Manifest) -> str:
     """What can be said on any day of a signer whose signature nobody dated."""
     serial = str((manifest.content.get("signature_info") or {}).get("cert_serial_number") or "")
     last_day = valid_until(data, serial)
-    until = f"whose certificate is valid until {last_day} and " if last_day else ""
-    return f"{until}which no trusted time stamp dates"
+    until = f"its certificate is valid until {last_day}; " if last_day else ""
+    return f"{until}no trusted time stamp says when it signed"
 
 
 def _claim(chain: tuple[Manifest, ...], state: SignatureState, undated: bytes | None) -> Claim:
@@ -130,31 +136,45 @@ def _claim(chain: tuple[Manifest, ...], state: SignatureState, undated: bytes | 
     if manifest.earlier and state == "trusted" and not manifest.trusted:
         state = "signer_unknown"
     signer = quoted(str((manifest.content.get("signature_info") or {}).get("issuer") or "an unnamed signer"))
-    # Cameras and newsrooms sign too: a manifest that does not speak of AI says nothing against it.
-    content = _TOLD[declares] if declares else "how it was made, without naming a generative model"
     standing = _STANDING[state]
     if undated is not None and state != "certificate_unfit":
         standing = _undated(undated, manifest)
-    of, by = " of an earlier version" if manifest.earlier else "", f" ({generator})" if generator else ""
     return Claim(
         carrier="C2PA",
         says_ai=declares == "ai_created",
         decisive=declares == "ai_created",
-        statement=f"An intact C2PA signature by {signer}, {standing}, declares{of}: {content}{by}.",
+        statement=f"An intact C2PA signature by {signer} ({standing}) {_content(manifest, declares, generator)}.",
         generator=generator,
         declares=declares,
         signature=state,
     )
 
 
+def _content(manifest: Manifest, declares: Declares | None, generator: str) -> str:
+    image = "an earlier version of the image" if manifest.earlier else "the image"
+    if declares is None:
+        # Cameras and newsrooms sign too: a manifest that does not speak of AI says nothing against it.
+        return f"tells how {image} was made, and names no generative model"
+    return f"declares that {_TOLD[declares].format(image=image)}{f', {generator}' if generator else ''}"
+
+
 def _declared(manifest: Mapping[str, Any]) -> tuple[Declares, str] | None:
-    """What a manifest's actions say of AI, and the software they name; whole creation before edits."""
+    """What a manifest's actions and metadata say of AI, and the software they name; whole creation before edits."""
     found: list[tuple[Declares, str]] = []
     for action, agents in _actions(manifest):
         if told := source_type(str(action.get("digitalSourceType", ""))):
             is_creation = told[0] == "ai_created" and str(action.get("action", "")) in _ACTIONS_OF_CREATION
             found.append(("ai_created" if is_creation else "ai_edited", _agent(action, agents, manifest)))
+    found += [(told[0], _claim_generator(manifest)) for uri in _source_types(manifest) if (told := source_type(uri))]
     return min(found, key=itemgetter(0), default=None)
+
+
+def _source_types(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """The digital source types in signed IPTC metadata, which says the same as XMP does unsigned."""
+    for assertion in manifest.get("assertions") or ():
+        data = assertion.get("data")
+        if str(assertion.get("label", "")).startswith(_METADATA) and isinstance(data, Mapping):
+            yield from (str(uri) for key, uri in data.items() if key.rpartition(":")[2] == "DigitalSourceType")
 
 
 def _actions(manifest: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Any]]:

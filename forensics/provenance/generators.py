@@ -4,16 +4,18 @@ import re
 from collections.abc import Iterator, Sequence
 
 from forensics.provenance.claims import created, edited
+from forensics.provenance.names import generator_named
 from forensics.provenance.shapes import FAMILY, UNNAMED, fills_a_part, only_processes
 from forensics.provenance.text import quoted
 from forensics.provenance.texts import Text
-from forensics.provenance.writers import WRITERS, Writer, generator_named
+from forensics.provenance.writers import WRITERS, Writer
 from forensics.types import Claim
 
 # Fields that name the software an image was made with; a photograph's keywords or title may name anything.
-_NAMING = re.compile(r"software|processingsoftware|creatortool|program|generator|make|source|agent", re.I)
+_NAMING = re.compile(r"software|processingsoftware|creator ?tool|program|generator|make|source|agent", re.I)
 _PROGRAM_CARRIERS = ("EXIF", "XMP", "IPTC", "text")
-_FAMILIES = {FAMILY, UNNAMED}
+# What others write beside a name of their own, the most general first.
+_FAMILIES = (UNNAMED, "Stable Diffusion", FAMILY)
 
 
 def read_generators(texts: Sequence[Text], *, parts_only: bool = False) -> tuple[Claim, ...]:
@@ -27,12 +29,14 @@ def read_generators(texts: Sequence[Text], *, parts_only: bool = False) -> tuple
         if place not in places:
             places.append(place)
     whole = {generator for generator, part in found if not part}
-    if whole - _FAMILIES:
-        # Others write the family's format beside their own; the name that is told is the writer's.
-        found = {key: places for key, places in found.items() if key[0] not in _FAMILIES}
+    # The name that is told is the writer's own, of the general ones the closest.
+    for general in _FAMILIES:
+        if len(whole) > 1:
+            whole.discard(general)
+    kept = {key: places for key, places in found.items() if key[1] or key[0] in whole}
     return tuple(
         _claim(generator, part, ", ".join(places[:4]))
-        for (generator, part), places in found.items()
+        for (generator, part), places in kept.items()
         if not (part and generator in whole)
     )
 

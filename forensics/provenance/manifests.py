@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 LONGEST_CHAIN = 50
+# The library gives one code for a picture that was changed and for a hash that leaves out more than the manifest.
+MISPLACED = "assertion.dataHash.mismatch: exclusions"
+_MISPLACED_TOLD = "exclusion does not match the manifest location"
 _TIME_TRUSTED = "timeStamp.trusted"
 _UNTRUSTED, _TRUSTED = "signingCredential.untrusted", "signingCredential.trusted"
-# What is wrong with a certificate does not change what was signed.
-_CREDENTIAL = "signingCredential."
+# These change nothing of what was signed: what is wrong with a certificate or a time stamp, and actions that were
+# signed as they stand and do not follow the standard to the letter, as those of many older writers.
+_HARMLESS = ("signingCredential.", "timeStamp.", "assertion.action.", "assertion.timestamp.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +41,25 @@ def lineage(store: Mapping[str, Any], trusted: bool) -> Iterator[Manifest]:
         label = str(parent.get("active_manifest"))
         recorded, now = _recorded_codes(parent), _delta_codes(deltas, label)
         failures = recorded["failure"] | now["failure"]
-        if any(not code.startswith(_CREDENTIAL) for code in failures):
+        if any(breaks(code) for code in failures):
             return
         known = _TRUSTED in recorded["success"] | now["success"]
         trusted = trusted and known and not now["failure"] and not recorded["failure"] - {_UNTRUSTED}
 
 
+def breaks(code: str) -> bool:
+    """Whether a failure means that what was signed cannot be relied on."""
+    return not code.startswith(_HARMLESS)
+
+
 def failures_of(store: Mapping[str, Any]) -> set[str]:
-    """The codes of everything that validation of the active manifest found wrong."""
+    """The codes of everything that validation of the active manifest found wrong; MISPLACED for a hash that the
+    library did not compare."""
     results = (store.get("validation_results") or {}).get("activeManifest") or {}
-    return {str(status.get("code")) for status in results.get("failure") or ()}
+    return {
+        MISPLACED if _MISPLACED_TOLD in str(status.get("explanation")) else str(status.get("code"))
+        for status in results.get("failure") or ()
+    }
 
 
 def is_dated(store: Mapping[str, Any]) -> bool:

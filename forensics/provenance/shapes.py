@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 
+from forensics.provenance.names import generator_named
 from forensics.provenance.texts import Text
 
 # The generator's name where a text has its shape; None where it has not.
@@ -10,44 +11,38 @@ Shape = Callable[[Text], str | None]
 
 FAMILY = "Stable Diffusion WebUI"
 UNNAMED = "a diffusion program that does not name itself"
-# Two of these beside "Steps" are what the AUTOMATIC1111 family writes; a photographer's note has none.
+# Two of these beside "Steps" are what the AUTOMATIC1111 family writes; a photographer's note has none. KoboldCpp parts
+# them by bars.
 _SETTINGS = re.compile(
-    r"\b(Sampler|CFG scale|Seed|Model hash|Schedule type|Denoising strength|Guidance scale|Guidance): ?[^,\n]{1,200}",
+    r"\b(Sampler|CFG ?scale|Seed|Model hash|Schedule type|Denoising strength|Guidance scale|Guidance): ?[^,|\n]{1,200}",
     re.I,
 )
 _STEPS = re.compile(r"\bSteps: ?\d+")
 _DREAM = re.compile(r"\s-[sSWHCA] ?[\w.]+")
-# A program that writes A1111's format says so at the end of it.
+# A program that writes A1111's format says so at the end of it: by its name in one of these fields, or in its own way.
+_PROGRAM = re.compile(r"\b(?:Version|App|Software|Generator|Backend|Creator): ?([^,|\n]{1,100})", re.I)
 _FAMILY = (
     (
         re.compile(r"\bVersion: ?f\d|\bVersion: ?[\w.-]{0,20}forge|\bVersion: ?neo\b", re.I),
         "Stable Diffusion WebUI Forge",
     ),
     (re.compile(r"stable-diffusion\.cpp|\bsd\.cpp", re.I), "stable-diffusion.cpp"),
-    (re.compile(r"KoboldCpp", re.I), "KoboldCpp"),
-    (re.compile(r"\b(Version|App|Software|Backend): ?LocalAI", re.I), "LocalAI"),
-    (re.compile(r"\b(App|Version|Software): ?SD\.?Next", re.I), "SD.Next"),
-    (re.compile(r"\bVersion: ?Ruined ?Fooocus", re.I), "RuinedFooocus"),
-    (re.compile(r"\bVersion: ?Fooocus", re.I), "Fooocus"),
-    (
-        re.compile(r"\b(Version|App|Software|Generator): ?(krita|AI Image Generation for Krita)", re.I),
-        "Krita AI Diffusion",
-    ),
-    (re.compile(r"\b(Version|App|Software): ?InvokeAI", re.I), "InvokeAI"),
-    (re.compile(r"\b(Version|App|Software): ?ComfyUI", re.I), "ComfyUI"),
-    (re.compile(r"\b(Version|App|Software): ?Draw Things", re.I), "Draw Things"),
-    (re.compile(r"\b(Version|App|Software): ?MFLUX", re.I), "MFLUX"),
-    (re.compile(r"\b(Version|App|Software): ?Easy ?Diffusion", re.I), "Easy Diffusion"),
+    (re.compile(r"\bFooocus V2 Expansion: ", re.I), "Fooocus"),
+    (re.compile(r"\bModel hash: ?unknown, Model: ", re.I), "Krita AI Diffusion"),
     (re.compile(r"\bCivitai (resources|metadata): ?[\[{]", re.I), "Civitai (Stable Diffusion)"),
 )
 # Written where only a masked part of an image that was there before is made anew.
-_MASKED = re.compile(r"(^|[,\n] ?)(Mask blur|Masked content|Inpaint area): ?", re.I)
+_MASKED = re.compile(
+    r"(^|[,\n] ?)(Mask blur|Masked content|Inpaint area): ?|\"generation_mode\"\s*:\s*\"\w{0,20}(in|out)paint"
+    r"|\"request_type\"\s*:\s*\"\w{0,20}Infill|\"masked_image_path\"\s*:\s*\"|\"mask_?(image|blur)\"\s*:\s*[\"\d]",
+    re.I,
+)
 _SAMPLES = re.compile(
     r"sampl|generat|text.?(2|to).?(image|img)|dall|gpt|imagen|ideogram|recraft|flux|stability|luma|kling|gemini|nano|"
     r"seedream|hunyuan|qwen|wan|diffus",
     re.I,
 )
-MOST_NODES = 5000
+MOST_NODES, MOST_TAIL = 5000, 20_000
 
 
 def parameters(text: Text) -> str | None:
@@ -55,7 +50,9 @@ def parameters(text: Text) -> str | None:
     value = text.value
     if not _STEPS.search(value) or len({name.lower() for name in _SETTINGS.findall(value)}) < 2:
         return None
-    return next((name for pattern, name in _FAMILY if pattern.search(value)), FAMILY)
+    names = (generator_named(program) for program in _PROGRAM.findall(value[-MOST_TAIL:]))
+    named = (name for pattern, name in _FAMILY if pattern.search(value))
+    return next((name for name in (*names, *named) if name), FAMILY)
 
 
 def fills_a_part(text: Text) -> bool:
@@ -69,9 +66,12 @@ def comfy_graph(text: Text) -> str | None:
 
 
 def only_processes(text: Text) -> bool:
-    """Whether a ComfyUI graph loads an image and has no node that could generate one: it upscales or converts."""
+    """Whether a ComfyUI graph loads an image and fills a part of it, or has no node that could generate one."""
     kinds = _node_kinds(text.content) or []
-    return any("LoadImage" in kind for kind in kinds) and not any(_SAMPLES.search(kind) for kind in kinds)
+    if not any("LoadImage" in kind for kind in kinds):
+        return False
+    fills = any("inpaint" in kind.lower() for kind in kinds) and not any("Empty" in kind for kind in kinds)
+    return fills or not any(_SAMPLES.search(kind) for kind in kinds)
 
 
 def _node_kinds(content: Mapping[str, object]) -> list[str] | None:

@@ -1,12 +1,12 @@
 """Declarations by standard properties: IPTC source type, AI fields and credit lines, TC260 labels, Samsung's mark."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from forensics.provenance.claims import created, edited, possibly_created
+from forensics.provenance.names import generator_named
 from forensics.provenance.text import quoted
 from forensics.provenance.texts import Text
-from forensics.provenance.writers import generator_named
 from forensics.types import Claim, Declares
 
 # https://cv.iptc.org/newscodes/digitalsourcetype: the values that mean a generative model; algorithmicMedia does not.
@@ -20,30 +20,50 @@ _TOLD = {
     "compositewithtrainedalgorithmicmedia": "the image contains parts that a generative model created",
     "compositesynthetic": "the image is a composite with synthetic parts",
 }
-_SYSTEM, _AI_FIELDS = "AISystemUsed", ("AISystemUsed", "AISystemVersionUsed", "AIPromptInformation")
+_SYSTEM, _PROMPT = "AISystemUsed", "AIPromptInformation"
+_AI_FIELDS = (_SYSTEM, "AISystemVersionUsed", _PROMPT)
+# A whole text that denies, in the languages that photographers' software speaks.
 _NEGATIVE = re.compile(
-    r"\W*(none|no|nil|null|false|0|n/?a|not (applicable|used|any)|no ai.*|without ai.*|not ai.*|unknown|undefined|-+|"
-    r".*\b(not|never|without|no) .*\b(used|generated|ai)\b.*)?\W*",
+    r"\W*(n/?a|null|false|0|-+|unknown|undefined|human\b.*|(ai|artificial intelligence)\b[^,;.]{0,20}"
+    r"\b(no|none|not|free|false|off|never|0)\b.*|(none?|not?|nothing|nil|never|(made )?without|keine?|nicht|"
+    r"aucune?|ningun[oa]?|ninguém|nenhum|nessun[oa]?|geen|ingen|brak|нет|без|无|無|没有|なし|없음)(?![^\W\d_]).*)?\W*",
     re.I | re.S,
 )
+_OF_AI = re.compile(r"\b(ai|prompts?|used|generated)\b", re.I)
+_DENIED = re.compile(r"\b(no|not|non|none|never|without|free)\b|n['’]t\b", re.I)
 _ENHANCER = re.compile(
-    r"denois|upscal|enhanc|sharpen|topaz|dxo|pureraw|on1|luminar|super.?resolution|noise reduction|remov|erase|"
-    r"clean ?up|best take|magic (editor|eraser)|generative (fill|expand|remove)|inpaint|outpaint|retouch|lightroom|"
-    r"mask|snapseed",
+    r"denois|upscal|enhanc|sharpen|topaz|gigapixel|dxo|pureraw|deepprime|on1|luminar|super.?resolution|noise reduction|"
+    r"remov|erase|clean ?up|best take|magic (editor|eraser)|generative (fill|expand|remove)|inpaint|outpaint|retouch|"
+    r"lightroom|camera raw|photoshop|neural filter|sensei|select|mask|snapseed|imagenomic|remini|evoto|capture one|"
+    r"deep fusion|smart hdr",
     re.I,
 )
 # Credit lines are read whole: a credit that mentions AI, or denies it, declares nothing.
+_THING = r"(?:an? )?(?:image|picture|photo|artwork|illustration|credit|source)"
 _MADE = re.compile(
-    r"(?:image |picture |photo |artwork )?(?:made|created|generated|produced|imagined|designed) "
-    r"(?:with|by|using|in|on|via) (?P<tool>.{1,80}?)[.!]?",
+    rf"(?:{_THING} )?(?:ai[- ])?(?:made|created|generated|produced|imagined|designed) "
+    rf"(?:with|by|using|in|on|via) (?P<tool>.{{1,80}}?)[.!]?|{_THING}(?: ?: ?(?:by )?| by )(?P<author>.{{1,80}}?)[.!]?",
+    re.I,
+)
+_BY_SOME_AI = re.compile(
+    rf"(?:{_THING} )?(?:made|created|generated|produced) (?:with|by|using) (?:generative )?"
+    rf"(?:ai|artificial intelligence)[.!]?|(?:this is )?(?:an? )?(?:ai|artificial intelligence)[- ](?:generated"
+    rf"|created)(?: {_THING})?[.!]?",
     re.I,
 )
 _PARTS = re.compile(
-    r"(?:(?:image |photo )?(?:edited|enhanced|retouched|modified|altered|adjusted|expanded|extended|erased|cleaned up) "
-    r"(?:with|by|using|in|via) .{0,40}\b(?:ai|firefly|gemini|image playground|generative|clean up|magic editor)\b"
-    r".{0,40}|(?:apple )?(?:photos )?clean ?up"
-    r"|(?:google )?(?:photos )?(?:magic (?:editor|eraser)|best take|add me|zoom enhance)"
-    r"|generative (?:fill|expand|edit|remove)|(?:samsung )?(?:galaxy ai|photo assist)(?: .{0,30})?)[.!]?",
+    r"(?:(?:image|photo|picture|background) )?(?:edited|enhanced|retouched|modified|altered|adjusted|expanded|extended|"
+    r"erased|cleaned up|restyled|restored|reimagined|background) (?:with|by|using|in|via) (?P<tool>.{1,80}?)[.!]?"
+    r"|(?P<named>(?:(?:adobe|photoshop|lightroom|google|samsung|apple|galaxy|photos) ){0,3}(?:clean ?up|magic editor|"
+    r"magic eraser|ai eraser|object eraser|best take|add me|auto ?frame|zoom enhance|photo assist|galaxy ai|"
+    r"generative (?:fill|expand|edit|remove))(?: \(.{0,30}\))?|(?:photo |image )?"
+    r"ai[- ](?:edited|enhanced|retouched|modified|assisted)(?: photo| image)?|contains ai[- ]generated (?:parts"
+    r"|elements|content))[.!]?",
+    re.I,
+)
+_AI_TOOL = re.compile(
+    r"\b(?:ai|artificial intelligence|apple intelligence|firefly|gemini|image playground|generative|clean ?up|"
+    r"magic (?:editor|eraser))\b",
     re.I,
 )
 _CREDITS = re.compile(r"credit|creditline", re.I)
@@ -53,8 +73,9 @@ _TC260_LABEL = re.compile(r"""["']?\bLabel["']?\s{0,9}[:=]\s{0,9}["']?([123])(?!
 _TC260_PRODUCER = re.compile(r"""["']?\bContentProducer["']?\s{0,9}[:=]\s{0,9}["']([^"'\\]{1,80})["']""", re.I)
 _TC260_MARK = re.compile(r"""["']?\bAIGC["']?\s{0,9}[:={]""")
 _TC260_KEYS = {"aigc", "tc260"}
-_SAMSUNG = re.compile(rb'"genAIType"\s*:\s*(\d{1,4})')
+_SAMSUNG = re.compile(rb'genAIType"\s{0,9}:\s{0,9}"?(\d{1,4})')
 _TRAILER = 2**20
+_TAIL, _LONGEST_LABEL = 2**16, 4096
 
 
 def source_type(uri: str) -> tuple[Declares, str] | None:
@@ -73,15 +94,15 @@ def parts_only(texts: Sequence[Text]) -> bool:
     return bool(types) and not any(_SOURCE_TYPES.get(name) == "ai_created" for name in types)
 
 
-def read_standards(texts: Sequence[Text], data: bytes, media_type: str) -> tuple[Claim, ...]:
+def read_standards(texts: Sequence[Text], data: bytes) -> tuple[Claim, ...]:
     """The claims of all standard properties and vendor marks in a file."""
     parts = parts_only(texts)
     return (
         *_source_types(texts),
         *_ai_fields(texts, parts),
         *_credits(texts, parts),
-        *_tc260(texts),
-        *_samsung(data, media_type),
+        *(tuple(_tc260(texts)) or _tc260(_at_the_end(data))),
+        *_samsung(data),
     )
 
 
@@ -98,8 +119,8 @@ def _source_types(texts: Sequence[Text]) -> Iterator[Claim]:
 
 def _ai_fields(texts: Sequence[Text], parts: bool) -> Iterator[Claim]:
     """IPTC Photo Metadata 2025.1: by their definition these fields tell how the image was generated."""
-    given = {t.key: t.value for t in texts if t.carrier == "XMP" and t.key in _AI_FIELDS and not _is_negative(t.value)}
-    if not given or any(t.key == _SYSTEM and _is_negative(t.value) for t in texts):
+    given = {t.key: t.value for t in texts if t.carrier == "XMP" and t.key in _AI_FIELDS and not _denies(t)}
+    if not given or any(t.key == _SYSTEM and _denies(t) for t in texts):
         return
     system, field = quoted(given.get(_SYSTEM, "")), next(name for name in _AI_FIELDS if name in given)
     by = f" by {system}" if system else ""
@@ -109,8 +130,12 @@ def _ai_fields(texts: Sequence[Text], parts: bool) -> Iterator[Claim]:
         yield created(f"IPTC {field}", f"it was generated{by}", system)
 
 
-def _is_negative(value: str) -> bool:
-    return _NEGATIVE.fullmatch(value[:300]) is not None
+def _denies(text: Text) -> bool:
+    """Whether a field says that no AI was used; a prompt may begin with "no" and still be one."""
+    value = text.value[:300]
+    if not _NEGATIVE.fullmatch(value):
+        return False
+    return text.key != _PROMPT or len(value.split()) <= 2 or _OF_AI.search(value) is not None
 
 
 def _credits(texts: Sequence[Text], parts: bool) -> Iterator[Claim]:
@@ -126,21 +151,42 @@ def _credits(texts: Sequence[Text], parts: bool) -> Iterator[Claim]:
 
 
 def _credit(line: str, place: str, parts: bool) -> Iterator[Claim]:
+    if _DENIED.search(line):
+        return
     made = _MADE.fullmatch(line)
-    generator = generator_named(made.group("tool") if made else line) or ""
+    tool = (made["tool"] or made["author"]) if made else ""
+    generator = generator_named(line) or generator_named(tool) or ""
     if generator and not parts:
         yield created(place, f"{generator} generated it", generator)
-    elif generator or _PARTS.fullmatch(line):
+    elif generator or _is_of_a_part(line):
         yield edited(place, f"a part of it was changed by AI: {quoted(line)!r}", generator)
+    elif _BY_SOME_AI.fullmatch(line):
+        yield possibly_created(place, f"AI had a hand in it: {quoted(line)!r}")
 
 
-def _tc260(texts: Sequence[Text]) -> Iterator[Claim]:
+def _is_of_a_part(line: str) -> bool:
+    found = _PARTS.fullmatch(line)
+    if found is None:
+        return False
+    return bool(found["named"] or _AI_TOOL.search(found["tool"]) or generator_named(found["tool"]))
+
+
+def _at_the_end(data: bytes) -> Iterator[Text]:
+    """A label that some platforms append behind the picture, where no format has a place for texts."""
+    at = data.rfind(b"AIGC", max(len(data) - _TAIL, 0))
+    if at >= 0:
+        value = data[max(at - 2, 0) : at + _LONGEST_LABEL].decode("utf-8", "replace")
+        yield Text("comment", "", value, "the end of the file")
+
+
+def _tc260(texts: Iterable[Text]) -> Iterator[Claim]:
     places: dict[str, list[str]] = {}
     producers: dict[str, str] = {}
     for text in texts:
         # Values that stand in JSON of their own come escaped.
         value = text.value[:20_000].replace("\\", "")
-        if not (_tc260_key(text.key) or _TC260_MARK.search(value)):
+        own = text.place.startswith("XMP TC260:")
+        if not (own or _tc260_key(text.key) or _TC260_MARK.search(value)):
             continue
         inner = text.key.rpartition("/")[2].lower() == "label" and value.strip() in _TC260
         label = value.strip() if inner else _found(_TC260_LABEL, value)
@@ -155,7 +201,7 @@ def _tc260(texts: Sequence[Text]) -> Iterator[Claim]:
 
 
 def _tc260_key(key: str) -> bool:
-    return key.partition("/")[0].lower() in _TC260_KEYS
+    return key.partition("/")[0].rpartition(":")[2].lower() in _TC260_KEYS
 
 
 def _found(expression: re.Pattern[str], value: str) -> str:
@@ -163,10 +209,9 @@ def _found(expression: re.Pattern[str], value: str) -> str:
     return found.group(1) if found else ""
 
 
-def _samsung(data: bytes, media_type: str) -> Iterator[Claim]:
-    if media_type != "image/jpeg":
-        return
-    found = _SAMSUNG.search(data, max(len(data) - _TRAILER, 0))
+def _samsung(data: bytes) -> Iterator[Claim]:
+    at = data.rfind(b"genAIType", max(len(data) - _TRAILER, 0))
+    found = _SAMSUNG.match(data, at) if at >= 0 else None
     if found and int(found.group(1)) != 0:
         kind = found.group(1).decode()
         yield edited("Samsung trailer", f"generative editing was used (genAIType {kind})", "Samsung Galaxy AI")

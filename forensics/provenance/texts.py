@@ -1,5 +1,6 @@
 """Every text that a file says about itself, with the place it stands in: what the table of writers is matched with."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ Carrier = Literal["text", "comment", "EXIF", "XMP", "IPTC", "hidden"]
 MOST_TEXTS = 5000
 # Savers of ComfyUI put their graphs behind these words, into whatever field takes text.
 _LABELLED = re.compile(r"\s{0,9}(prompt|workflow)\s?:\s{0,9}(?=\{)", re.I)
+# NovelAI keeps all PNG texts as one object, some savers their graphs.
+_WRAPPED = {"prompt", "workflow", "parameters", "comment", "software"}
 _HIDDEN = "lowest bits of the pixels"
 
 
@@ -60,18 +63,17 @@ def _texts(metadata: Metadata, media_type: str, hidden: str | None) -> Iterator[
     for name, value in iptc_texts(metadata.iptc):
         yield Text("IPTC", name, value, f"IPTC {name}")
     if hidden is not None:
-        whole = Text("hidden", "parameters", hidden, _HIDDEN)
-        yield whole
-        # NovelAI hides its PNG texts as one object, whose comment is an object again.
-        if isinstance(inner := whole.content.get("Comment"), str):
-            yield Text("hidden", "Comment", inner, _HIDDEN)
+        yield from _labelled(Text("hidden", "parameters", hidden, _HIDDEN))
 
 
 def _labelled(text: Text) -> Iterator[Text]:
-    """The text, and where a word names the graph in it, that graph under its own key."""
+    """The text, and what it wraps, each under its own key: a graph behind a word, texts inside a JSON object."""
     yield text
     if label := _LABELLED.match(text.value[:64]):
         yield Text(text.carrier, label.group(1).lower(), text.value[label.end() :], text.place)
+    for key, value in text.content.items():
+        if key.lower() in _WRAPPED and value and isinstance(value, (str, dict)):
+            yield Text(text.carrier, key, value if isinstance(value, str) else json.dumps(value), text.place)
 
 
 def _without_charset(value: str) -> str:

@@ -63,7 +63,8 @@ _MIDJOURNEY_FLAGS = (
 # In order: the first row that matches a text names its generator.
 WRITERS: tuple[Writer, ...] = (
     # ComfyUI: PNG text, `comf` chunks of animated PNG, EXIF of savers, XMP.
-    Writer(ANY, r"prompt|workflow", shapes.comfy_graph, "", "comfyanonymous/ComfyUI nodes.py, comfy_extras"),
+    Writer(ANY, rf"prompt|workflow|{_FREE}", shapes.comfy_graph, "",
+           "comfyanonymous/ComfyUI nodes.py, comfy_extras, and the savers of its users"),
     # Programs that keep their settings as JSON.
     Writer(ANY, r".*", shapes.keys("mflux_version"), "MFLUX", "filipstrand/mflux utils/generated_image.py"),
     Writer(ANY, r".*", shapes.keys("sui_image_params"), "SwarmUI", "mcmonkeyprojects/SwarmUI T2IParamInput.cs"),
@@ -81,6 +82,8 @@ WRITERS: tuple[Writer, ...] = (
     Writer(("hidden",), r"parameters", shapes.finds(r'\\"request_type\\"|"Source"\s*:\s*"(NovelAI|Stable Diffusion)'),
            "NovelAI", "NovelAI/novelai-image-metadata"),
     Writer(ANY, r".*", shapes.finds(r'"software"\s*:\s*"RuinedFooocus"'), "RuinedFooocus", "runew0lf/RuinedFooocus"),
+    Writer(ANY, r".*", shapes.finds(r'"source_info"\s*:\s*"(dreamina|jimeng)"'), "Jimeng",
+           "Dreamina and Jimeng downloads"),
     Writer(ANY, r"parameters|comment|usercomment|description|imagedescription", _FOOOCUS, "Fooocus",
            "lllyasviel/Fooocus modules/meta_parser.py"),
     Writer(("text",), r"fooocus_scheme", shapes.anything, "Fooocus", "lllyasviel/Fooocus modules/meta_parser.py"),
@@ -93,6 +96,7 @@ WRITERS: tuple[Writer, ...] = (
            "godly-devotion/MochiDiffusion"),
     Writer(ANY, _FREE, shapes.finds(rf"\bJob ID: ?{_UUID}"), "Midjourney", "Midjourney downloads"),
     Writer(ANY, _FREE, shapes.finds(_MIDJOURNEY_FLAGS), "Midjourney", "Midjourney on Discord"),
+    Writer(ANY, _FREE, shapes.finds(r"\S\s--(v|version|niji) \d(\.\d)?\s*$"), "Midjourney", "Midjourney on Discord"),
     Writer(("EXIF", "XMP", "text"), r"software|creatortool", shapes.pattern(r"AI generated;.*flux"), "FLUX",
            "black-forest-labs/flux cli.py, flux2 cli.py"),
     Writer(("EXIF", "XMP", "text"), r"make", shapes.pattern(r"Black Forest Labs\s*$"), "FLUX",
@@ -100,7 +104,7 @@ WRITERS: tuple[Writer, ...] = (
     Writer(("EXIF", "XMP", "text"), r"software|creatortool", shapes.pattern(r"AI generated;"), shapes.UNNAMED,
            "the form of black-forest-labs/flux cli.py"),
     Writer(("EXIF",), r"make", shapes.pattern(r"Ideogram( AI)?\s*$"), "Ideogram", "Ideogram downloads"),
-    Writer(("EXIF",), r"imagedescription", shapes.pattern(r"Signature: "), "Grok", "xAI downloads",
+    Writer(("EXIF",), r"imagedescription|usercomment", shapes.pattern(r"Signature: "), "Grok", "xAI downloads",
            beside=(r"artist", shapes.pattern(rf"{_UUID}\s*$"))),
     Writer(("text",), r"title", shapes.pattern(r"AI generated image\s*$"), "NovelAI", "NovelAI/novelai-image-metadata"),
     # JSON of settings under no program's name.
@@ -111,95 +115,3 @@ WRITERS: tuple[Writer, ...] = (
 
 def _prompts(text: Text) -> bool:
     return any(key in text.content for key in ("prompt", "positive_prompt", "positivePrompt"))
-
-
-@dataclass(frozen=True, slots=True)
-class Name:
-    """A generator by the name it gives itself as software; `strict` names may be followed by a version alone."""
-
-    generator: str
-    expression: str
-    strict: bool = False
-
-
-# What may follow a name, and what makes it something that only works on or with images that are there already.
-_LOOSE, _VERSION = r"(?:[\s/_\-–(\[,:;.].*)?", r"(?:[\s/_-]?v?\d[\w.+-]{0,30})?(?:\s?[(\[].{0,60})?"
-_TOOLS = re.compile(
-    r"view|read|remov|organi[sz]|manag|tagg|upscal|enhanc|denois|sharpen|restor|colou?ri[sz]|convert|download|detect|"
-    r"camera|studio photo|gallery|brows|inspect|metadata|resiz|compress",
-    re.I,
-)
-NAMES: tuple[Name, ...] = (
-    Name("Midjourney", r"midjourney"),
-    Name("DALL·E", r"(openai )?dall[-·•. ]?e"),
-    Name("OpenAI", r"openai|chatgpt|gpt-?4o|gpt-?image(-\d.*)?|sora"),
-    Name("Adobe Firefly", r"adobe firefly"),
-    Name("Stable Diffusion", r"stable[- ]?diffusion"),
-    Name("Stability AI", r"stability ?ai|dreamstudio|stable ?image (core|ultra)"),
-    Name("FLUX", r"black forest labs|flux[. ]?[12](\.\d)?"),
-    Name("ComfyUI", r"comfy ?ui"),
-    Name("InvokeAI", r"invoke ?ai"),
-    Name("NovelAI", r"novel ?ai"),
-    Name("Fooocus", r"fooocus"),
-    Name("RuinedFooocus", r"ruined ?fooocus"),
-    Name("Draw Things", r"draw things"),
-    Name("SwarmUI", r"(stable)?swarm ?ui"),
-    Name("Easy Diffusion", r"easy ?diffusion"),
-    Name("stable-diffusion.cpp", r"stable-diffusion\.cpp|sd\.cpp"),
-    Name("MFLUX", r"mflux"),
-    Name("SD.Next", r"sd\.next"),
-    Name("KoboldCpp", r"kobold ?cpp"),
-    Name("LocalAI", r"local ?ai", strict=True),
-    Name("DiffusionBee", r"diffusion ?bee"),
-    Name("Mochi Diffusion", r"mochi ?diffusion"),
-    Name("Krita AI Diffusion", r"krita[- ]ai([- ]diffusion)?|ai image generation for krita"),
-    Name("diffusers", r"(hugging ?face )?diffusers", strict=True),
-    Name("Ideogram", r"ideogram( ai)?", strict=True),
-    Name("Leonardo.Ai", r"leonardo[. ]?ai"),
-    Name("Krea", r"krea([. ]ai)?", strict=True),
-    Name("Recraft", r"recraft([. ]ai)?", strict=True),
-    Name("Reve", r"reve( (ai|image|art))?", strict=True),
-    Name("Luma", r"luma( ?ai| ?labs|[ -]photon| dream machine)", strict=True),
-    Name("Grok", r"(xai )?grok( imagine)?|x\.ai|xai|aurora by xai", strict=True),
-    Name("Google Imagen", r"google imagen|imagen[- ]?[234]([. -].*)?"),
-    Name("Google Gemini", r"google gemini|gemini( [\d.]+)?( (flash|pro|ultra))*( image)?|nano[- ]banana", strict=True),
-    Name("Google AI", r"google (ai|generative ai)|pixel studio|imagefx|whisk", strict=True),
-    Name("Apple Image Playground", r"(apple )?image playground|genmoji", strict=True),
-    Name("Meta AI", r"meta ai|imagine with meta( ai)?", strict=True),
-    Name("Bing Image Creator", r"(microsoft )?bing image creator|microsoft copilot( designer)?"),
-    Name("Qwen-Image", r"qwen([- ]?image.*)?|tongyi[- ]?wan.{0,20}|通义(万相|千问).{0,20}", strict=True),
-    Name("Wan", r"wan ?(ai|x|2\.\d)", strict=True),
-    Name("Seedream", r"seedream"),
-    Name("Doubao", r"doubao|豆包.{0,20}"),
-    Name("Jimeng", r"jimeng( ?ai)?|dreamina|即梦.{0,20}"),
-    Name("Hunyuan", r"(tencent )?hunyuan([- ]?(image|dit).*)?|腾讯混元.{0,20}|混元.{0,20}", strict=True),
-    Name("Kling", r"kling( ?ai)?|kolors|可灵.{0,20}", strict=True),
-    Name("ERNIE", r"文心一格|ernie[- ]?(vilg|image).*", strict=True),
-    Name("MiniMax", r"hailuo( ?ai)?|minimax( image.*)?", strict=True),
-    Name("Playground AI", r"playground ?ai|playground v\d.*"),
-    Name("NightCafe", r"night ?cafe( studio| creator)?", strict=True),
-    Name("Craiyon", r"craiyon", strict=True),
-    Name("Artbreeder", r"artbreeder", strict=True),
-    Name("Tensor.Art", r"tensor\.art", strict=True),
-    Name("SeaArt", r"sea ?art([. ]ai)?", strict=True),
-    Name("Civitai", r"civitai", strict=True),
-    Name("Freepik AI", r"freepik (ai|pikaso|mystic).{0,20}", strict=True),
-    Name("HiDream", r"hidream([- ].{0,20})?", strict=True),
-    Name("Bria", r"bria[. ]?ai", strict=True),
-)
-_COMPILED = [
-    (name.generator, re.compile(rf"(?:{name.expression}){_VERSION if name.strict else _LOOSE}", re.I | re.S))
-    for name in NAMES
-]
-LONGEST_NAME = 200
-
-
-def generator_named(text: str) -> str | None:
-    """The generator that a text is the name of, with or without a version; None for everything else.
-
-    A name inside a sentence, and software that views, upscales or denoises, is none.
-    """
-    line = " ".join(text[:LONGEST_NAME].split())
-    if not line or _TOOLS.search(line):
-        return None
-    return next((generator for generator, one in _COMPILED if one.fullmatch(line)), None)

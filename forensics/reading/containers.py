@@ -33,6 +33,16 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
         at += 1 + size
 
 
+def jpeg_headers_end(data: bytes) -> int:
+    """Where the application segments that a JPEG begins with end, and what decides on its picture starts."""
+    at = 2
+    while data[at : at + 1] == b"\xff" and (data[at + 1] & 0xF0 == 0xE0 or data[at + 1] == 0xFE):
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if at + 2 > len(data):
+            return 0
+    return at
+
+
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """(type, payload) of each chunk, those after the pixel data included (W3C PNG); checksums are not looked at."""
     at = 8

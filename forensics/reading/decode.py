@@ -50,6 +50,7 @@ MOST_JPEG_PIXELS = 300_000_000
 # A JPEG takes at least a bit for each block of 8 x 8 px; a header that announces more than that is a bomb.
 MOST_PIXELS_PER_BYTE = 512
 MOST_SCANS, USUAL_SCANS, MOST_SCANNED_PIXELS = 100, 32, 1_000_000_000
+LONGEST_COMPLAINT = 80
 SALVAGED = ("image/jpeg", "image/png", "image/webp")
 
 
@@ -58,9 +59,12 @@ class DecodeLimits:
     """What the decoder refuses: `max_pixels` is width x height as the header announces it.
 
     A larger JPEG of up to 300 million pixels is decoded at a half, a quarter or an eighth of its sides instead.
+    `as_published`: pixels are what Pillow's `convert("RGB")` makes of the file, as the authors of published detectors
+    read it: not turned, what is transparent in its stored colours, 16-bit grey however Pillow cuts it.
     """
 
     max_pixels: int = 64_000_000
+    as_published: bool = False
 
 
 def decode(data: bytes, limits: DecodeLimits = DecodeLimits(), frame: int = 1) -> ImageSample:
@@ -75,9 +79,7 @@ def decode(data: bytes, limits: DecodeLimits = DecodeLimits(), frame: int = 1) -
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             image, reading = _readable(data, media_type, limits, frame)
-            turn = TURNS.get(_orientation(image))
-            upright = _eight_bit(image)
-            pixels, alpha = _split_alpha(upright.transpose(turn) if turn is not None else upright)
+            pixels, alpha = (_frozen(_rgb(image.convert("RGB"))), None) if limits.as_published else _upright(image)
     except JobError:
         raise
     except (Image.DecompressionBombError, MemoryError) as error:
@@ -86,9 +88,16 @@ def decode(data: bytes, limits: DecodeLimits = DecodeLimits(), frame: int = 1) -
         raise DecodeFailedError(f"The {media_type} file is damaged: its header cannot be read.") from error
     except Exception as error:
         # Decoders raise whatever they like on hostile bytes; all of it means the same to the caller.
-        raise DecodeFailedError(f"The {media_type} file is damaged or truncated: {_told(error)}") from error
+        raise DecodeFailedError(f"The {media_type} file {_told(error)}.") from error
     metadata = read_metadata(data, media_type)
     return ImageSample(data, hashlib.sha256(data).hexdigest(), media_type, pixels, metadata, alpha, reading)
+
+
+def _upright(image: Image.Image) -> tuple[Pixels, Pixels | None]:
+    """The pixels as a person is shown them, and the opacity where there is any transparency."""
+    turn = TURNS.get(_orientation(image))
+    shown = _eight_bit(image)
+    return _split_alpha(shown.transpose(turn) if turn is not None else shown)
 
 
 def _readable(data: bytes, media_type: str, limits: DecodeLimits, frame: int) -> tuple[Image.Image, Reading]:
@@ -250,6 +259,10 @@ def _frozen(array: Pixels) -> Pixels:
 
 
 def _told(error: Exception) -> str:
-    """The decoder's complaint, short and printable."""
-    text = "".join(c if c.isprintable() else " " for c in str(error))[:120].strip()
-    return text or type(error).__name__
+    """What the decoder's complaint means, short and printable."""
+    text = "".join(c if c.isprintable() else " " for c in str(error)).strip()
+    if "truncated" in text.lower() or isinstance(error, EOFError):
+        return "ends before its picture does"
+    # Some complain in paragraphs and advise those who build them.
+    told = text if len(text) <= LONGEST_COMPLAINT else "it cannot be decoded"
+    return f"is damaged or truncated: {told.rstrip('.') or type(error).__name__}"

@@ -52,12 +52,14 @@ class SandboxSettings(ProjectSettings):
         share = _MOST_MB if there is None else int(there * _SHARE / self.decode_processes)
         return max(_LEAST_MB, min(_MOST_MB, share))
 
-    def sandbox_rules(self, trust_anchors: str | None = None, processes: int | None = None) -> SandboxRules:
+    def sandbox_rules(
+        self, trust_anchors: str | None = None, processes: int | None = None, *, as_published: bool = False
+    ) -> SandboxRules:
         """The rules of a sandbox; `trust_anchors` are PEM certificates beside the official ones."""
         return SandboxRules(
             processes or self.decode_processes,
             self.worker_decode_timeout_s,
             self.decode_memory_mb,
-            DecodeLimits(self.fetch_max_pixels),
+            DecodeLimits(self.fetch_max_pixels, as_published),
             trust_anchors,
         )

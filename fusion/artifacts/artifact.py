@@ -2,7 +2,8 @@
 
 manifest.json   what is here: SHA-256 and size of every other file, library versions, the schema's digest
 fusion.json     schema, calibration, thresholds, reference ranges, which heads there are, the weights it rests on
-fusion.ubj      the weigher (fusion.logistic.json for the logistic regression, fusion.joblib for the network)
+fusion.ubj      the weigher (fusion.logistic.json for the logistic regression, fusion.joblib for the network,
+                fusion.stack.zip for all three)
 heads/*.joblib  trained heads of learned detectors
 metrics.json    what was measured;  MODEL_CARD.md and *.svg  the same for people
 """
@@ -177,7 +178,7 @@ def _bytes_of(directory: Path, name: str) -> bytes:
 
 def _check_pickles(names: list[str], manifest: Mapping[str, Any]) -> None:
     """ArtifactError where a pickle would be read by another release than the one that wrote it."""
-    if not any(name.endswith(".joblib") for name in names):
+    if not any(name.endswith((".joblib", ".zip")) for name in names):
         return
     written, here = str(manifest["libraries"].get(PICKLING_LIBRARY)), version(PICKLING_LIBRARY)
     if written.split(".")[:2] != here.split(".")[:2]:

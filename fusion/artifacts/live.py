@@ -37,6 +37,11 @@ class LiveJudge(ReloadableJudge):
         return self._judge.needs_pixels
 
     @property
+    def as_published(self) -> bool:
+        """Whether images are to be read as the authors of published detectors read them."""
+        return self._judge.as_published
+
+    @property
     def fingerprint(self) -> str:
         """The fusion in force."""
         return self._judge.fingerprint

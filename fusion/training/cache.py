@@ -62,6 +62,10 @@ class FeatureCache:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    def of_other_pixels(self, name: str) -> "FeatureCache":
+        """The cache of the same images read in another way, which gave other pixels."""
+        return FeatureCache(self._folder / name)
+
     def keys(self, spec: DetectorSpec, mark: str = "") -> set[Key]:
         """The (image, view) pairs that this version of the detector has seen."""
         table = self._read(spec, mark, ["image", "view"])

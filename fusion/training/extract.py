@@ -112,6 +112,8 @@ def extract(rows: Sequence[Row], engine: Engine, cache: FeatureCache, views: Vie
     """
     for name, reason in engine.missing.items():
         talk.print(f"{name} is left out: {reason}", markup=False, highlight=False)
+    if engine.as_published:
+        cache = cache.of_other_pixels("as_published")
     images = _read(rows, views)
     known = {name: cache.keys(get(name).spec, engine.marks.get(name, "")) for name in engine.present}
     tasks = _tasks(images, engine, known)
@@ -169,7 +171,7 @@ def _measure(tasks: Sequence[_Task], store: _Store, talk: Console) -> None:
     try:
         with Progress(*columns, *clock, console=talk, disable=not talk.is_terminal) as progress:
             bar = progress.add_task("", total=len(tasks))
-            for seen in _examined(tasks):
+            for seen in _examined(tasks, store.engine.as_published):
                 store.take([one for one in seen if one.examined.sample is None])
                 pending += [one for one in seen if one.examined.sample is not None]
                 while len(pending) >= _BATCH:
@@ -187,9 +189,9 @@ def _completed(engine: Engine, seen: Sequence[_Seen]) -> list[_Seen]:
     return [_Seen(one.image, one.view, Examined(e)) for one, e in zip(seen, evidence, strict=True)]
 
 
-def _examined(tasks: Sequence[_Task]) -> Iterator[list[_Seen]]:
+def _examined(tasks: Sequence[_Task], as_published: bool) -> Iterator[list[_Seen]]:
     """The views of each image; none of one that cannot be decoded."""
-    with Sandbox(load_settings(SandboxSettings).sandbox_rules()) as sandbox:
+    with Sandbox(load_settings(SandboxSettings).sandbox_rules(as_published=as_published)) as sandbox:
         calls = ((task, sandbox.rules.limits) for task in tasks)
         for seen in sandbox.each(_views, calls, images=lambda task, _: 1 + len(task.views)):
             yield [] if isinstance(seen, JobError) else seen

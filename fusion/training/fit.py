@@ -1,8 +1,9 @@
 """Choose, train and calibrate the fusion on the development splits; the test split is never looked at."""
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -36,7 +37,7 @@ class FusionPlan:
     `false_positive_rate` is that of images of label 0, `art_rate` that of those of the kind `human_art`.
     `skip` is the share of detectors struck out of each training row, `heads` are kinds of head chosen by detector,
     `weighed` the detectors that the fusion is to weigh; empty: all or the learned ones alone, whichever is better in
-    cross-validation.
+    cross-validation. `candidate`, where given, is the only one that is tried.
     """
 
     model: Kind = "xgboost"
@@ -48,6 +49,7 @@ class FusionPlan:
     skip: float = 0.1
     heads: Mapping[str, HeadKind] = field(default_factory=dict)
     weighed: tuple[str, ...] = ()
+    candidate: Candidate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,11 @@ class Fitted:
 def fit(table: FeatureTable, plan: FusionPlan) -> Fitted:
     """The candidate of best AUC in cross-validation grouped by source, trained on all of train and val."""
     kind = KINDS[plan.model]
+    if plan.candidate is not None:
+        # Lists of JSON were tuples when they were chosen among.
+        kind = replace(
+            kind, candidates=tuple(c for c in kind.candidates if _same(c, plan.candidate)) or kind.candidates
+        )
     rows = np.flatnonzero(table.split != "test")
     label, source = table.label[rows], table.source[rows]
     weight = balanced_weights(label, source)
@@ -119,6 +126,10 @@ def fit(table: FeatureTable, plan: FusionPlan) -> Fitted:
             yardstick = max(trial.auc for trial in plain)
     heads = tuple(head for head in heads if head.detector in chosen.detectors)
     return Fitted(model, heads, table, chosen, trials, _without(chosen, development, folds), yardstick)
+
+
+def _same(first: Candidate, second: Candidate) -> bool:
+    return json.dumps(dict(first), sort_keys=True) == json.dumps(dict(second), sort_keys=True)
 
 
 def _sets(table: FeatureTable, plan: FusionPlan) -> tuple[tuple[str, ...], ...]:
@@ -206,7 +217,7 @@ class _Trainer:
 
     def _rows(self, indices: NDArray[np.intp], values: Floats) -> Rows:
         label, source = self._table.label[indices], self._table.source[indices]
-        return Rows(values[indices], label, balanced_weights(label, source))
+        return Rows(values[indices], label, balanced_weights(label, source), source)
 
 
 def _model(

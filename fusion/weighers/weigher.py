@@ -8,17 +8,31 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-Kind = Literal["xgboost", "logistic", "mlp"]
+Kind = Literal["xgboost", "logistic", "mlp", "stack"]
 Candidate = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Training rows: `values` (n, f) with NaN, `label` (n,) 0 or 1, `weight` (n,)."""
+    """Training rows: `values` (n, f) with NaN, `label` (n,) 0 or 1, `weight` (n,), and the `source` of each (n,).
+
+    Without sources every row is one of its own.
+    """
 
     values: NDArray[np.float64]
     label: NDArray[np.int64]
     weight: NDArray[np.float64]
+    source: NDArray[np.str_] | None = None
+
+    @property
+    def sources(self) -> NDArray[np.str_]:
+        """What a fold must not divide."""
+        return np.arange(len(self.label)).astype(str) if self.source is None else self.source
+
+    def where(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> "Rows":
+        """Some of the rows."""
+        source = None if self.source is None else self.source[rows]
+        return Rows(self.values[rows], self.label[rows], self.weight[rows], source)
 
 
 class Weigher(Protocol):

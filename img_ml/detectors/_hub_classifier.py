@@ -11,7 +11,7 @@ from forensics.errors import WeightsError
 from forensics.registry import Detector, DetectorSpec, Number, Setup, Tier
 from forensics.types import ImageSample, Measured, Signal
 from img_ml.detectors._options import options
-from img_ml.detectors._votes import mean_probability, parts, votes_of
+from img_ml.detectors._votes import OPTIONS, Voting, parts, voting_of
 from img_ml.weights.record import Footprint, WeightFile, WeightsRecord
 from img_ml.weights.store import Installed, installed_for
 
@@ -88,10 +88,10 @@ def published_classifier(
 def load_classifier(classifier: HubClassifier, setup: Setup) -> Detector:
     """The network on the setup's device; WeightsError where its weights cannot be used, or its labels do not fit.
 
-    A profile may choose `votes`, and `ai_labels`: other labels, between commas.
+    A profile may choose `votes`, `flips` and `combine`, and `ai_labels`: other labels, between commas.
     """
-    chosen = options(setup, classifier.name, {"votes": (), "ai_labels": ()})
-    votes = votes_of(chosen["votes"], classifier.name)
+    chosen = options(setup, classifier.name, {**OPTIONS, "ai_labels": ()})
+    voting = voting_of(chosen, classifier.name)
     labels = _listed(chosen["ai_labels"]) or classifier.ai_labels
     (weights,) = installed_for(classifier.name, setup)
     from img_ml.detectors._torch import Parts, TorchDetector
@@ -108,10 +108,10 @@ def load_classifier(classifier: HubClassifier, setup: Setup) -> Detector:
         return odds
 
     def shown(sample: ImageSample) -> "Iterator[Tensor]":
-        return (preprocess(part) for part in parts(sample, votes))
+        return (preprocess(part) for part in parts(sample, voting))
 
-    mark = hashlib.sha256(f"{weights.digest} {votes} {made_up}".encode()).hexdigest()
-    signal = partial(_signal, classifier, votes)
+    mark = hashlib.sha256(f"{weights.digest} {voting.mark} {made_up}".encode()).hexdigest()
+    signal = partial(_signal, classifier, voting)
     return TorchDetector(Parts(shown, core, signal, model), setup.device, mark)
 
 
@@ -142,8 +142,8 @@ def _model(weights: Installed) -> Any:
     return pretrained(AutoModelForImageClassification, weights, config_of(weights))
 
 
-def _signal(classifier: HubClassifier, votes: int, sample: ImageSample, outputs: "Outputs") -> Signal:
-    probability = mean_probability(outputs)
-    seen = "" if votes == 1 else f", by {votes} views"
+def _signal(classifier: HubClassifier, voting: Voting, sample: ImageSample, outputs: "Outputs") -> Signal:
+    probability = voting.probability(outputs)
+    seen = "" if voting.votes == 1 else f", by {voting.votes} views"
     sentence = f"{classifier.title} gives a probability of {probability:.0%} for AI{seen}."
     return Measured(classifier.name, {classifier.number: probability}, sentence)

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
-from scipy.special import expit
 
 from forensics.documents import json_of
 from forensics.errors import WeightsError
 from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
 from forensics.types import Heatmap, ImageSample, Measured
-from img_ml.detectors._options import options
-from img_ml.detectors._votes import resized, views, votes_of
+from img_ml.detectors._votes import Voting, resized, views
+from img_ml.detectors._voting import chosen_voting
 from img_ml.weights.record import Footprint, WeightFile, WeightsRecord, trained_weights
 from img_ml.weights.store import Installed, installed, pull_command, state_of
 from img_ml.weights.table import find
@@ -88,8 +87,7 @@ def load(setup: Setup) -> Detector:
 
     Raises WeightsError where there is no autoencoder, or not the one that the classifier was trained with.
     """
-    chosen = options(setup, SPEC.name, {"votes": ()})
-    votes = votes_of(chosen["votes"], SPEC.name)
+    voting = chosen_voting(setup, SPEC.name)
     trained = _trained(setup)
     autoencoder = _autoencoder(setup, trained)
     import torch
@@ -105,11 +103,11 @@ def load(setup: Setup) -> Detector:
 
     def seen(sample: ImageSample) -> "Iterator[Tensor]":
         # The last one is the whole picture, for the map.
-        for view in (*views(sample, votes, side, "crop"), resized(sample.pixels, side)):
+        for view in (*views(sample, voting, side, "crop"), resized(sample.pixels, side)):
             yield torch.from_numpy(np.array(view)).to(device).permute(2, 0, 1).float()
 
-    marks = [autoencoder.digest, *([trained.digest] if trained else []), f"votes={votes}"]
-    parts = Parts(seen, network.eval().requires_grad_(False), _signal_of(trained is not None))
+    marks = [autoencoder.digest, *([trained.digest] if trained else []), f"votes={voting.mark}"]
+    parts = Parts(seen, network.eval().requires_grad_(False), _signal_of(voting if trained else None))
     return TorchDetector(parts, setup.device, _together(marks), micro_batch=4)
 
 
@@ -193,18 +191,18 @@ def _config(trained: Installed) -> dict[str, object]:
         raise WeightsError(f"The config.json of {CLASSIFIER} cannot be read: {error}") from error
 
 
-def _signal_of(has_classifier: bool) -> Callable[[ImageSample, "Outputs"], Measured]:
-    """What becomes of the outputs: the views of the votes, then the whole picture."""
+def _signal_of(voting: Voting | None) -> Callable[[ImageSample, "Outputs"], Measured]:
+    """What becomes of the outputs: the views of the votes, then the whole picture; None where nothing was trained."""
 
     def signal(sample: ImageSample, outputs: "Outputs") -> Measured:
         logits, errors, details = outputs[:-1, :3].T.astype(np.float64)
         distance = float(np.mean(errors / (details + _FLOOR)))
-        probability = float(expit(logits.mean())) if has_classifier else math.nan
+        probability = math.nan if voting is None else voting.probability(logits)
         sentence = (
             f"An autoencoder gives the image back with an error of {errors.mean():.1f} grey levels, {distance:.2f} "
             "times its detail"
         )
-        judged = f"; the classifier gives that a probability of {probability:.0%} for AI." if has_classifier else "."
+        judged = f"; the classifier gives that a probability of {probability:.0%} for AI." if voting else "."
         numbers = {"aekl_prob": probability, "aekl_distance": min(distance, 255.0)}
         return Measured(SPEC.name, numbers, sentence + judged, heatmap=_heatmap(sample, outputs[-1, 3:]))
 

@@ -1,21 +1,18 @@
 """Latent image classifier: an autoencoder's encoder, fine-tuned with a small head on images of the user's own."""
 
-import hashlib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from forensics.documents import json_of
 from forensics.errors import WeightsError
 from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
-from forensics.types import ImageSample, Measured, Signal
-from img_ml.detectors._options import options
-from img_ml.detectors._votes import mean_probability, views, votes_of
+from forensics.types import ImageSample, Pixels
+from img_ml.detectors._votes import Voting, views
+from img_ml.detectors._voting import chosen_voting, voting_detector
 from img_ml.weights.record import Footprint, WeightFile, WeightsRecord
 from img_ml.weights.store import Installed, installed_for
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from img_ml.detectors._torch import Outputs
     from img_ml.networks.autoencoders.latent_classifier import LatentClassifier
 
 SPEC = DetectorSpec(
@@ -45,29 +42,15 @@ WEIGHTS = (
 @detector(SPEC, weights=WEIGHTS)
 def load(setup: Setup) -> Detector:
     """The trained network on the setup's device; WeightsError where nobody has trained it, or it cannot be used."""
-    votes = votes_of(options(setup, SPEC.name, {"votes": ()})["votes"], SPEC.name)
+    voting = chosen_voting(setup, SPEC.name)
     (weights,) = installed_for(SPEC.name, setup)
-    import torch
-
-    from img_ml.detectors._torch import Parts, TorchDetector
-
     network, side = network_of(weights)
-    device = torch.device(setup.device)
 
-    def shown(sample: ImageSample) -> "list[Tensor]":
-        return [
-            torch.from_numpy(view.copy()).to(device).permute(2, 0, 1).float()
-            for view in views(sample, votes, side, "resized")
-        ]
+    def shown(sample: ImageSample, voting: Voting) -> Iterable[Pixels]:
+        return views(sample, voting, side, "resized")
 
-    def signal(sample: ImageSample, outputs: "Outputs") -> Signal:
-        probability = mean_probability(outputs)
-        seen = "one view" if votes == 1 else f"{votes} views"
-        sentence = f"The latent image of {seen} has a probability of {probability:.0%} for AI."
-        return Measured(SPEC.name, {"aekl_clf_prob": probability}, sentence)
-
-    mark = hashlib.sha256(f"{weights.digest} {votes}".encode()).hexdigest()
-    return TorchDetector(Parts(shown, network, signal), setup.device, mark, micro_batch=4)
+    says = "The latent image of {seen} has a probability of {probability} for AI."
+    return voting_detector(SPEC, setup, voting, weights, network, shown, says, micro_batch=4)
 
 
 def network_of(weights: Installed) -> "tuple[LatentClassifier, int]":

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from forensics.errors import DeviceError
 from forensics.examine import Examined, examine
 from forensics.registry import Detector, Registered, Setup, get
 from forensics.types import Evidence, ImageSample, Measured, Signal
@@ -24,8 +25,9 @@ _ALL_OF_IT = DeviceUse()
 class Engine:
     """Runs the detectors of one profile.
 
-    `detectors` names all of the profile's. `analyzers` are the per-image ones, which callers may run elsewhere (a
-    process pool) beforehand; `learned` are the learned ones that are loaded, `missing` the others with the reason,
+    `detectors` names all of the profile's, `as_published` is how images are to be read for it, `devices` where single
+    detectors run that the profile puts elsewhere. `analyzers` are the per-image ones, which callers may run elsewhere
+    (a process pool) beforehand; `learned` are the learned ones that are loaded, `missing` the others with the reason,
     `present` all that can measure. `needs_pixels` says whether a learned one needs the samples after the analyzers.
     `marks` tells the weights of a learned detector (its `weights_sha256`, where it has one). `plan` is how they share
     the `device`, `loaded` the learned detectors themselves, `held_out` what those that learned in folds held out.
@@ -33,12 +35,13 @@ class Engine:
 
     def __init__(self, profile: Profile, weights: Path, device: str = "auto", use: DeviceUse = _ALL_OF_IT) -> None:
         """`weights` is the folder of pulled weights."""
-        self.detectors = profile.detectors
+        self.detectors, self.as_published = profile.detectors, profile.as_published
         chosen = [get(name) for name in profile.detectors]
         self.analyzers = tuple(entry.spec.name for entry in chosen if entry.analyze is not None)
         learned = [entry for entry in chosen if entry.load is not None]
         device = choose_device(device) if any(not entry.on_cpu for entry in learned) else "cpu"
         self.device = device
+        self.devices = {name: one for name, one in profile.devices.items() if name in profile.detectors}
         self.plan = _planned(profile, weights, device, use)
         self._learned = _loaded(learned, profile, weights, device, self.plan, use)
         # On a CPU nothing runs by itself while the next network is prepared.
@@ -50,6 +53,11 @@ class Engine:
         self.present = tuple(name for name in profile.detectors if name not in self.missing)
         self.marks = {one.name: one.mark for one in self._learned}
         self.needs_pixels = bool(self.learned)
+
+    @property
+    def placement(self) -> str:
+        """The device for people: the engine's, and what is elsewhere."""
+        return ", ".join([self.device, *(f"{name} on {device}" for name, device in self.devices.items())])
 
     def run(self, samples: Sequence[ImageSample]) -> list[Evidence]:
         """All signals of the profile about each sample, in order."""
@@ -104,7 +112,7 @@ def _loaded(
     for entry in entries:
         name = entry.spec.name
         placed = plan.of(name)
-        own = "cpu" if entry.on_cpu else device
+        own = "cpu" if entry.on_cpu else _device_of(name, profile, device)
         setup = Setup(weights, own, profile.tier, profile.options.get(name, {}))
         one = LearnedDetector(entry, setup, _refusal(plan, placed))
         found.append(one)
@@ -118,6 +126,17 @@ def _loaded(
             residency.share(name, module)
             one.present = partial(residency.present, name)
     return tuple(found)
+
+
+def _device_of(name: str, profile: Profile, device: str) -> str:
+    """The engine's device, or the one that the profile has for the detector; DeviceError where it is not there."""
+    own = profile.devices.get(name)
+    try:
+        return device if own is None else choose_device(own)
+    except DeviceError:
+        raise DeviceError(
+            f"The profile {profile.name} puts {name} on {own}, which torch does not find: change [devices] in its file."
+        ) from None
 
 
 def _refusal(plan: MemoryPlan, placed: Placed | None) -> str:

@@ -129,7 +129,8 @@ def described(one: MemoryPlan) -> dict[str, Any]:
 def _chosen(profile: Profile) -> Iterator[tuple[str, tuple[WeightsRecord, ...]]]:
     """The learned detectors and the weights that the profile chooses for them; none where they have no such weights."""
     for name in profile.detectors:
-        if get(name).load is None or get(name).on_cpu:
+        # Those of the profile's `devices` are somewhere else.
+        if get(name).load is None or get(name).on_cpu or name in profile.devices:
             continue
         wanted = profile.options.get(name, {}).get("weights")
         try:

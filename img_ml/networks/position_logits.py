@@ -4,6 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+# Mean and deviation of its colours.
+_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
 
 class PositionLogits(nn.Module):
     """Images n x 3 x H x W in grey levels (0 to 255) in, one logit of AI each (n,) out.
@@ -36,3 +39,9 @@ class PositionLogits(nn.Module):
 def precise(pixels: Tensor) -> torch.autocast:
     """A context without half precision, which would round away the differences of neighbouring grey levels."""
     return torch.autocast(pixels.device.type, enabled=False)
+
+
+def normalised(pixels: Tensor) -> Tensor:
+    """Grey levels by ImageNet's mean and deviation, as published networks take them."""
+    mean, deviation = (pixels.new_tensor(values, dtype=torch.float32).reshape(3, 1, 1) for values in _IMAGENET)
+    return (pixels.float() / 255 - mean) / deviation

@@ -1,4 +1,4 @@
-"""`python -m img_ml.weights list | pull | verify`: the networks' weights, and whether they are what they were."""
+"""`python -m img_ml.weights list | pull | verify | restore`: the networks' weights, and whether they are unchanged."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ from img_ml.weights.adopt import adopt
 from img_ml.weights.hub import download, remote_size
 from img_ml.weights.lock import LockedWeights, read_lock
 from img_ml.weights.record import WeightsRecord
-from img_ml.weights.store import PACKAGED, install, problems, pull_command, state_of
+from img_ml.weights.store import PACKAGED, install, problems, pull_command, restore, state_of
 from img_ml.weights.table import detector_of, find, needed, records
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -120,6 +120,14 @@ def verify(names: Names = None) -> None:
         if not chosen:
             talk.print(f"No weights are installed in {folder}.")
     raise typer.Exit(1 if bad else 0)
+
+
+@app.command("restore")
+def bring_back(name: Annotated[str, typer.Argument(show_default=False)]) -> None:
+    """Bring back the weights of that name that a training or `pull --from` replaced last."""
+    with told_errors(talk):
+        locked = restore(_named(name), load_settings(ImgMlSettings).weights_dir)
+    talk.print(f"{name} is what it was before: {locked.source}.")
 
 
 def told_size(size: int) -> str:

@@ -23,6 +23,7 @@ from forensics.registry import Setup
 from img_ml.weights.digest import file_sha256, known_sha256
 from img_ml.weights.lock import LockedFile, LockedWeights, read_lock, write_lock
 from img_ml.weights.record import WeightsRecord
+from img_ml.weights.replaced import folder_in, keep
 from img_ml.weights.table import find, needed, of
 
 _log = logging.getLogger(__name__)
@@ -119,9 +120,9 @@ def problems(name: str, locked: LockedWeights, weights: Path) -> list[str]:
 def install(record: WeightsRecord, weights: Path, source: str, fill: Callable[[Path], str]) -> LockedWeights:
     """Put new files into the folder: all of them or none, and note them in the lock file.
 
-    `fill` writes the record's files into the folder it is given and returns the revision. Raises WeightsError where a
-    file is missing, or where one from the repository has another SHA-256 than the table, or than the lock file for the
-    same revision.
+    What they replace is kept (img_ml/weights/replaced.py) where it cannot be downloaded again. `fill` writes the
+    record's files into the folder it is given and returns the revision. Raises WeightsError where a file is missing,
+    or where one from the repository has another SHA-256 than the table, or than the lock file for the same revision.
     """
     weights.mkdir(parents=True, exist_ok=True)
     with _alone(weights):
@@ -137,8 +138,11 @@ def install(record: WeightsRecord, weights: Path, source: str, fill: Callable[[P
             stage.chmod(0o755)
             for path in stage.iterdir():
                 path.chmod(path.stat().st_mode | 0o444)
-            _swap(stage, weights / record.name)
-            write_lock(weights, {**before, record.name: locked})
+            with _swapped(stage, weights / record.name) as old:
+                write_lock(weights, {**before, record.name: locked})
+                was = before.get(record.name)
+                if was is not None and old.is_dir() and _differs(was, locked) and was.source != record.repository:
+                    keep(record.name, was, old, weights)
         finally:
             shutil.rmtree(stage, ignore_errors=True)
     return locked
@@ -205,10 +209,35 @@ def _check_pinned(record: WeightsRecord, new: LockedWeights, old: LockedWeights 
             )
 
 
-def _swap(stage: Path, place: Path) -> None:
+def restore(record: WeightsRecord, weights: Path) -> LockedWeights:
+    """Bring back what was replaced last under the record's name; what lies there now takes its place.
+
+    Raises WeightsError where nothing was replaced, or where it was changed since.
+    """
+    kept = folder_in(weights)
+    locked = read_lock(kept).get(record.name)
+    if locked is None:
+        raise WeightsError(f"Nothing that {record.name} replaced is kept in {kept}.")
+    for problem in problems(record.name, locked, kept):
+        raise WeightsError(f"{problem} since it was replaced: it cannot be brought back.")
+
+    def fill(stage: Path) -> str:
+        shutil.copytree(kept / record.name, stage, dirs_exist_ok=True)
+        return locked.revision
+
+    return install(record, weights, locked.source, fill)
+
+
+def _differs(old: LockedWeights, new: LockedWeights) -> bool:
+    return dict(old.files) != dict(new.files)
+
+
+@contextmanager
+def _swapped(stage: Path, place: Path) -> Iterator[Path]:
     """Move the folder into its place; the old one is set aside first, for a folder cannot be replaced at once.
 
-    Where the new one cannot be moved there, the old one comes back.
+    Where the new one cannot be moved there, the old one comes back. Gives the path at which the old one, if there was
+    one, lies until the end.
     """
     aside = Path(tempfile.mkdtemp(prefix=f".{place.name}-old-", dir=place.parent))
     try:
@@ -220,6 +249,7 @@ def _swap(stage: Path, place: Path) -> None:
             if (aside / place.name).exists():
                 (aside / place.name).rename(place)
             raise
+        yield aside / place.name
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 

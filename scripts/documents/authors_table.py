@@ -29,7 +29,7 @@ def rows(folder: Path) -> list[str]:
         told = [f"{found[part]:.0e}" if part in found else "-" for part in ("from_tensors", "from_bytes")]
         repository = str(found["repository"]).removeprefix("https://github.com/")
         code = f"[{repository}]({found['repository']}) at `{found['commit'][:10]}`"
-        detector = f"[`{found['detector']}`](#{found['detector']})"
+        detector = f"[`{name}`](#{found['detector']})"
         lines.append(f"| {detector} | {code} | {'; '.join(found['cases'])} | {' | '.join(told)}{_reason(name)} |")
     return [*lines, ""]
 

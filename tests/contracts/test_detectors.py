@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from forensics.registry import Detector, Registered, Setup, entries, get
 from forensics.types import ImageSample, Measured, Signal, Skipped
 from fusion.output.messages import LANGUAGES, retelling
 from img_ml import profiles as _profiles  # noqa: F401 - importing it registers every detector
+from img_ml.detectors import aeroblade
 from img_ml.weights import store
 from tests.forensics.pictures import photo, sample_of
 from tests.img_ml.tiny import TINY, low_precision
@@ -82,10 +83,14 @@ def run(entry: Registered, samples: Sequence[ImageSample]) -> list[Signal]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Every learned detector, loaded once from its tiny weights."""
     for entry in learned():
         LOADED[entry.spec.name] = load(entry, tmp_path_factory.mktemp("weights"))
+    with pytest.MonkeyPatch.context() as patch:
+        # A whole image of a megapixel takes a VGG seconds, in each of its tests.
+        patch.setattr(aeroblade, "MOST_PIXELS", 128 * 128)
+        yield
 
 
 def load(entry: Registered, weights: Path) -> Detector:

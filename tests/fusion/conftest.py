@@ -92,3 +92,9 @@ def logistic(train: Train, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def network(train: Train, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an artifact whose model is a small network, kept as a joblib."""
     return train(tmp_path_factory.mktemp("models") / "network", "--model", "mlp")
+
+
+@pytest.fixture(scope="session")
+def stack(train: Train, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an artifact whose model is a stack of all three."""
+    return train(tmp_path_factory.mktemp("models") / "stack", "--model", "stack")

@@ -38,6 +38,12 @@ def test_every_kind_learns_and_tells_what_it_measured(kind: str, request: pytest
     assert set(metrics["auc_without_detector"]) >= {"noise", "spectrum"}
 
 
+def test_a_stack_is_trained_by_the_same_command_and_comes_back(stack: Path) -> None:
+    assert json.loads((stack / "metrics.json").read_text())["test"]["AUC"]["value"] > 0.9
+    assert "fusion.stack.zip" in json.loads((stack / "manifest.json").read_text())["files"]
+    assert load_artifact(stack).model.kind == "stack"
+
+
 def test_the_card_states_the_measured_numbers(artifact: Path) -> None:
     metrics = json.loads((artifact / "metrics.json").read_text())
     card = (artifact / "MODEL_CARD.md").read_text()

@@ -40,6 +40,19 @@ def test_a_profile_of_ones_own_is_a_file(tmp_path: Path) -> None:
     assert (profile.name, profile.detectors, profile.artifact) == ("mine", ("ela", "noise"), tmp_path / "trained")
 
 
+def test_a_profile_of_ones_own_may_read_images_as_published_detectors_do(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('detectors = ["noise"]\nas_published = true\n')
+    assert load_profile(str(path), Path("models")).as_published
+    assert not load_profile("light", Path("models")).as_published
+
+
+def test_a_profile_of_ones_own_may_place_its_detectors(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('detectors = ["dino", "clip_bigg"]\n[devices]\nclip_bigg = "cpu"\n')
+    assert load_profile(str(path), Path("models")).devices == {"clip_bigg": "cpu"}
+
+
 def test_a_profile_of_ones_own_may_tell_a_detector_more(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('detectors = ["dino"]\ntier = "standard"\n[options.dino]\nweights = "dinov2-large"\n')
@@ -54,6 +67,9 @@ def test_a_profile_of_ones_own_may_tell_a_detector_more(tmp_path: Path) -> None:
         ('detectors = ["dino"]\noptions = 3', ArtifactError, "cannot be used"),
         ('detectors = ["dino"]\n[options.dina]\nx = 1', RegistryError, "Did you mean 'dino'"),
         ('detectors = ["elo"]', RegistryError, "Did you mean 'ela'"),
+        ('detectors = ["ela"]\nas_published = 1', ArtifactError, "not true or false"),
+        ('detectors = ["dino"]\n[devices]\ndino = "gpu"', ArtifactError, "not cpu, cuda, cuda:N or mps"),
+        ('detectors = ["ela"]\n[devices]\nela = "cuda"', ArtifactError, "runs on the CPU alone"),
         ("detectors = 3", ArtifactError, "cannot be used"),
         ("name = 'x'", ArtifactError, "cannot be used"),
         ("detectors = [", ArtifactError, "cannot be used"),

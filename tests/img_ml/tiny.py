@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from benchmarks.support.engine.random_weights import write_aekl, write_aekl_clf, write_saturation_cnn
+from benchmarks.support.engine.random_weights import write_aekl, write_aekl_clf, write_aeroblade, write_saturation_cnn
 from forensics.registry import Detector
 from img_ml.detectors._torch import Precision, TorchDetector
 from img_ml.detectors.commfor import architecture
@@ -402,6 +402,7 @@ def write_tiny_aekl(weights: Path) -> None:
 
 
 TINY: Mapping[str, Callable[[Path], None]] = {
+    "aeroblade": lambda weights: write_aeroblade(weights, TINY_AUTOENCODER),
     "aekl": write_tiny_aekl,
     "aekl_clf": lambda weights: write_aekl_clf(weights, TINY_AUTOENCODER, side=64),
     "clip_b16": write_clip_b16,

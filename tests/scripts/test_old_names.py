@@ -19,7 +19,6 @@ PAGE = ROOT / "docs" / "coming_from.md"
     ("command", "told"),
     [
         (("img_ml_verify.py", "--help"), "IMAGE-OR-URL"),
-        (("-m", "spai", "--help"), "infer"),
         (("-m", "scripts.predict_ensemble", "--help"), "--votes"),
         (("-m", "img_ml.train_image_aigc_detector", "--help"), "hard_mining"),
         (("-m", "scripts.create_dataset_csv", "--help"), "--out"),

@@ -75,6 +75,39 @@ def test_the_ensemble_averages_the_logits_of_its_members(images: Path, monkeypat
         assert float(row["probability"]) == pytest.approx(float(expit(np.mean(logit(members)))), abs=2e-4)
 
 
+def test_labels_of_views_and_members_are_counted_as_the_contest_does(
+    images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("img_ml.ensemble.APPS", {"ensembled": ("resnet_ft", "resnet_hf")})
+    result = run(images, "ensembled", "--votes", 5, "--flips", "both", "--combine", "majority")
+    assert result.exit_code == 0, result.output
+    for row in rows(result).values():
+        members = [float(row[name]) for name in ("resnet_ft", "resnet_hf")]
+        assert all(share * 5 == pytest.approx(round(share * 5), abs=1e-3) for share in members)
+        assert float(row["probability"]) == np.mean([share > 0.5 for share in members])
+        assert row["label"] == str(int(float(row["probability"]) > 0.5)), "a tie is no majority"
+
+
+@pytest.mark.parametrize("known", ["text", "csv", "beside"])
+def test_the_accuracy_is_told_where_labels_are_known(images: Path, known: str) -> None:
+    run(images, "resnet_hf")
+    found = (images.parent / "out" / "result.txt").read_text().split()
+    wrong = [str(1 - int(found[0])), *found[1:]]
+    place = images / "dataset.csv" if known == "beside" else images / f"truth.{'csv' if known == 'csv' else 'txt'}"
+    lines = [f"{number}.png,{label},test" for number, label in zip((1, 2, 10), wrong, strict=True)]
+    place.write_text("\n".join(wrong if known == "text" else ["filepath,label,split", *lines]))
+    told = run(images, "resnet_hf", *(() if known == "beside" else ("--truth", place)))
+    assert told.exit_code == 0, told.output
+    assert "Accuracy 66.66667%: 2 of 3 labels" in told.stderr
+
+
+def test_known_labels_of_other_images_are_refused(images: Path, tmp_path: Path) -> None:
+    (tmp_path / "truth.txt").write_text("1\n0\n")
+    told = run(images, "resnet_hf", "--truth", tmp_path / "truth.txt")
+    assert told.exit_code == 2
+    assert "does not hold one label, 0 or 1, for each of the 3 images" in told.stderr
+
+
 def test_votes_are_the_same_every_time_and_differ_from_one(images: Path) -> None:
     one, seven, again = (run(images, "resnet_hf", "--votes", votes).stdout for votes in (1, 7, 7))
     assert seven == again

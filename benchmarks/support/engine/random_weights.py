@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from img_ml.weights.record import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, Preprocessing
-from img_ml.weights.store import install
+from img_ml.weights.store import install, state_of
 from img_ml.weights.table import detector_of, find, records
 
 Writer = Callable[[Path], None]
@@ -186,6 +186,29 @@ def write_aekl_clf(weights: Path, sizes: Mapping[str, Any] | None = None, side: 
     write_tensors(weights, "aekl_clf", of_architecture(architecture, side), {"config.json": config})
 
 
+def write_aeroblade(weights: Path, sizes: Mapping[str, Any] | None = None) -> None:
+    """VGG's first convolutions under their published names, and two autoencoders."""
+    from diffusers import AutoencoderKL
+
+    from img_ml.networks.lpips_vgg import LpipsVgg
+
+    torch.manual_seed(0)
+    trunk = LpipsVgg()
+    del trunk.head
+    write_tensors(weights, "vgg16", trunk, {})
+    for name in ("sd-vae-ft-ema", "sd-vae-ft-mse"):
+        if state_of(find(name), weights) != "missing":
+            # A classifier of aekl may have been made over it.
+            continue
+        network = AutoencoderKL(**(find("sd-vae-ft-ema").architecture if sizes is None else sizes))
+
+        def saved(folder: Path, network: AutoencoderKL = network) -> str:
+            network.save_pretrained(folder)
+            return ""
+
+        install(find(name), weights, "random", saved)
+
+
 def write_spai(weights: Path) -> None:
     """SPAI as it is adopted; its circle is what it is when it is built."""
     from img_ml.networks.spai.frequencies import circular_mask
@@ -256,6 +279,7 @@ def _tiny_siglip(weights: Path) -> None:
 
 
 _BY_HAND: Mapping[str, Writer] = {
+    "aeroblade": write_aeroblade,
     "aekl": write_aekl,
     "aekl_clf": write_aekl_clf,
     "clip_h14": lambda weights: write_clip(weights, "clip-vit-h-14"),

@@ -42,6 +42,7 @@ class ModellessJudge:
 
     analyzers: tuple[str, ...] = ("provenance",)
     needs_pixels = False
+    as_published = False
     fingerprint = configuration = "soak"
     kind: FusionKind = "trained"
 

@@ -33,6 +33,7 @@ def aekl_clf(
     seed: command.Seed = 0,
     threads: command.Threads = None,
     checkpoint: command.Checkpoint = None,
+    install: command.Install = True,
 ) -> None:
     """Fine-tune an autoencoder's encoder with a classifier over its latent image, for the detector `aekl_clf`.
 
@@ -53,7 +54,7 @@ def aekl_clf(
         seed=seed,
         rate_shares=_SHARES,
     )
-    command.run("aekl_clf", dataset, plan, recipe, checkpoint, threads)
+    command.run("aekl_clf", dataset, plan, recipe, checkpoint, threads, install)
 
 
 def _recipe(given: Path | None, weights: Path) -> "Recipe":

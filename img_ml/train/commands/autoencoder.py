@@ -26,6 +26,7 @@ def autoencoder(
     seed: command.Seed = 0,
     threads: command.Threads = None,
     checkpoint: command.Checkpoint = None,
+    install: command.Install = True,
 ) -> None:
     """Train a small autoencoder on the real images, for `python -m img_ml.train aekl` where no published one is.
 
@@ -44,6 +45,8 @@ def autoencoder(
         rows = read_dataset(dataset)
         from img_ml.train.autoencoders.latent_diffusion import Shape, train_autoencoder
 
-        place = command.place_of("autoencoder", checkpoint, threads)
+        place = command.place_of("autoencoder", checkpoint, threads, install)
         reached = train_autoencoder(Shape((width, 2 * width, 2 * width), side), rows, plan, place, talk)
-    talk.print(f"Installed autoencoder in {place.weights}: PSNR {reached:.1f} dB on real images of held-out sources.")
+    talk.print(
+        f"{command.put('autoencoder', place.weights)}: PSNR {reached:.1f} dB on real images of held-out sources."
+    )

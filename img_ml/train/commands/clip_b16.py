@@ -5,10 +5,8 @@ from typing import Annotated
 
 import typer
 
-from forensics.settings import load as load_settings
 from img_ml.command import talk_console, told_errors
 from img_ml.data.dataset import read_datasets
-from img_ml.settings import ImgMlSettings
 from img_ml.train.commands import shared as command
 from img_ml.train.commands.crop_network import Datasets
 
@@ -29,6 +27,7 @@ def clip_b16(
     out: Annotated[
         Path | None, typer.Option(help="Weights folder to install into (default: IMG_ML_WEIGHTS_DIR).")
     ] = None,
+    install: command.Install = True,
 ) -> None:
     """Train the heads of the detector `clip_b16` on train and val, each of which holds out other sources.
 
@@ -42,6 +41,6 @@ def clip_b16(
 
         rows = [row for row in read_datasets(dataset) if row.split != "test"]
         network = published_tower(tower, blocks)
-        weights = out or load_settings(ImgMlSettings).weights_dir
+        weights = out or command.weights_folder(install)
         heads = install_heads(network, rows, members, strength, views, seed, tokens, weights, talk)
-    talk.print(f"Installed clip_b16 in {weights}: AUC {heads.auc:.3f} on the sources held out.")
+    talk.print(f"{command.put('clip_b16', weights)}: AUC {heads.auc:.3f} on the sources held out.")

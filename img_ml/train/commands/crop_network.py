@@ -22,7 +22,9 @@ Datasets = Annotated[
 
 def crop_network(
     dataset: Datasets = [command.DATASET],  # noqa: B006 - typer copies it
-    network: Annotated[str, typer.Option(help="crop_network, or a baseline: ladeda, npr.")] = "crop_network",
+    network: Annotated[
+        str, typer.Option(help="crop_network, or a baseline: ladeda, npr, and as published tiny_ladeda, npr_resnet.")
+    ] = "crop_network",
     front: Annotated[str, typer.Option(help="Input channels: rgb, residual (high-pass) or both.")] = "rgb",
     start: Annotated[str, typer.Option(help="Initial weights: imagenet or scratch.")] = "imagenet",
     stages: Annotated[int, typer.Option(help="Stages of EfficientNet-Lite0 to keep, 1 to 7.")] = 5,
@@ -57,6 +59,7 @@ def crop_network(
     out: Annotated[
         Path | None, typer.Option(help="Weights folder to install into (default: IMG_ML_WEIGHTS_DIR).")
     ] = None,
+    install: command.Install = True,
 ) -> None:
     """Train the network of the detector `crop_network`: several members, each of which holds out other sources.
 
@@ -80,14 +83,14 @@ def crop_network(
         folder = checkpoint or Path("trained") / design.name
         place = CrossfitWorkspace(folder, _device(settings), jobs or os.cpu_count() or 1, threads)
         folds, trained = crossfit(design, plan, rows, (more, extra_share), members, pixels or folder, place, talk)
-        weights = out or settings.weights_dir
+        weights = out or command.weights_folder(install)
         locked = install_crossfit(design, plan, folds, trained, weights, folder)
         if pixels is None:
             for file in folder.glob("*.pixels*"):
                 file.unlink()
     size = sum(file.size for file in locked.files.values())
     aucs = ", ".join(f"{one.progress.best_auc:.3f}" for one in trained)
-    talk.print(f"Installed {design.name} in {weights}, {size / 1e6:.1f} MB: AUC {aucs} on the sources held out.")
+    talk.print(f"{command.put(design.name, weights)}, {size / 1e6:.1f} MB: AUC {aucs} on the sources held out.")
 
 
 def _plan(

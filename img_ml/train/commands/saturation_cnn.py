@@ -39,6 +39,7 @@ def saturation_cnn(
     seed: command.Seed = 0,
     threads: command.Threads = None,
     checkpoint: command.Checkpoint = None,
+    install: command.Install = True,
 ) -> None:
     """Train the inverted and saturated CNN, and install it for the detector `saturation_cnn`.
 
@@ -51,9 +52,13 @@ def saturation_cnn(
     if debug_dir is not None:
         _save_samples(dataset, side, seed, debug_dir)
     if compare:
-        command.run_compared("saturation_cnn", dataset, plan, lambda: _recipes(side, seed), checkpoint, threads)
+        command.run_compared(
+            "saturation_cnn", dataset, plan, lambda: _recipes(side, seed), checkpoint, threads, install
+        )
     else:
-        command.run("saturation_cnn", dataset, plan, lambda: _recipe(saturation, side, seed), checkpoint, threads)
+        command.run(
+            "saturation_cnn", dataset, plan, lambda: _recipe(saturation, side, seed), checkpoint, threads, install
+        )
 
 
 def _recipes(side: int, seed: int) -> "Mapping[str, Recipe]":

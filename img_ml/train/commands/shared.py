@@ -33,6 +33,11 @@ Checkpoint = Annotated[
     typer.Option(help="Checkpoint to write and resume from; unset: trained/NETWORK.checkpoint.safetensors"),
 ]
 DATASET = Path("dataset.csv")
+# Where --no-install leaves the result: a weights folder too, so that IMG_ML_WEIGHTS_DIR may name it.
+ASIDE = Path("trained") / "weights"
+Install = Annotated[
+    bool, typer.Option("--install/--no-install", help=f"Install the result, or leave it in the weights folder {ASIDE}.")
+]
 
 
 def trains(
@@ -51,6 +56,7 @@ def trains(
         "seed": (Seed, 0),
         "threads": (Threads, None),
         "checkpoint": (Checkpoint, None),
+        "install": (Install, True),
     }
 
     def decorate(recipe: Callable[..., "Recipe"]) -> Callable[..., None]:
@@ -58,8 +64,8 @@ def trains(
 
         def command(dataset: Path, **options: Any) -> None:
             chosen = {name: options.pop(name) for name in own}
-            threads, checkpoint = options.pop("threads"), options.pop("checkpoint")
-            run(recipe.__name__, dataset, TrainingPlan(**options), lambda: recipe(**chosen), checkpoint, threads)
+            place = [options.pop(name) for name in ("checkpoint", "threads", "install")]
+            run(recipe.__name__, dataset, TrainingPlan(**options), lambda: recipe(**chosen), *place)
 
         kinds = {"dataset": (DatasetFile, DATASET), **{n: (p.annotation, p.default) for n, p in own.items()}, **shared}
         command.__name__, command.__doc__ = recipe.__name__, recipe.__doc__
@@ -82,6 +88,7 @@ def run(
     recipe: Callable[[], "Recipe"],
     checkpoint: Path | None,
     threads: int | None,
+    install: bool,
 ) -> None:
     """Train what `recipe` makes, and say how it went; errors are told, and exit with 2."""
     talk = talk_console()
@@ -89,27 +96,37 @@ def run(
         rows = _both_classes(read_dataset(dataset))
         from img_ml.train.recipe import train
 
-        place = place_of(network, checkpoint, threads)
+        place = place_of(network, checkpoint, threads, install)
         done = train(recipe(), rows, plan, place, talk)
     say_installed(talk, network, place, done)
 
 
-def place_of(network: str, checkpoint: Path | None, threads: int | None) -> "TrainingWorkspace":
+def weights_folder(install: bool) -> Path:
+    """Where the result of a training belongs."""
+    return load_settings(ImgMlSettings).weights_dir if install else ASIDE
+
+
+def place_of(network: str, checkpoint: Path | None, threads: int | None, install: bool) -> "TrainingWorkspace":
     """Where a training of that network runs and writes, as settings and options say."""
     from img_ml.engine.device import choose_device
     from img_ml.train.recipe import TrainingWorkspace
 
     settings = load_settings(ImgMlSettings)
     kept = checkpoint or Path("trained") / f"{network}.checkpoint.safetensors"
-    return TrainingWorkspace(settings.weights_dir, kept, choose_device(settings.device), threads or os.cpu_count() or 1)
+    device = choose_device(settings.device)
+    return TrainingWorkspace(weights_folder(install), kept, device, threads or os.cpu_count() or 1)
 
 
 def say_installed(talk: Console, network: str, place: "TrainingWorkspace", done: "TrainingProgress") -> None:
     """Tell what now lies among the weights, and how good it was."""
     talk.print(
-        f"Installed {network} in {place.weights}: AUC {done.best_auc:.3f} on held-out sources after step "
-        f"{done.best_step}."
+        f"{put(network, place.weights)}: AUC {done.best_auc:.3f} on held-out sources after step {done.best_step}."
     )
+
+
+def put(network: str, weights: Path) -> str:
+    """The beginning of the sentence that tells where the result lies."""
+    return f"Wrote {network} to {weights}, not installed" if weights == ASIDE else f"Installed {network} in {weights}"
 
 
 def run_compared(
@@ -119,6 +136,7 @@ def run_compared(
     recipes: Callable[[], "Mapping[str, Recipe]"],
     checkpoint: Path | None,
     threads: int | None,
+    install: bool,
 ) -> None:
     """Train several recipes of one network on the same images with the same seed, and print them in one table.
 
@@ -129,7 +147,7 @@ def run_compared(
         rows = _both_classes(read_dataset(dataset))
         from img_ml.train.compare import best_of, compare, comparison
 
-        place = place_of(network, checkpoint, threads)
+        place = place_of(network, checkpoint, threads, install)
         progress = compare(recipes(), rows, plan, place, talk)
     data_console().print(comparison(progress))
     best = best_of(progress)

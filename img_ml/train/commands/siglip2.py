@@ -99,7 +99,9 @@ def train(
     output_path: Annotated[Path, typer.Option("--output_path", help="The classifier: .pth or .safetensors.")] = Path(
         "trained/image_aigc_classifier.pth"
     ),
-    install: Annotated[bool, typer.Option("--install", help="Also install it for the detector `siglip2`.")] = False,
+    install: Annotated[
+        bool, typer.Option("--install/--no_install", help="Also install it for the detector `siglip2`.")
+    ] = False,
     hidden_dims: Annotated[str, typer.Option("--hidden_dims", help="Sizes of the hidden layers.")] = "512,128",
     dropout: Annotated[float, typer.Option("--dropout", min=0, max=0.95, help="Dropout rate.")] = 0.3,
     loss: Annotated[str, typer.Option("--loss", help="bce or focal.")] = "bce",

@@ -1,5 +1,6 @@
-"""The networks that `python -m img_ml.train crop_network` trains, by name: the detector's own and two baselines."""
+"""The networks that `python -m img_ml.train crop_network` trains, by name: the detector's own and baselines."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeVar, get_args
 
@@ -9,9 +10,18 @@ from forensics.errors import UsageError
 from img_ml.networks.crop_network import ALL_STAGES, FRONTS, STAGES, STARTS, CropNetwork, Front, Start
 from img_ml.networks.ladeda import LadedaNetwork
 from img_ml.networks.npr import NprNetwork
+from img_ml.networks.npr_resnet import NprResnet
 from img_ml.networks.position_logits import PositionLogits
+from img_ml.networks.tiny_ladeda import TinyLadeda
 
-Name = Literal["crop_network", "ladeda", "npr"]
+Name = Literal["crop_network", "ladeda", "npr", "tiny_ladeda", "npr_resnet"]
+# The first two are after a paper, narrower or plainer; the others are what its authors published.
+BASELINES: Mapping[str, Callable[[], PositionLogits]] = {
+    "ladeda": LadedaNetwork,
+    "npr": NprNetwork,
+    "tiny_ladeda": TinyLadeda,
+    "npr_resnet": NprResnet,
+}
 NAMES: tuple[Name, ...] = get_args(Name)
 _Told = TypeVar("_Told", bound=str)
 # Below it the last layers of some would see nothing.
@@ -63,10 +73,8 @@ def network_of(design: NetworkDesign, seed: int) -> PositionLogits:
     Raises DatasetError where the published weights that it starts from are not here.
     """
     torch.manual_seed(seed)
-    if design.name == "ladeda":
-        return LadedaNetwork()
-    if design.name == "npr":
-        return NprNetwork()
+    if design.name != "crop_network":
+        return BASELINES[design.name]()
     published = None
     if design.start == "imagenet":
         from img_ml.train.crossfit.imagenet import imagenet_weights

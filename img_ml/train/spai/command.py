@@ -130,7 +130,9 @@ def measure(
     cfg: Cfg = "spai",
     output: Output = Path("output/test"),
     tag: Tag = "test",
-    split: Annotated[str, typer.Option(help="The split to measure.")] = "test",
+    split: Annotated[
+        str | None, typer.Option(help="The split to measure (default: test, or val where a CSV has no test).")
+    ] = None,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Accepted and ignored: images are processed one by one.")
     ] = None,
@@ -142,9 +144,7 @@ def measure(
         config = _config(cfg, [("AMP_OPT_LEVEL", amp_opt_level)], opt)
         measured = {}
         for path in test_csv:
-            rows = [row for row in _rows(path) if row.split == split]
-            if not rows:
-                raise DatasetError(f"{path} has no images of the split {split}.")
+            rows = _of_split(path, split)
             measured[path.stem] = _measured(rows, model, config, output / tag / path.stem)
     _show(measured)
 
@@ -181,6 +181,17 @@ def infer(
     talk.print(f"Wrote {target}: {len(found)} images" + (f", {broken} of them unreadable." if broken else "."))
     sys.stdout.write(f"{target}\n")
     raise typer.Exit(3 if broken else 0)
+
+
+def _of_split(path: Path, split: str | None) -> list[Row]:
+    """The rows of the split; where none is named those of test, or of val, with a word, where there are none."""
+    rows = _rows(path)
+    for name in (split,) if split else ("test", "val"):
+        if found := [row for row in rows if row.split == name]:
+            if split is None and name == "val":
+                talk.print(f"{path} has no test split: measuring val, which a training may have chosen its epoch by.")
+            return found
+    raise DatasetError(f"{path} has no images of the split {split or 'test'}.")
 
 
 def _config(cfg: str, named: Sequence[tuple[str, object]], opt: list[str] | None) -> Config:

@@ -122,6 +122,32 @@ def test_the_unset_position_is_an_anomaly() -> None:
     assert numbers(gps=gps)["exif_gps_anomaly"] == 1
 
 
+def test_a_position_that_was_never_found_is_none() -> None:
+    # As Leica and Galaxy cameras write it.
+    unset = ((0, 0), (0, 0), (0, 0))
+    references = {piexif.GPSIFD.GPSLatitudeRef: b"\0", piexif.GPSIFD.GPSLongitudeRef: b"\0"}
+    gps = references | {piexif.GPSIFD.GPSLatitude: unset, piexif.GPSIFD.GPSLongitude: unset}
+    assert numbers(gps=gps)["exif_gps_anomaly"] == 0
+
+
+def test_minutes_with_decimals_need_no_seconds() -> None:
+    gps = {
+        piexif.GPSIFD.GPSLatitudeRef: b"N",
+        piexif.GPSIFD.GPSLatitude: ((48, 1), (5332358, 100000), (0, 0)),
+        piexif.GPSIFD.GPSLongitudeRef: b"E",
+        piexif.GPSIFD.GPSLongitude: ((21, 1), (259507, 100000), (0, 0)),
+    }
+    assert numbers(gps=gps)["exif_gps_anomaly"] == 0
+
+
+def test_what_is_no_cameras_name_is_not_called_one() -> None:
+    graph = b'Workflow:{"nodes": [], "links": []}'
+    written = piexif.dump({"0th": {piexif.ImageIFD.Make: graph}, "Exif": {}, "GPS": {}, "1st": {}})
+    signal = analyze(sample_of(photo()[:64, :64], "JPEG", exif=written))
+    assert isinstance(signal, Measured)
+    assert signal.sentence == "The file carries EXIF that names no camera: 0 of 8 expected fields, no dates."
+
+
 def test_damaged_exif_is_told_as_such_whatever_its_bytes() -> None:
     whole = piexif.dump({"0th": ZEROTH, "Exif": EXIF, "GPS": {}, "1st": {}})[6:]
     random = np.random.default_rng(0)
@@ -159,6 +185,9 @@ def test_real_camera_files_are_mostly_plausible(shared_data: Path) -> None:
         (b"SONY", b"ILCE-7M4", 1.0),
         (b"RICOH IMAGING COMPANY, LTD.", b"PENTAX K-3 II", 1.0),
         (b"LGE", b"Nexus 5", 1.0),
+        (b"OPPO", b"PHZ110", 1.0),
+        (b"Mamiya-OP Co.,Ltd.", b"Mamiya ZD", 1.0),
+        (b"HUAWEI", b"SM-G998B", 0.3),
         (b"Canon", b"xyzzy", 0.8),
         (b"Foo", b"xyzzy", 0.4),
         (b"Canon", b"iPhone 15 Pro", 0.3),
@@ -183,6 +212,15 @@ def test_make_and_model_are_held_against_known_cameras(make: bytes, model: bytes
         ({piexif.ExifIFD.ShutterSpeedValue: (2, 1)}, 1),
         ({piexif.ExifIFD.ShutterSpeedValue: (0, 1)}, 0),
         ({piexif.ExifIFD.ApertureValue: (8, 1)}, 1),
+        # Galaxy phones and DJI's drones write the time itself; the lens of an extender keeps its own range.
+        ({piexif.ExifIFD.ShutterSpeedValue: (1, 125)}, 0),
+        (
+            {
+                piexif.ExifIFD.FocalLength: (400, 1),
+                piexif.ExifIFD.LensSpecification: ((70, 1), (200, 1), (4, 1), (4, 1)),
+            },
+            0,
+        ),
         ({piexif.ExifIFD.LensSpecification: ((24, 1), (70, 1), (28, 10), (28, 10))}, 0),
         ({piexif.ExifIFD.LensSpecification: ((70, 1), (200, 1), (28, 10), (28, 10))}, 1),
         ({piexif.ExifIFD.LensSpecification: ((0, 0), (0, 0), (0, 0), (0, 0))}, 0),

@@ -68,15 +68,18 @@ class Press:
         *,
         ingredient: tuple[str, bytes] | None = None,
         elsewhere: str = "",
+        metadata: dict[str, str] | None = None,
     ) -> bytes:
         """The file with a manifest; of `ingredient` it says the relationship to the (JPEG) file beside it.
 
-        With `elsewhere` the manifest is not put into the file, only the address it would be found at.
+        `metadata` is signed beside the actions as IPTC properties. With `elsewhere` the manifest is not put into the
+        file, only the address it would be found at.
         """
-        manifest = {
-            "claim_generator_info": [{"name": "press-desk", "version": "1"}],
-            "assertions": [{"label": "c2pa.actions", "data": {"actions": actions}}],
-        }
+        assertions: list[dict[str, object]] = [{"label": "c2pa.actions", "data": {"actions": actions}}]
+        if metadata:
+            context = {"@context": {"Iptc4xmpExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"}}
+            assertions.append({"label": "stds.iptc", "kind": "Json", "data": context | metadata})
+        manifest = {"claim_generator_info": [{"name": "press-desk", "version": "1"}], "assertions": assertions}
         info = c2pa.C2paSignerInfo(b"es256", self._chain, self._key, None)
         # An editor checks what it takes in against its own list and writes down what it found.
         settings = {

@@ -1,6 +1,8 @@
 """C2PA: valid, edited, broken and absent manifests differ, and only a trusted claim of AI decides."""
 
+import base64
 import datetime
+import hashlib
 import os
 import re
 import socket
@@ -11,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from forensics.provenance.binding import covers_picture
 from forensics.provenance.c2pa import STATES, read_c2pa
-from forensics.provenance.manifests import is_dated
+from forensics.provenance.manifests import MISPLACED, failures_of, is_dated
 from forensics.provenance.trust import OFFICIAL_LIST, checked_anchors, install_trust_anchors, official_anchors
+from forensics.reading.containers import jpeg_headers_end
 from forensics.types import Claim, SignatureState
 from tests.forensics.provenance.files import sample, saved
 from tests.forensics.provenance.press import INGREDIENT, Press
@@ -53,7 +57,7 @@ def test_a_cameras_signature_is_shown_and_says_nothing_of_ai(press: Press, kind:
     claim, state = read(press.sign(saved(kind), media, CREATED))
     assert (state, claim.declares, claim.decisive) == ("signer_unknown", None, False)
     assert "Test Press" in claim.statement
-    assert "valid until 2044-01-01 and which no trusted time stamp dates" in claim.statement
+    assert "(its certificate is valid until 2044-01-01; no trusted time stamp says when it signed)" in claim.statement
 
 
 def test_an_intact_claim_of_ai_decides_and_trust_tells_who_signed(press: Press) -> None:
@@ -185,6 +189,49 @@ def test_the_official_list_is_trusted_and_says_where_it_is_from() -> None:
     head = OFFICIAL_LIST.read_text().partition("-----BEGIN")[0]
     assert re.search(r"Source: https://.* as of 20\d\d-\d\d-\d\d", head)
     assert "CC BY 4.0" in head
+
+
+@pytest.mark.parametrize("action", ["com.adobe.generativeFill", "c2pa.edited"])
+def test_actions_that_stray_from_the_standard_are_read_as_they_were_signed(press: Press, action: str) -> None:
+    install_trust_anchors(press.anchors)
+    actions = [{"action": action, "digitalSourceType": TYPES + "trainedAlgorithmicMedia"}]
+    claim, state = read(press.sign(saved("JPEG"), "image/jpeg", actions))
+    assert (state, claim.declares, claim.decisive) == ("trusted", "ai_edited", False)
+
+
+def test_signed_iptc_metadata_weighs_what_unsigned_does(press: Press) -> None:
+    metadata = {"Iptc4xmpExt:DigitalSourceType": TYPES + "trainedAlgorithmicMedia"}
+    actions: list[dict[str, object]] = [{"action": "c2pa.created"}]
+    claim, state = read(press.sign(saved("JPEG"), "image/jpeg", actions, metadata=metadata))
+    assert (state, claim.declares, claim.decisive) == ("signer_unknown", "ai_created", True)
+
+
+@pytest.mark.parametrize(("change", "holds"), [(None, True), (-200, False), (3, True)])
+def test_a_hash_that_leaves_out_all_headers_is_held_against_the_picture(change: int | None, holds: bool) -> None:
+    data = bytearray(saved("JPEG", comment=b"a header"))
+    end = jpeg_headers_end(bytes(data))
+    assert data[end : end + 2] == b"\xff\xdb"
+    hashed = base64.b64encode(hashlib.sha256(data[end:]).digest()).decode()
+    if change is not None:
+        data[change if change < 0 else end - 1] ^= 4
+
+    def covered(length: int) -> bool:
+        binding = {"alg": "sha256", "hash": hashed, "exclusions": [{"start": 0, "length": length}]}
+        report = {"active_manifest": "m", "manifests": {"m": {"assertion_store": {"c2pa.hash.data": binding}}}}
+        return covers_picture(report, replace(sample(saved("JPEG")), data=bytes(data)))
+
+    assert covered(end) is holds
+    # A hash that leaves out a part of the picture itself says nothing of it.
+    assert not covered(end + 1)
+
+
+def test_a_misplaced_exclusion_is_told_from_a_picture_that_was_changed() -> None:
+    def failed(explanation: str) -> set[str]:
+        status = {"code": "assertion.dataHash.mismatch", "explanation": explanation}
+        return failures_of({"validation_results": {"activeManifest": {"failure": [status]}}})
+
+    assert failed("asset hash error") == {"assertion.dataHash.mismatch"}
+    assert failed("data hash exclusion does not match the manifest location in the asset") == {MISPLACED}
 
 
 def test_a_damaged_manifest_is_malformed_not_absent(press: Press) -> None:

@@ -98,7 +98,7 @@ def test_a_hostile_name_is_cut_and_made_printable() -> None:
     data = with_exif("JPEG", {piexif.ImageIFD.Software: b"Midjourney"}, comment=b"ASCII\0\0\0" + b"\x1b[2J" * 50)
     (claim,) = read(data)
     assert claim.statement.isprintable()
-    long = with_exif("JPEG", {piexif.ImageIFD.Software: b"ComfyUI " + b"\x1b[31m" * 2000})
+    long = with_exif("JPEG", {piexif.ImageIFD.Software: b"ComfyUI (" + b"\x1b[31m" * 2000})
     (claim,) = read(long)
     assert claim.statement.isprintable()
     assert len(claim.statement) < 300

@@ -35,6 +35,19 @@ EASY = {
 }
 CPP = ENGLISH.replace("Version: v1.10.1", "RNG: cuda, Version: stable-diffusion.cpp")
 MFLUX = json.dumps({"mflux_version": "0.11.0", "model": "schnell", "seed": 4, "steps": 4, "prompt": "x"})
+KOBOLD = (
+    "Prompt: a quiet harbour, dawn | NegativePrompt: blurry | Steps: 20 | CFGScale: 7 | Guidance: 3.5 | Seed: 42 | "
+    "Size: 512x512 | Sampler: euler_a karras | Clip skip: -1 | Model: house.safetensors | Version: KoboldCpp"
+)
+NOVELAI_SETTINGS = {"prompt": "x", "steps": 28, "sampler": "k_euler", "seed": 1, "scale": 5.0, "uc": "y"}
+NOVELAI = json.dumps({"Software": "NovelAI", "Comment": json.dumps(NOVELAI_SETTINGS)})
+DREAMINA = json.dumps(
+    {
+        "aigc_info": {"aigc_label_type": 0, "source_info": "dreamina"},
+        "data": {"os": "web", "product": "dreamina", "exportType": "generation"},
+    }
+)
+BOTH = json.dumps({"prompt": json.loads(GRAPH), "workflow": json.loads(WORKFLOW)})
 JOB = "a quiet harbour --ar 3:2 --v 6.1 Job ID: 01234567-89ab-4cde-8f01-23456789abcd"
 AIGC = {"Label": "1", "ContentProducer": "001191110000000000000000000000", "ProduceID": "a1b2"}
 TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
@@ -125,6 +138,29 @@ GENERATORS = {
     "Midjourney, tool": (with_tool("Midjourney"), "Midjourney"),
     "Midjourney, job": (png({"Description": JOB, "Author": "someone"}), "Midjourney"),
     "Midjourney, job in EXIF": (tagged(ImageDescription=JOB), "Midjourney"),
+    "ComfyUI, graph as a comment": (commented(b"UNICODE\0" + GRAPH.encode("utf-16-be")), "ComfyUI"),
+    "ComfyUI, both graphs in one": (commented(b"UNICODE\0" + BOTH.encode("utf-16-be")), "ComfyUI"),
+    "ComfyUI, hidden": (stealthy(json.dumps({"prompt": GRAPH}), compressed=False), "ComfyUI"),
+    "ComfyUI, JPEG comment": (saved("JPEG", comment=WORKFLOW.encode()), "ComfyUI"),
+    "NovelAI, WebP": (commented(b"UNICODE\0" + NOVELAI.encode("utf-16-be"), "WEBP"), "NovelAI"),
+    "NovelAI, old": (png({"Title": "AI generated image", "Source": "Stable Diffusion 1D44365E"}), "NovelAI"),
+    "Dreamina": (commented(b"ASCII\0\0\0" + DREAMINA.encode()), "Jimeng"),
+    "Grok, comment": (
+        with_exif("JPEG", {piexif.ImageIFD.Artist: b"01234567-89ab-4cde-8f01-23456789abcd"},
+                  b"ASCII\0\0\0Signature: q3wdq=="), "Grok"),
+    "Midjourney, one flag": (png({"Description": "a quiet harbour --v 6.1"}), "Midjourney"),
+    "KoboldCpp": (png({"parameters": KOBOLD}), "KoboldCpp"),
+    **{
+        f"family, {tail}": (png({"parameters": f"{ENGLISH.rpartition(', Version')[0]}, {tail}"}), generator)
+        for tail, generator in {
+            "Generator: LocalAI": "LocalAI",
+            "App: SD.Next, Version: 8b73cb6": "SD.Next",
+            "Version: SwarmUI": "SwarmUI",
+            "Version: v2.5.5, Fooocus V2 Expansion: fine": "Fooocus",
+            "Version: f2.0.1v1.10.1": "Forge",
+        }.items()
+    },
+    "Krita": (png({"parameters": ENGLISH.replace("hash: 0a1b2c3d4e", "hash: unknown")}), "Krita AI Diffusion"),
     "FLUX": (tagged(Software="AI generated;txt2img;flux", Make="Black Forest Labs"), "FLUX"),
     "FLUX, image to image": (tagged(Software="AI generated;img2img;flux"), "FLUX"),
     "FLUX, maker alone": (tagged(Make="Black Forest Labs"), "FLUX"),
@@ -139,6 +175,11 @@ LABELLED = {
     "XMP element": with_property("TC260", "AIGC", json.dumps(AIGC)),
     "XMP in AVIF": with_property("TC260", "AIGC", json.dumps(AIGC), "AVIF"),
     "XMP in HEIC": heic(xmp(f'xmlns:TC260="x"><TC260:AIGC>{json.dumps(AIGC)}</TC260:AIGC></rdf:Description>')),
+    "segment of JSON": with_segment(json.dumps({"AIGC": AIGC}).encode(), 0xE4),
+    "segment after the scan": saved("JPEG")[:-2] + b"\xff\xeb\0\x60AIGC" + json.dumps(AIGC).encode() + b"\xff\xd9",
+    "behind the picture": saved("WEBP") + b"AIGC" + json.dumps(AIGC).encode(),
+    "PNG text with a prefix": png({"TC260:AIGC": str(AIGC)}),
+    "XMP field by field": with_property("TC260", "Label", "1"),
     "GIF comment": saved("GIF", comment=json.dumps({"AIGC": AIGC}).encode()),
 }
 
@@ -159,7 +200,23 @@ EDITED = {
     "Google's editor": credited("Edited with Google AI"),
     "Best Take": credited("Google Photos Best Take"),
     "generative fill": credited("Generative Fill"),
-}
+    **{
+        f"credit {line}": credited(line)
+        for line in (
+            "Photoshop Generative Fill", "Samsung Generative edit", "Edited with Apple Intelligence", "AI-edited",
+            "Edited with ChatGPT", "Background by Midjourney", "Restyled with Meta AI", "Auto frame", "AI Eraser",
+            "Contains AI-generated elements",
+        )
+    },
+    "inpainted by InvokeAI": png({"invokeai_metadata": json.dumps({"generation_mode": "inpaint", "seed": 1})}),
+    "infilled by NovelAI": png(
+        {"Comment": json.dumps(NOVELAI_SETTINGS | {"request_type": "NativeInfillingRequest"})}),
+    "inpainted in ComfyUI": png(
+        {"prompt": json.dumps({str(n): {"class_type": kind} for n, kind in enumerate(
+            ("LoadImage", "VAEEncodeForInpaint", "KSampler"))})}),
+    "system that enhances": with_property("Iptc4xmpExt", "AISystemUsed", "Gigapixel"),
+    "Samsung, its type as text": saved("JPEG") + b'{"genAIType" : "3"}SEFT',
+}  # fmt: skip
 
 PANTRY = (
     f'xmlns:xmpMM="http://ns.adobe.com/xap/1.0/mm/" {IPTC} Iptc4xmpExt:DigitalSourceType="{TYPES}digitalCapture">'
@@ -179,6 +236,22 @@ INNOCENT = {
     "credit that denies": credited("No AI was used"),
     "credit that says none": credited("None"),
     "credit that mentions": credited("Photo by Jane Doe, lecturer on generative AI"),
+    **{
+        f"credit {line}": credited(line)
+        for line in (
+            "Made without Google AI", "Not edited with Google AI", "Photo by Dalle Smith", "Grok Photography",
+            "Krea Berlin Studio", "Google AI press office", "Edited with Photoshop", "AI-free", "Made by hand",
+        )
+    },
+    **{
+        f"system {denied}": with_property("Iptc4xmpExt", "AISystemUsed", denied)
+        for denied in (
+            "AI: none", "AI used: no", "AI was not used", "No Midjourney", "Not made with Midjourney", "none used",
+            "keine", "aucun", "Human-made", "nothing",
+        )
+    },
+    "prompt that denies": with_property("Iptc4xmpExt", "AIPromptInformation", "no prompt was used"),
+    "CapCut's label": commented(b'ASCII\0\0\0{"aigc_info":{"aigc_label_type":0},"data":{"product":"vicut"}}'),
     "upscaler's extras": png({"extras": "Postprocess upscale by: 2, Postprocess upscaler: R-ESRGAN 4x+"}),
     "composite capture": saved(
         "JPEG", xmp=xmp(f'{IPTC} Iptc4xmpExt:DigitalSourceType="{TYPES}computationalCapture"/>')),
@@ -205,6 +278,27 @@ def test_a_tc260_label_is_read_wherever_it_stands(name: str) -> None:
 def test_a_credit_of_whole_creation_decides(line: str) -> None:
     (claim,) = claims(credited(line))
     assert (claim.declares, claim.decisive, claim.generator) == ("ai_created", True, "Google AI")
+
+
+def test_a_prompt_may_begin_with_no() -> None:
+    (claim,) = claims(with_property("Iptc4xmpExt", "AIPromptInformation", "no people, an empty street at dawn"))
+    assert claim.declares == "ai_created"
+
+
+@pytest.mark.parametrize("line", ["AI-generated", "Image generated by AI", "Made with artificial intelligence."])
+def test_a_credit_of_some_ai_is_shown_and_does_not_decide(line: str) -> None:
+    (claim,) = claims(credited(line))
+    assert (claim.declares, claim.decisive) == ("ai_possible", False)
+
+
+@pytest.mark.parametrize(
+    ("line", "generator"),
+    [("Image by Midjourney", "Midjourney"), ("Image: DALL-E 3", "DALL·E"), ("AI-generated with FLUX.1", "FLUX"),
+     ("Imagined with AI", "Meta AI")],
+)  # fmt: skip
+def test_a_credit_that_names_the_maker_decides(line: str, generator: str) -> None:
+    (claim,) = claims(credited(line))
+    assert (claim.declares, claim.decisive, claim.generator) == ("ai_created", True, generator)
 
 
 @pytest.mark.parametrize("name", EDITED)

@@ -17,7 +17,7 @@ TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 
 def claims(data: bytes) -> tuple[Claim, ...]:
     found = sample(data)
-    return read_standards(texts_of(found.metadata, found.media_type), found.data, found.media_type)
+    return read_standards(texts_of(found.metadata, found.media_type), found.data)
 
 
 def attribute(name: str, value: str) -> bytes:

@@ -1,6 +1,6 @@
 """The engine: learned detectors over a batch; one that cannot load or fails spares everything else."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -9,7 +9,7 @@ import pytest
 from torch import nn
 
 from forensics import registry
-from forensics.errors import ArtifactError
+from forensics.errors import ArtifactError, DeviceError
 from forensics.examine import Examined, examine
 from forensics.registry import Detector, DetectorSpec, Number, Setup, detector
 from forensics.types import ImageSample, Measured, Signal, Skipped
@@ -63,6 +63,37 @@ def test_a_batch_goes_through_at_once_and_joins_the_analyzers() -> None:
     values = [signal.numbers["mean_mean"] for e in evidence for signal in e.signals if signal.detector == "mean"]
     assert values == [10, 20, 30]
     assert "mean" in evidence[0].timings_ms
+
+
+def test_a_profile_puts_single_detectors_on_another_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, str] = {}
+
+    def loader(name: str) -> Callable[[Setup], Detector]:
+        def load(setup: Setup) -> Detector:
+            seen[name] = setup.device
+            return Mean(name)
+
+        return load
+
+    for name in ("small", "large"):
+        detector(spec(name))(loader(name))
+    monkeypatch.setattr("img_ml.engine.engine.choose_device", lambda wanted: wanted)
+    profile = Profile("test", ("large", "small"), Path(), devices={"large": "cpu", "absent": "cpu"})
+    engine = Engine(profile, Path("models"), "mps")
+    assert seen == {"small": "mps", "large": "cpu"}
+    assert engine.placement == "mps, large on cpu"
+    assert engine.plan.of("large") is None, "what is elsewhere takes nothing of the device's memory"
+    assert engine.plan.of("small") is not None
+
+
+def test_a_device_of_the_profile_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    detector(spec("mean"))(lambda setup: Mean("mean"))
+    profile = Profile("test", ("mean",), Path(), devices={"mean": "cuda:1"})
+    with pytest.raises(DeviceError, match=r"puts mean on cuda:1, which torch does not find: change \[devices\]"):
+        Engine(profile, Path("models"), "cpu")
 
 
 def test_an_image_that_fails_its_batch_fails_alone() -> None:

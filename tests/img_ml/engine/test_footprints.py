@@ -148,8 +148,8 @@ NETWORKS: Mapping[str, tuple[Callable[[], Network], int]] = {
 }
 # Networks that switch autocast off, which the meta device does not know.
 PRETENDED = {"ghostnet", "resnet_ft", "resnet_hf", "saturation_cnn"}
-# Its two parts run one after the other over tiles, and what lies between them is counted by hand.
-BY_HAND = {"mantranet"}
+# Counted by hand: two parts that run one after the other over tiles, and an image through several autoencoders.
+BY_HAND = {"mantranet", "vgg16"}
 
 
 def without_memory(name: str) -> AbstractContextManager[Any]:

@@ -143,7 +143,7 @@ def test_a_member_whose_process_dies_is_told(tmp_path: Path, monkeypatch: pytest
         side_by_side.train_members(design, TrainingPlan(), [Fold(Division((), ()), ())], 0.0, tmp_path, place)
 
 
-@pytest.mark.parametrize("network", ["ladeda", "npr"])
+@pytest.mark.parametrize("network", ["ladeda", "npr", "tiny_ladeda", "npr_resnet"])
 def test_baselines_are_trained_by_the_same_command(dataset: Path, tmp_path: Path, network: str) -> None:
     run(command(dataset, tmp_path, "--steps", "2", "--network", network, size=TINY))
     data = (tmp_path / "weights" / network / f"{network}.onnx").read_bytes()
@@ -156,7 +156,7 @@ def test_baselines_are_trained_by_the_same_command(dataset: Path, tmp_path: Path
     ("more", "told"),
     [
         (["--front", "grey"], "choose one of rgb, residual, both"),
-        (["--network", "vit"], "choose one of crop_network, ladeda, npr"),
+        (["--network", "vit"], "choose one of crop_network, ladeda, npr, tiny_ladeda, npr_resnet"),
         (["--stages", "8"], "choose 1 to 7"),
         (["--side", "16"], "at least 32"),
         (["--extra", "nowhere.csv"], "There is no nowhere.csv"),
