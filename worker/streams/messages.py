@@ -74,6 +74,10 @@ class _Digits(str):
     __slots__ = ()
 
 
+# Made once: a decoder that reads numbers in its own way is no cheap thing to make for every job.
+_DECODER = json.JSONDecoder(parse_int=_Digits)
+
+
 def _content(fields: Mapping[bytes, bytes]) -> Mapping[str, object]:
     # What the worker itself added to a job that comes back does not count.
     if sum(len(name) + len(value) for name, value in fields.items() if name != RETRIES_FIELD) > LARGEST_MESSAGE:
@@ -81,7 +85,7 @@ def _content(fields: Mapping[bytes, bytes]) -> Mapping[str, object]:
     try:
         if b"data" not in fields:
             return {name.decode(): value.decode() for name, value in fields.items()}
-        content = json.loads(fields[b"data"].decode(), parse_int=_Digits)
+        content = _DECODER.decode(fields[b"data"].decode())
     except UnicodeDecodeError:
         raise UnreadableMessageError("The message is not UTF-8.") from None
     except (ValueError, RecursionError):
@@ -120,6 +124,8 @@ def _text(value: object, longest: int) -> str | None:
     """The value if it is a non-empty text that fits and can be written as UTF-8 (no lone surrogates)."""
     if not isinstance(value, str) or isinstance(value, _Digits) or not 0 < len(value) <= longest:
         return None
+    if value.isascii():
+        return value
     try:
         value.encode()
     except UnicodeEncodeError:
