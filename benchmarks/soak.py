@@ -41,7 +41,7 @@ SETTINGS = {
     "WORKER_RETRIES": "1",
     "WORKER_RETRY_DELAY_S": "1",
     "WORKER_DECODE_PROCESSES": "1",
-    "WORKER_DECODE_TIMEOUT_S": "1",
+    "WORKER_DECODE_TIMEOUT_S": "2",
     "WORKER_DECODE_MEMORY_MB": "512",
     "WORKER_RESULTS_MAXLEN": "20000",
     "FETCH_TIMEOUT_S": "2",
@@ -54,7 +54,7 @@ SETTINGS = {
 }
 
 
-class Crew:
+class SoakWorkers:
     """Workers that are started again when they die, whoever killed them."""
 
     def __init__(self, count: int, server: PrivateRedis, port: int, stack: contextlib.ExitStack) -> None:
@@ -98,7 +98,7 @@ def soak(
     """Good and hostile jobs, two workers, random kills: every job has one end, and memory stays flat."""
     with orderly():
         with web_server() as port, private_redis() as server, contextlib.ExitStack() as stack:
-            crew, accounts = Crew(workers, server, port, stack), Accounts(server.client)
+            crew, accounts = SoakWorkers(workers, server, port, stack), Accounts(server.client)
             started = time.monotonic()
             todo = mixed(jobs, share, deadly, port, seed)
             memory = _run(todo, jobs, crew, accounts, random.Random(seed), kill_every, server)
@@ -131,7 +131,7 @@ def soak(
 def _run(
     todo: Iterator[SoakJob],
     jobs: int,
-    crew: Crew,
+    crew: SoakWorkers,
     accounts: Accounts,
     draw: random.Random,
     kill_every: int,
