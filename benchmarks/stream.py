@@ -43,16 +43,19 @@ def stream(
     peers_at: Annotated[
         Path | None, typer.Option("--peers-python", help="A Python that has the other task queues.", exists=True)
     ] = None,
+    redis_server: Annotated[
+        Path | None, typer.Option(help="A redis-server to use; Streaq is measured on 7 and newer.", exists=True)
+    ] = None,
     with_peers: Annotated[bool, typer.Option("--peers/--no-peers", help="Measure the other task queues too.")] = True,
     out: Annotated[Path, typer.Option(help="Folder of the result file.")] = RESULTS,
 ) -> None:
     """Jobs per second of the stream layer, and their ratio to a plain loop and to other task queues."""
     with orderly(), contextlib.ExitStack() as stack:
         python = stack.enter_context(peers_python(peers_at, talk)) if with_peers else None
-        others = peers(python) if python else ()
+        server = stack.enter_context(private_redis(redis_server))
+        others = peers(python, server.version) if python else ()
         ours = tuple(pipeline(number, log=log) for number in IN_FLIGHT for log in (False, True))
         ours += (pipeline(IN_FLIGHT[0], processes=PEER_PROCESSES),)
-        server = stack.enter_context(private_redis())
         sizes = dict.fromkeys((plain_loop(), *ours), jobs) | dict.fromkeys(others, peer_jobs)
         rates = _rounds(server, sizes, repeat)
         compared = [*(one.name for one in others), plain_loop().name]

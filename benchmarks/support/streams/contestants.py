@@ -58,13 +58,15 @@ def constant_worker(consumer: str, in_flight: int, *, log: bool = False) -> tupl
     return (*command, "log" if log else "quiet")
 
 
-def peers(python: str) -> tuple[Contestant, ...]:
-    """The frameworks, each with the best setting found for work that does nothing."""
+def peers(python: str, redis_version: str) -> tuple[Contestant, ...]:
+    """The frameworks, each with the best setting found for work that does nothing; Streaq needs Redis 7."""
     processes = str(PEER_PROCESSES)
     dramatiq = ("dramatiq", "--processes", processes, "--threads", "16", "benchmarks.peers.dramatiq_app")
     taskiq = ("taskiq", "worker", "--workers", processes, "--no-parse", "--log-level", "ERROR")
     celery = ("celery", "-A", "benchmarks.peers.celery_app", "worker", "--pool", "prefork", "-c", processes)
     quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "ERROR")
+    streaq = ("streaq", "run", "--workers", processes, "benchmarks.peers.streaq_app:worker")
+    newer = int(redis_version.partition(".")[0]) >= 7
     return (
         _peer(python, "dramatiq", f"{processes} processes of 16 threads, no middleware", dramatiq),
         _peer(
@@ -75,6 +77,7 @@ def peers(python: str) -> tuple[Contestant, ...]:
             python, "celery", f"prefork, {processes} processes, prefetch 16 each, late acknowledgement",
             (*celery, *quiet),
         ),
+        *([_peer(python, "streaq", f"{processes} processes of 32 tasks, prefetch 100", streaq)] if newer else ()),
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from benchmarks.support.processes import BenchmarkError
 REQUIREMENTS = Path(__file__).parents[2] / "peers" / "requirements.txt"
 _VERSIONS = """
 import importlib.metadata as m
-for name in ("dramatiq", "taskiq", "taskiq-redis", "celery", "redis"):
+for name in ("dramatiq", "taskiq", "taskiq-redis", "celery", "streaq", "redis"):
     print(name, m.version(name))
 """
 
@@ -26,7 +26,7 @@ def peers_python(given: Path | None, talk: Console) -> Iterator[str]:
         yield str(given)
         return
     with TemporaryDirectory() as folder:
-        talk.print("Installing dramatiq, taskiq and celery (give --peers-python to skip this)")
+        talk.print("Installing dramatiq, taskiq, celery and Streaq (give --peers-python to skip this)")
         _run(sys.executable, "-m", "venv", folder)
         python = str(Path(folder) / "bin" / "python")
         _run(python, "-m", "pip", "install", "--quiet", "-r", str(REQUIREMENTS))

