@@ -32,6 +32,7 @@ from forensics.judgeable import LEAST_SIDE, TREES, drawn_trees, reason_of
 from forensics.picture_numbers import NUMBERS, picture_numbers
 from forensics.reading.decode import decode
 from img_ml.command import run_command
+from img_ml.data.dataset import DatasetError
 from scripts.documents.measured_tables import gate
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 DEPTH, ROUNDS, RATE, LEAST_WEIGHT = 4, 300, 0.1, 15
 # Of the pictures so many may be held back, each as a tree that did not learn from its folder sees it.
-HELD_BACK = 0.004
-FOLDS = 5
+HELD_BACK = 0.007
+FOLDS = 10
 # By so much the sum of the leaves may differ where each is rounded.
 ROUNDED = ROUNDS * 0.5e-5 + 1e-4
 QUALITIES = (50, 70, 85, 95)
@@ -108,7 +109,7 @@ def judgeable_gate(
 def measured(folder: Folder) -> dict[str, Any]:
     """How many images of the source the gate that ships holds back, beside those that are too small, and why."""
     trees = drawn_trees()
-    return _measured(folder, [trees.log_odds(_named(row)) > trees.threshold for row in folder.rows])
+    return _measured(folder, [trees.hold_back(_named(row)) for row in folder.rows])
 
 
 def measured_out_of_fold(fitted: CrossFit, folders: Sequence[Folder], number: int) -> dict[str, Any]:
@@ -145,11 +146,15 @@ def in_groups(counts: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def cross_fit(folders: Sequence[Folder]) -> CrossFit:
-    """Scores by folds over folders; each fold has its share of the drawn ones and of the pictures."""
+    """Scores by folds over sources; each fold has its share of the drawn ones and of the pictures."""
+    drawn = sum(one.drawn for one in folders)
+    folds = min(FOLDS, drawn, len(folders) - drawn)
+    if folds < 2:
+        raise DatasetError("Name at least two sources of drawn images and two of pictures: each is held out once.")
     ranked = sorted(range(len(folders)), key=lambda number: (folders[number].drawn, -folders[number].images))
-    fold = {number: rank % FOLDS for rank, number in enumerate(ranked)}
+    fold = {number: rank % folds for rank, number in enumerate(ranked)}
     scores: list[Floats] = [np.zeros(0)] * len(folders)
-    for held in track(range(FOLDS), "folds", console=talk, transient=True):
+    for held in track(range(folds), "folds", console=talk, transient=True):
         model = _model([one for number, one in enumerate(folders) if fold[number] != held])
         for number, one in enumerate(folders):
             if fold[number] == held and len(one.rows):

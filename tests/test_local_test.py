@@ -80,7 +80,7 @@ def test_people_read_label_probability_reasons_and_signals(picture: Path) -> Non
         "AI probability of the pixels",
         "What moved the probability",
         "Measured and weighed",
-        "provenance",
+        "Provenance",
     ):
         assert text in result.stdout
 

@@ -11,6 +11,7 @@ import structlog
 
 from fusion.interface import ReloadableJudge
 from worker.fetching.resolver import bound_the_systems_patience
+from worker.observability.tracing import provider_of_environment, traced
 from worker.pipeline.queue_service import RunContext
 from worker.service import serve
 from worker.settings import WorkerSettings
@@ -36,7 +37,10 @@ def run_worker(
     """
     bound_the_systems_patience()
     _forget_secrets()
-    with redis_at(settings.redis_url, settings.embedded_redis_dir) as url:
+    with (
+        traced(provider_of_environment()),
+        redis_at(settings.redis_url, settings.embedded_redis_dir) as url,
+    ):
         _log.info("redis", place=_without_password(url), private=settings.redis_url is None)
         consumer = consumer_name(settings.worker_consumer)
         clean = asyncio.run(_run(settings, judge, url, consumer, stop_when_idle_s, trust_anchors))

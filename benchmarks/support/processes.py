@@ -31,6 +31,11 @@ class Running:
         """The process id, which is the id of its group too."""
         return self._process.pid
 
+    @property
+    def ended(self) -> bool:
+        """Whether the process is dead."""
+        return self._process.poll() is not None
+
     def said(self) -> str:
         """All it has written to stdout and stderr."""
         return self._log.read_text(encoding="utf-8", errors="replace")

@@ -12,7 +12,7 @@ from forensics.provenance.writers import WRITERS, Writer
 from forensics.types import Claim
 
 # Fields that name the software an image was made with; a photograph's keywords or title may name anything.
-_NAMING = re.compile(r"software|processingsoftware|creatortool|program|generator|make|source|agent", re.I)
+_NAMING = re.compile(r"software|processingsoftware|creator ?tool|program|generator|make|source|agent", re.I)
 _PROGRAM_CARRIERS = ("EXIF", "XMP", "IPTC", "text")
 # What others write beside a name of their own, the most general first.
 _FAMILIES = (UNNAMED, "Stable Diffusion", FAMILY)

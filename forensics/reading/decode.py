@@ -50,6 +50,7 @@ MOST_JPEG_PIXELS = 300_000_000
 # A JPEG takes at least a bit for each block of 8 x 8 px; a header that announces more than that is a bomb.
 MOST_PIXELS_PER_BYTE = 512
 MOST_SCANS, USUAL_SCANS, MOST_SCANNED_PIXELS = 100, 32, 1_000_000_000
+LONGEST_COMPLAINT = 80
 SALVAGED = ("image/jpeg", "image/png", "image/webp")
 
 
@@ -87,7 +88,7 @@ def decode(data: bytes, limits: DecodeLimits = DecodeLimits(), frame: int = 1) -
         raise DecodeFailedError(f"The {media_type} file is damaged: its header cannot be read.") from error
     except Exception as error:
         # Decoders raise whatever they like on hostile bytes; all of it means the same to the caller.
-        raise DecodeFailedError(f"The {media_type} file is damaged or truncated: {_told(error)}") from error
+        raise DecodeFailedError(f"The {media_type} file {_told(error)}.") from error
     metadata = read_metadata(data, media_type)
     return ImageSample(data, hashlib.sha256(data).hexdigest(), media_type, pixels, metadata, alpha, reading)
 
@@ -258,6 +259,10 @@ def _frozen(array: Pixels) -> Pixels:
 
 
 def _told(error: Exception) -> str:
-    """The decoder's complaint, short and printable."""
-    text = "".join(c if c.isprintable() else " " for c in str(error))[:120].strip()
-    return text or type(error).__name__
+    """What the decoder's complaint means, short and printable."""
+    text = "".join(c if c.isprintable() else " " for c in str(error)).strip()
+    if "truncated" in text.lower() or isinstance(error, EOFError):
+        return "ends before its picture does"
+    # Some complain in paragraphs and advise those who build them.
+    told = text if len(text) <= LONGEST_COMPLAINT else "it cannot be decoded"
+    return f"is damaged or truncated: {told.rstrip('.') or type(error).__name__}"

@@ -20,8 +20,8 @@ class Extent:
 
 
 def extent_of(data: bytes, media_type: str) -> Extent:
-    """The extent of a JPEG, PNG, WebP or GIF; of other formats it is the whole file and one frame."""
-    measure = {"image/jpeg": _jpeg, "image/png": _png, "image/webp": _webp, "image/gif": _gif}.get(media_type)
+    """The extent of a file of any type but TIFF and a bare JPEG XL stream, which are taken for whole, of one frame."""
+    measure = _MEASURES.get(media_type)
     return measure(data) if measure is not None else Extent(len(data))
 
 
@@ -95,3 +95,39 @@ def _after_blocks(data: bytes, at: int) -> int:
     while at < len(data) and data[at]:
         at += 1 + data[at]
     return at + 1
+
+
+def _boxes(data: bytes) -> Extent:
+    """The boxes of an ISO base media file (ISO/IEC 14496-12, 4.2); a JPEG XL file may be one stream without any."""
+    at = 0
+    for _ in range(MOST_PARTS if data[4:8] in (b"ftyp", b"JXL ") else 0):
+        size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        if len(kind) < 4 or not kind.isascii() or not kind.decode().isprintable():
+            return Extent(at)
+        if size == 1:
+            size = int.from_bytes(data[at + 8 : at + 16], "big")
+        if size < 8:
+            # The last box may say that it goes on to the end of the file.
+            return Extent(len(data) if size == 0 else at)
+        if at + size > len(data):
+            return Extent(at if at else None)
+        at += size
+    return Extent(at or len(data))
+
+
+def _bmp(data: bytes) -> Extent:
+    """The size that the header announces; some writers leave it out."""
+    size = int.from_bytes(data[2:6], "little")
+    return Extent(size if 26 < size <= len(data) else len(data))
+
+
+_MEASURES = {
+    "image/jpeg": _jpeg,
+    "image/png": _png,
+    "image/webp": _webp,
+    "image/gif": _gif,
+    "image/bmp": _bmp,
+    "image/avif": _boxes,
+    "image/heic": _boxes,
+    "image/jxl": _boxes,
+}

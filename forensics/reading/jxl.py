@@ -4,11 +4,12 @@ The plugin decodes the whole picture on opening, so a size too large must be ref
 """
 
 import contextlib
+from collections.abc import Iterator
 
 from forensics.errors import DecodeFailedError
 
 CODESTREAM, CONTAINER = b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"
-_MOST_BOXES = 1000
+_MOST_BOXES, _HEADER = 1000, 32
 _WIDTH_BITS = (9, 13, 18, 30)
 # Width to height, by the ratio's number; 0 says that the width follows.
 _RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}
@@ -26,7 +27,7 @@ def is_jxl(head: bytes) -> bool:
 
 def jxl_size(data: bytes) -> tuple[int, int]:
     """Width and height; DecodeFailedError where the header has none."""
-    stream = data[:32] if data.startswith(CODESTREAM) else _codestream(data)
+    stream = data[:_HEADER] if data.startswith(CODESTREAM) else _codestream(data)
     if len(stream) < 12:
         raise DecodeFailedError("The image/jxl file has no readable header.")
     bits = _Bits(int.from_bytes(stream[2:], "little"))
@@ -57,16 +58,28 @@ def _side(bits: _Bits, small: int) -> int:
     return bits.take(_WIDTH_BITS[bits.take(2)]) + 1
 
 
-def _codestream(data: bytes) -> bytes:
-    """The first bytes of the codestream in a container; empty where it has none."""
+def jxl_boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """(kind, payload) of each box of a container; none of a bare stream. What Brotli compressed stays so."""
     at = 0
-    for _ in range(_MOST_BOXES):
+    for _ in range(_MOST_BOXES if data.startswith(CONTAINER) else 0):
         size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
-        if kind == b"jxlc":
-            return data[at + 8 : at + 40]
-        if kind == b"jxlp":
-            return data[at + 12 : at + 44]
+        if size == 0:
+            size = len(data) - at
         if size < 8:
-            return b""
+            return
+        yield kind, data[at + 8 : at + size]
         at += size
-    return b""
+
+
+def _codestream(data: bytes) -> bytes:
+    """The first bytes of the codestream in a container, which may lie in parts; empty where it has none."""
+    stream = b""
+    for kind, payload in jxl_boxes(data):
+        if kind == b"jxlc":
+            return payload[:_HEADER]
+        if kind == b"jxlp":
+            # A part begins with its number.
+            stream += payload[4 : 4 + _HEADER]
+        if len(stream) >= _HEADER:
+            break
+    return stream

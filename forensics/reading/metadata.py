@@ -1,21 +1,24 @@
 """Metadata as found in the file, uninterpreted; chunks after the pixel data are found too."""
 
 import io
+import re
 import warnings
 from collections.abc import Callable, Mapping
 
 from PIL import Image
 
 from forensics.reading.containers import INFLATE_LIMIT, gif_texts, inflate, jpeg_segments, png_chunks, webp_chunks
+from forensics.reading.jxl import jxl_boxes
 from forensics.reading.sniff import PLUGINS
 from forensics.types import Metadata
 
-EXIF_PREFIX = b"Exif\0\0"
+EXIF_PREFIX, EXIF_NAME = b"Exif\0\0", b"EXIF\0"
 XMP_PREFIX = b"http://ns.adobe.com/xap/1.0/\0"
 XMP_MORE_PREFIX = b"http://ns.adobe.com/xmp/extension/\0"
 PHOTOSHOP_PREFIX = b"Photoshop 3.0\0"
 ICC_PREFIX = b"ICC_PROFILE\0"
 MOST_KEYWORD = 79
+XMP_START, XMP_WITHIN = re.compile(rb"<x:xmpmeta|<rdf:RDF|<\?xpacket"), 64
 XMP_KEYWORD = "XML:com.adobe.xmp"
 RAW_PROFILE = "Raw profile type "
 IPTC_RESOURCE = 0x0404
@@ -94,14 +97,18 @@ def read_metadata(data: bytes, media_type: str) -> Metadata:
 
 def _read_jpeg(data: bytes, found: _Found) -> None:
     for marker, payload in jpeg_segments(data):
-        if marker == 0xE1 and payload.startswith(EXIF_PREFIX):
-            found.exif = found.exif or payload
+        if marker == 0xE1 and payload[:5].upper() == EXIF_NAME:
+            # The byte after the name is padding, and some fill it with ones.
+            found.exif = found.exif or payload[len(EXIF_PREFIX) :]
         elif marker == 0xE1 and payload.startswith(XMP_PREFIX):
             found.xmp.add(payload[len(XMP_PREFIX) :])
         elif marker == 0xE1 and payload.startswith(XMP_MORE_PREFIX):
             # 32 bytes of digest, then the whole length and this part's offset, then the part (XMP part 3, 1.1.3.1).
             body = payload[len(XMP_MORE_PREFIX) :]
             found.add_extended_xmp(int.from_bytes(body[36:40], "big"), body[40:])
+        elif marker == 0xE1 and (start := XMP_START.search(payload, 0, XMP_WITHIN)):
+            # Some platforms write another name in front of the packet, or none.
+            found.xmp.add(payload[start.start() :])
         elif marker == 0xE2 and payload.startswith(ICC_PREFIX):
             found.icc.add(payload[len(ICC_PREFIX) + 2 :])
         elif marker == 0xED and payload.startswith(PHOTOSHOP_PREFIX):
@@ -243,6 +250,14 @@ def _read_by_pillow(data: bytes, media_type: str, found: _Found) -> None:
             return
 
 
+def _read_jxl(data: bytes, found: _Found) -> None:
+    """What the plugin reports, and the XMP that it leaves out."""
+    _read_by_pillow(data, "image/jxl", found)
+    for kind, payload in jxl_boxes(data):
+        if kind == b"xml ":
+            found.xmp.add(payload)
+
+
 def _bytes(value: object) -> bytes:
     return value if isinstance(value, bytes) else b""
 
@@ -260,4 +275,5 @@ _READERS: Mapping[str, Callable[[bytes, _Found], None]] = {
     "image/png": _read_png,
     "image/webp": _read_webp,
     "image/gif": _read_gif,
+    "image/jxl": _read_jxl,
 }

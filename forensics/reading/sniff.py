@@ -28,13 +28,17 @@ def media_type_of(data: bytes) -> str:
     if found is None:
         kind = unread_kind(data[:HEAD])
         told = (
-            f"This is a {kind} file"
+            f"This is {_article(kind)} {kind} file"
             if kind is not None
             else f"These {len(data)} bytes are not an image in a known format"
         )
         hint = " Install pillow-jxl-plugin to read it." if kind == "JPEG XL" else ""
         raise NotAnImageError(f"{told}; formats that are read: {ALLOWED}.{hint}")
     return found
+
+
+def _article(kind: str) -> str:
+    return "an" if kind[0] in "AEIO" or kind.startswith(("SVG", "MP4", "HTML")) else "a"
 
 
 def _media_type(head: bytes) -> str | None:

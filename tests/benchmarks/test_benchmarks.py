@@ -143,3 +143,14 @@ def test_both_ways_of_running_the_light_network_are_timed() -> None:
     told = CliRunner().invoke(onnx_or_torch.app, ["--repeat", "1"])
     assert told.exit_code == 0, told.output
     assert {line.split()[1] for line in told.stdout.splitlines() if line.startswith("│")} == {"ONNX", "torch"}
+
+
+@pytest.mark.slow
+@LINUX
+def test_the_soak_accounts_for_every_job(tmp_path: Path) -> None:
+    found = ran("soak", tmp_path, "--jobs", "200", "--share", "0.02", "--kill-every", "60", "--deadly", "1")
+    assert found["problems"] == []
+    assert not any(found["left_in_redis"].values())
+    assert sum(sum(ends.values()) for ends in found["outcomes"].values()) == 200
+    assert found["outcomes"]["good"] == {"done": found["outcomes"]["good"]["done"]}
+    assert found["deaths_of_workers"] >= 1

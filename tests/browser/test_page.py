@@ -54,7 +54,7 @@ def test_twenty_images_are_answered_and_one_that_is_none_gets_its_sentence(page:
     assert page.locator("#results .answer").count() == 21
     refused = page.locator("#results > li", has_text="page.jpg")
     assert "Not judged" in refused.inner_text()
-    assert "This is a HTML file" in (refused.locator(".note").first.text_content() or "")
+    assert "This is an HTML file" in (refused.locator(".note").first.text_content() or "")
 
 
 def test_a_slider_sets_how_strongly_a_map_covers_the_picture(page: Any) -> None:

@@ -13,6 +13,7 @@ from forensics.reading.decode import DecodeLimits, decode
 from forensics.sandbox.examination import examine_bytes
 from forensics.types import Evidence, ImageSample
 from fusion.frames import ExamineFrame, chosen_frames, judge_frames
+from fusion.output.messages import messages
 from fusion.output.reading import reading_sentences
 from fusion.verdict import Verdict
 
@@ -64,7 +65,7 @@ def test_the_first_frame_alone_is_judged_unless_more_are_asked_for() -> None:
     verdict, sample = judge_frames(judge, frames_of(animation("GIF", [30, 90, 150])))
     assert judge.judged == [30]
     assert sample.reading == verdict.evidence.reading
-    assert "3 frames: the first frame was judged" in reading_sentences(verdict.evidence.reading)[0]
+    assert "3 frames: the first frame was judged" in reading_sentences(verdict.evidence.reading, messages("en"))[0]
 
 
 def test_of_several_frames_the_middle_one_by_probability_is_told() -> None:
@@ -74,7 +75,7 @@ def test_of_several_frames_the_middle_one_by_probability_is_told() -> None:
     assert verdict.fusion_prob == pytest.approx(100 / 255)
     assert (sample.reading.frame, sample.reading.frames_judged) == (3, 5)
     assert round(float(sample.pixels.mean())) == 100
-    (told,) = reading_sentences(verdict.evidence.reading)
+    (told,) = reading_sentences(verdict.evidence.reading, messages("en"))
     assert "5 of them were judged" in told
     assert "frame 3" in told
 

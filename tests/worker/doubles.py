@@ -17,6 +17,7 @@ class PlainJudge:
 
     analyzers: tuple[str, ...] = ()
     needs_pixels = False
+    as_published = False
     profile = "double"
     fingerprint = "0" * 64
     kind: FusionKind = "trained"

@@ -56,7 +56,7 @@ def test_a_bad_setting_ends_in_a_sentence_that_names_it_and_exit_code_2(monkeypa
     told = capsys.readouterr()
     assert ended.value.code == 2
     assert told.out == ""
-    assert told.err.startswith(f"The setting {name} is wrong: ")
+    assert told.err.startswith(f"Error: The setting {name} is wrong: ")
     assert told.err.count("\n") == 1
     assert "pass" not in told.err.replace("password", "")
 
@@ -75,7 +75,7 @@ def test_on_a_cluster_the_default_streams_are_refused_and_tagged_ones_are_not(mo
     monkeypatch.setenv("REDIS_URL", "redis+cluster://localhost:7000")
     with pytest.raises(SystemExit):
         load(WorkerSettings)
-    assert capsys.readouterr().err.startswith("The setting WORKER_RESULTS is wrong: on a cluster")
+    assert capsys.readouterr().err.startswith("Error: The setting WORKER_RESULTS is wrong: on a cluster")
     monkeypatch.setenv("WORKER_STREAM", "{a}:jobs,{b}:jobs")
     monkeypatch.setenv("WORKER_RESULTS", "{a}:results,{b}:results")
     assert load(WorkerSettings).queues == (("{a}:jobs", "{a}:results"), ("{b}:jobs", "{b}:results"))

@@ -29,10 +29,10 @@ def callback_for(job: Job, document: Mapping[str, Any], event: EventContext | No
     if job.callback_url is None:
         return None
     if event is None:
-        return Callback(job.callback_url, job.job_id, _as_json(_data(job, document, LARGEST_BODY)))
+        return Callback(job.callback_url, job.job_id, _as_json(_data(job, document, LARGEST_BODY)), job.traceparent)
     envelope = _envelope(job, document, event)
     envelope["data"] = _data(job, document, LARGEST_BODY - _size(envelope) - len(',"data":'))
-    return Callback(job.callback_url, job.job_id, _as_json(envelope))
+    return Callback(job.callback_url, job.job_id, _as_json(envelope), job.traceparent)
 
 
 def content_type(body: bytes) -> str:

@@ -18,6 +18,7 @@ from worker.fetching.ssrf_guard import GuardedBackend
 from worker.fetching.urls import Target, parse_url
 from worker.fetching.wire import at_most
 from worker.signatures import Sign
+from worker.streams.messages import is_traceparent
 
 _MOST_READ_BYTES = 64 * 1024
 _READING_S = 1.0
@@ -54,7 +55,7 @@ class CallbackClient:
             network_backend=self._guard,
         )
 
-    async def post(self, url: str, body: bytes) -> None:
+    async def post(self, url: str, body: bytes, traceparent: str = "") -> None:
         """Return once the receiver has answered 2xx; CallbackFailedError says why not, and whether for good.
 
         A receiver, by its address, that was silent several times in a row is posted to by one at a time; others fail
@@ -67,7 +68,7 @@ class CallbackClient:
             async with self._breakers.guarded(f"{min(addresses)} {target.port}"):
                 with self._guard.connecting_to(target.host, target.port, addresses), at_most(_MOST_ANSWERED_BYTES):
                     async with asyncio.timeout(self._rules.timeout_s) as deadline:
-                        status = await self._status(target, body, deadline)
+                        status = await self._status(target, body, traceparent, deadline)
         except (BadJobError, BlockedUrlError) as error:
             raise CallbackFailedError(str(error), permanent=True) from None
         except TooLargeError as error:
@@ -80,7 +81,7 @@ class CallbackClient:
         if not 200 <= status < 300:
             raise CallbackFailedError(f"The receiver answered {status}.")
 
-    async def _status(self, target: Target, body: bytes, deadline: asyncio.Timeout) -> int:
+    async def _status(self, target: Target, body: bytes, traceparent: str, deadline: asyncio.Timeout) -> int:
         url = httpcore2.URL(
             scheme=target.scheme.encode(), host=target.host.encode(), port=target.port, target=target.path.encode()
         )
@@ -90,6 +91,7 @@ class CallbackClient:
             (b"Content-Type", content_type(body).encode()),
             (b"Content-Length", str(len(body)).encode()),
             (b"Accept-Encoding", b"identity"),
+            *([(b"traceparent", traceparent.encode())] if is_traceparent(traceparent) else []),
             *self._signed(body),
         ]
         async with self._pool.stream("POST", url, headers=headers, content=body) as response:

@@ -11,11 +11,13 @@ import structlog
 
 from worker.errors import CallbackFailedError
 from worker.observability.telemetry import one_line
+from worker.observability.tracing import tracing
 from worker.streams.outbox import Outbox, OutboxEntry
 from worker.streams.retry import REDIS_UNAVAILABLE, RetryPolicy, with_retries
 from worker.tasks import end
 
-Post = Callable[[str, bytes], Awaitable[None]]
+# The URL, the body, and the traceparent that goes along, or "".
+Post = Callable[[str, bytes, str], Awaitable[None]]
 
 _GROWTH = 4.0
 _LONGEST_DELAY_S = 3600.0
@@ -131,7 +133,8 @@ class Deliverer:
     async def _deliver(self, entry: OutboxEntry) -> None:
         started = time.perf_counter()
         try:
-            await self._post(entry.url, entry.body)
+            with tracing().span("callback", entry.traceparent, job_id=entry.job_id) as traceparent:
+                await self._post(entry.url, entry.body, traceparent)
         except CallbackFailedError as error:
             await self._failed(entry, error)
             return

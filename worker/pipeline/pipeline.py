@@ -5,7 +5,7 @@ import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import structlog
@@ -14,6 +14,7 @@ from worker.callbacks.body import EventContext, callback_for
 from worker.errors import UnreadableMessageError
 from worker.observability.progress import ProgressMonitor
 from worker.observability.telemetry import JobAnswered, Observer, one_line
+from worker.observability.tracing import tracing
 from worker.pipeline.processing import JobProcessor, JobResult
 from worker.pipeline.quarantine import Quarantine
 from worker.pipeline.result_writer import ResultWriter
@@ -275,11 +276,14 @@ class Pipeline:
             return
         if self._stream.answers_once and await self._is_repeated(entry, job.job_id):
             return
-        answer = await self._processor.answer(job)
+        with tracing().span("job", job.traceparent, job_id=job.job_id, entry=entry.id) as traceparent:
+            answer = await self._processor.answer(job)
         if answer.untried or (answer.worth_a_retry and entry.retries < self._rules.retries):
             await self._postpone(entry, job.job_id, answer)
             return
         event_context = EventContext(self._stream.names.jobs, entry.id) if self._rules.cloud_events else None
+        if traceparent != job.traceparent:
+            job = replace(job, traceparent=traceparent)
         callback = callback_for(job, answer.document, event_context)
         await self._result_writer.finish(Finished(entry.id, answer.result, callback, job.job_id, answer.final))
         event = JobAnswered(

@@ -15,6 +15,7 @@ from forensics.examine import Examined
 from fusion.output.result import result_document
 from fusion.verdict import Verdict
 from worker.errors import FetchFailedError, HostBusyError, InternalError
+from worker.observability.tracing import now_ns, tracing
 from worker.streams.messages import Job
 from worker.streams.verdict_cache import Cache, CachedVerdict, NoCache
 
@@ -70,8 +71,11 @@ class JobProcessor:
         timings: dict[str, float] = {}
         outcome: Outcome
         try:
-            with _clocked(timings, "total"):
+            started = time.perf_counter()
+            try:
                 outcome = await self._verdict(job, timings)
+            finally:
+                timings["total"] = (time.perf_counter() - started) * 1000
         except JobError as error:
             outcome = error
         except Exception as error:  # noqa: BLE001 - the boundary: a job always gets its answer
@@ -106,10 +110,15 @@ class JobProcessor:
             return known
         async with self._decoded_images:
             with _clocked(timings, "examine"):
+                since = now_ns()
                 examined = await self._stages.examine(data)
+                tracing().detectors(examined.evidence.timings_ms, since)
             del data
             with _clocked(timings, "conclude"):
+                since = now_ns()
                 verdict = await self._stages.conclude(examined)
+                spent = verdict.evidence.timings_ms.items() - examined.evidence.timings_ms.items()
+                tracing().detectors(dict(spent), since)
             if job.maps and self._stages.draw is not None:
                 with _clocked(timings, "draw"):
                     await self._stages.draw(job.job_id, examined, verdict)
@@ -141,6 +150,7 @@ def _as_json(document: Mapping[str, object]) -> str:
 def _clocked(timings: dict[str, float], name: str) -> Iterator[None]:
     started = time.perf_counter()
     try:
-        yield
+        with tracing().span(name):
+            yield
     finally:
         timings[name] = (time.perf_counter() - started) * 1000

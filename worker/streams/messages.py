@@ -1,6 +1,7 @@
 """From the fields of a stream entry to a Job; producers are strangers, so every size and type is checked."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ RETRIES_FIELD = b"img_ml_retries"
 LARGEST_MESSAGE = 256 * 1024
 _LONGEST_ID = 512
 _LONGEST_URL = 8192
+_TRACEPARENT = re.compile("00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,7 @@ class Job:
     """One request for a verdict; `complaint` says why `image_url` cannot be used, where it cannot.
 
     `image_hash` and `callback_url` are kept as the producer wrote them and trusted by nobody. `maps` asks for the
-    detectors' maps beside the verdict.
+    detectors' maps beside the verdict. `traceparent` is empty where the producer named no trace.
     """
 
     job_id: str
@@ -28,6 +30,7 @@ class Job:
     callback_url: str | None = None
     complaint: str = ""
     maps: bool = False
+    traceparent: str = ""
 
     def url(self) -> str:
         """The image's URL; BadJobError where the job names none."""
@@ -43,6 +46,7 @@ class Callback:
     url: str
     job_id: str
     body: str
+    traceparent: str = ""
 
 
 def parse_job(fields: Mapping[bytes, bytes]) -> Job:
@@ -60,6 +64,7 @@ def parse_job(fields: Mapping[bytes, bytes]) -> Job:
         callback_url=_text(content.get("callback_url"), _LONGEST_URL),
         complaint=complaint,
         maps=content.get("maps") is True or content.get("maps") == "true",
+        traceparent=_trace(content.get("traceparent")),
     )
 
 
@@ -99,6 +104,16 @@ def _url(value: object) -> tuple[str | None, str]:
     if url is None:
         return None, f"The image_url must be a text of at most {_LONGEST_URL} characters."
     return url, ""
+
+
+def _trace(value: object) -> str:
+    """A traceparent (W3C Trace Context, 3.2); a wrong one is no reason to refuse the job."""
+    return value if isinstance(value, str) and is_traceparent(value) else ""
+
+
+def is_traceparent(value: str) -> bool:
+    """Whether the text names a span as W3C Trace Context writes it."""
+    return _TRACEPARENT.fullmatch(value) is not None
 
 
 def _text(value: object, longest: int) -> str | None:

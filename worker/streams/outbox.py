@@ -22,6 +22,7 @@ class OutboxEntry:
     job_id: str
     body: bytes
     failures: int = 0
+    traceparent: str = ""
 
 
 class Outbox:
@@ -79,6 +80,7 @@ class Outbox:
             "url": entry.url,
             "job_id": entry.job_id,
             "body": entry.body,
+            **({"traceparent": entry.traceparent} if entry.traceparent else {}),
             "entry_id": entry.id,
             "reason": reason,
             "attempts": entry.failures + 1,
@@ -109,4 +111,5 @@ def _entry(key: bytes, flat: list[bytes]) -> OutboxEntry:
         fields.get(b"job_id", b"").decode(errors="replace"),
         fields.get(b"body", b""),
         int(failures) if failures.isdigit() and len(failures) < 6 else 0,
+        fields.get(b"traceparent", b"").decode(errors="replace"),
     )

@@ -236,7 +236,8 @@ class JobStream:
         """
         names, flat = self.names, list[str]()
         for one in entries:
-            callback = (one.callback.url, one.callback.job_id, one.callback.body) if one.callback else ("", "", "")
+            to = one.callback
+            callback = (to.url, to.job_id, to.body, to.traceparent) if to else ("", "", "", "")
             flat += [one.id, one.result, *callback, one.once, "1" if one.final else ""]
         written = await self._gate(
             keys=[names.jobs, names.results, names.callbacks, names.answered],

@@ -10,7 +10,15 @@ from forensics.reading.extent import extent_of
 from tests.forensics.pictures import encoded, photo
 
 PICTURE = photo()[:120, :160]
-FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
+FORMATS = {
+    "JPEG": "image/jpeg",
+    "PNG": "image/png",
+    "WEBP": "image/webp",
+    "GIF": "image/gif",
+    "BMP": "image/bmp",
+    "AVIF": "image/avif",
+    "HEIF": "image/heic",
+}
 
 
 @pytest.mark.parametrize("image_format", FORMATS)
@@ -43,6 +51,12 @@ def test_the_frames_of_an_animation_are_counted(image_format: str) -> None:
     buffer = io.BytesIO()
     frames[0].save(buffer, image_format, save_all=True, append_images=frames[1:])
     assert decode(buffer.getvalue()).reading.frames == 3
+
+
+def test_a_last_box_may_go_on_to_the_end_of_the_file() -> None:
+    boxes = b"\0\0\0\x10ftypheic\0\0\0\0"
+    assert extent_of(boxes + b"\0\0\0\0mdat" + bytes(40), "image/heic").end == 64
+    assert extent_of(boxes + b"\0\0\0\1mdat" + (24).to_bytes(8, "big") + bytes(8) + b"more", "image/heic").end == 40
 
 
 @pytest.mark.parametrize("media_type", FORMATS.values())

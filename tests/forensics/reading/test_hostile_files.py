@@ -18,6 +18,7 @@ from PIL import Image
 from forensics.errors import DecodeFailedError, JobError, NotAnImageError, TooManyPixelsError
 from forensics.reading.decode import DecodeLimits, decode
 from tests.forensics.images import WRITERS, file_of, oversized, packed_zeros, photo, png_announcing, png_chunk
+from tests.forensics.pictures import encoded
 
 ROOT = Path(__file__).parents[3]
 FUZZ_ROUNDS = 25
@@ -207,3 +208,12 @@ def test_damage_of_any_kind_ends_in_pixels_or_a_known_error(media_type: str) -> 
             assert sample.pixels.shape == (sample.height, sample.width, 3), seed
     assert "decode_failed" in outcomes
     assert outcomes <= {"decoded", "not_an_image", "too_many_pixels", "decode_failed"}
+
+
+@pytest.mark.parametrize("image_format", ["GIF", "BMP", "HEIF"])
+def test_a_file_that_ends_early_is_told_in_one_short_sentence(image_format: str) -> None:
+    whole = encoded(np.asarray(photo())[:96, :96], image_format)
+    with pytest.raises(DecodeFailedError) as raised:
+        decode(whole[: len(whole) * 3 // 4])
+    assert len(str(raised.value)) < 120
+    assert str(raised.value).count(".") == 1

@@ -1,5 +1,6 @@
 """JPEG XL: read where the plugin is installed, its size looked at before anything is decoded."""
 
+import piexif
 import pytest
 
 from forensics.errors import DecodeFailedError, NotAnImageError, TooManyPixelsError
@@ -33,6 +34,21 @@ def test_the_size_is_read_from_the_header(data: bytes, size: tuple[int, int]) ->
     assert jxl_size(data) == size
     box = (8 + len(data)).to_bytes(4, "big") + b"jxlc" + data
     assert jxl_size(jxl.CONTAINER + b"\0\0\0\x14ftypjxl \0\0\0\0jxl " + box) == size
+
+
+def test_a_header_in_parts_with_metadata_between_is_read_whole() -> None:
+    data = header((0, 1), (3, 2), (99_999, 30), (0, 3), (3, 2), (89_999, 30))
+    boxes = ((b"jxlp", bytes(4) + data[:4]), (b"xml ", b"\xff" * 40), (b"jxlp", b"\x80\0\0\1" + data[4:]))
+    packed = b"".join((8 + len(payload)).to_bytes(4, "big") + kind + payload for kind, payload in boxes)
+    assert jxl_size(jxl.CONTAINER + packed) == (90_000, 100_000)
+
+
+@pytest.mark.skipif(not jxl.readable, reason="pillow-jxl-plugin is not installed")
+def test_xmp_and_exif_of_a_container_are_read() -> None:
+    exif = piexif.dump({"0th": {piexif.ImageIFD.Make: b"Canon"}, "Exif": {}, "GPS": {}, "1st": {}})
+    found = decode(encoded(photo()[:80, :80], "JXL", xmp=b"<x:xmpmeta/>", exif=exif))
+    assert found.metadata.xmp == b"<x:xmpmeta/>"
+    assert b"Canon" in found.metadata.exif
 
 
 @pytest.mark.parametrize("data", [BARE, jxl.CONTAINER, jxl.CONTAINER + bytes(40)])

@@ -31,6 +31,22 @@ def test_exif_is_found_in_the_other_formats_too(kind: str, media: str) -> None:
     assert b"Canon" in read_metadata(saved(kind, exif=EXIF), media).exif
 
 
+def in_app1(payload: bytes) -> bytes:
+    data = saved("JPEG")
+    return data[:2] + b"\xff\xe1" + (len(payload) + 2).to_bytes(2, "big") + payload + data[2:]
+
+
+@pytest.mark.parametrize("head", [b"", b"XMP\0XMP\0", b"http://ns.adobe.com/xap/1.0/\0"])
+def test_xmp_of_a_jpeg_is_found_whatever_name_stands_before_it(head: bytes) -> None:
+    packet = b'<?xpacket begin="" id="x"?>' + XMP
+    assert read_metadata(in_app1(head + packet), "image/jpeg").xmp == packet
+
+
+@pytest.mark.parametrize("head", [b"Exif\0\0", b"Exif\0\xff", b"EXIF\0\0"])
+def test_exif_of_a_jpeg_is_found_whatever_pads_its_name(head: bytes) -> None:
+    assert read_metadata(in_app1(head + EXIF[6:]), "image/jpeg").exif == EXIF[6:]
+
+
 def test_xmp_after_the_pixel_data_of_a_png_is_found() -> None:
     data = png_with_late_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP)
     assert read_metadata(data, "image/png").xmp == XMP

@@ -62,7 +62,7 @@ def test_anything_else_is_not_an_image(data: bytes) -> None:
     ],
 )
 def test_a_kind_that_is_known_and_not_read_is_named(kind: str, data: bytes) -> None:
-    with pytest.raises(NotAnImageError, match=rf"This is a {kind} file; formats that are read: JPEG"):
+    with pytest.raises(NotAnImageError, match=rf"This is an? {kind} file; formats that are read: JPEG"):
         media_type_of(data)
 
 

@@ -119,7 +119,7 @@ async def test_a_receiver_that_was_away_gets_each_job_once_when_it_is_back(url, 
 
 
 async def test_waiting_callbacks_take_no_place_of_others(url, client, receiver):
-    async def choosy(target: str, body: bytes) -> None:
+    async def choosy(target: str, body: bytes, traceparent: str) -> None:
         if target == "bad":
             raise CallbackFailedError("no")
         good.append(body)
@@ -172,7 +172,7 @@ async def test_a_blocked_address_is_a_dead_letter_at_once_and_never_connected_to
 
 
 async def test_a_bug_counts_as_an_attempt_and_stops_nothing(url, client):
-    async def broken(target: str, body: bytes) -> None:
+    async def broken(target: str, body: bytes, traceparent: str) -> None:
         raise KeyError("/secret")
 
     write(client, "http://b.test/", 1)
@@ -184,7 +184,7 @@ async def test_a_bug_counts_as_an_attempt_and_stops_nothing(url, client):
 async def test_no_more_are_posted_at_once_than_allowed(url, client):
     now, most, done = 0, 0, 0
 
-    async def slow(target: str, body: bytes) -> None:
+    async def slow(target: str, body: bytes, traceparent: str) -> None:
         nonlocal now, most, done
         now, most = now + 1, max(most, now + 1)
         await asyncio.sleep(0.02)
@@ -199,7 +199,7 @@ async def test_no_more_are_posted_at_once_than_allowed(url, client):
 async def test_a_long_delivery_keeps_its_lease(url, client):
     posted = []
 
-    async def slow(target: str, body: bytes) -> None:
+    async def slow(target: str, body: bytes, traceparent: str) -> None:
         posted.append(body)
         await asyncio.sleep(1.5)
 
@@ -221,7 +221,7 @@ async def test_what_a_dead_worker_held_or_never_read_is_delivered_by_another(url
 async def test_when_told_to_stop_what_is_being_posted_is_finished_and_the_rest_stays(url, client):
     begun, done = [], []
 
-    async def slow(target: str, body: bytes) -> None:
+    async def slow(target: str, body: bytes, traceparent: str) -> None:
         begun.append(body)
         await asyncio.sleep(0.5)
         done.append(body)
@@ -239,7 +239,7 @@ async def test_when_told_to_stop_what_is_being_posted_is_finished_and_the_rest_s
 async def test_the_grace_time_and_a_second_signal_end_the_draining(url, client, way):
     begun = []
 
-    async def endless(target: str, body: bytes) -> None:
+    async def endless(target: str, body: bytes, traceparent: str) -> None:
         begun.append(body)
         await asyncio.sleep(60)
 
@@ -278,7 +278,7 @@ async def test_a_refusal_without_a_request_counts_as_no_attempt(url, client):
 
     taken = []
 
-    async def post(url: str, body: bytes) -> None:
+    async def post(url: str, body: bytes, traceparent: str) -> None:
         if len(refusals) < 12:
             refusals.append(url)
             raise CallbackFailedError("The receiver did not answer the last callbacks in time.", tried=False)

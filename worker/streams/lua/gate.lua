@@ -1,8 +1,9 @@
 -- Finish a batch: an entry's result is written, and its job deleted, only if it was still pending in the group.
 -- KEYS: jobs, results, callbacks, answered. ARGV: group, maxlen of results (0 = never trim), for how many ms a job is
--- answered only once (0 = repeats are answered too), then for each entry seven: its id, the result JSON (empty: the job
--- goes without one), the callback's URL, job id and body (an empty URL: no callback), the job id that is answered only
--- once (empty: as often as it comes), and whether this answer is noted as that one (1, else empty).
+-- answered only once (0 = repeats are answered too), then for each entry eight: its id, the result JSON (empty: the job
+-- goes without one), the callback's URL, job id, body and traceparent (an empty URL: no callback; the last may be empty
+-- by itself), the job id that is answered only once (empty: as often as it comes), and whether this answer is noted as
+-- that one (1, else empty).
 -- Returns how many results were written; entries already finished by somebody else count for nothing.
 -- An entry is appended first and acknowledged last. Where a step fails (no rights, a stream at its last id), what this
 -- entry had written is taken back and the error returned: the job stays pending. Entries before it are finished whole.
@@ -44,11 +45,11 @@ local function wanted(i)
   if ARGV[i + 1] == '' then
     return false
   end
-  local once = ARGV[i + 5]
+  local once = ARGV[i + 6]
   if once_ms == 0 or once == '' then
     return true
   end
-  if ARGV[i + 6] == '' then
+  if ARGV[i + 7] == '' then
     return not redis.call('ZSCORE', KEYS[4], once)
   end
   if redis.call('ZSCORE', KEYS[4], once) then
@@ -70,9 +71,11 @@ local function append(i)
     _, failed = step(delete_from(KEYS[2]), 'XADD', KEYS[2], '*', 'data', ARGV[i + 1])
   end
   if not failed and ARGV[i + 2] ~= '' then
-    _, failed = step(
-      delete_from(KEYS[3]),
-      'XADD', KEYS[3], '*', 'url', ARGV[i + 2], 'job_id', ARGV[i + 3], 'body', ARGV[i + 4])
+    local fields = {'url', ARGV[i + 2], 'job_id', ARGV[i + 3], 'body', ARGV[i + 4]}
+    if ARGV[i + 5] ~= '' then
+      fields[7], fields[8] = 'traceparent', ARGV[i + 5]
+    end
+    _, failed = step(delete_from(KEYS[3]), 'XADD', KEYS[3], '*', unpack(fields))
   end
   return 1, failed
 end
@@ -93,7 +96,7 @@ local function finish(i)
 end
 
 local written = 0
-for i = 4, #ARGV, 7 do
+for i = 4, #ARGV, 8 do
   local pending = redis.pcall('XPENDING', KEYS[1], group, ARGV[i], ARGV[i], 1)
   if pending['err'] then
     -- Without the stream or its group nothing is pending, and somebody else is to answer.

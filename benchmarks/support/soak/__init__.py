@@ -1,0 +1,1 @@
+"""What the soak mixes into good jobs, who answers them, and its accounts."""
