@@ -16,8 +16,8 @@ from forensics.types import NotJudged, NotJudgedReason, Pixels
 
 # Raise whenever the same pixels may now be judged differently.
 GATE_VERSION = 2
-# The networks learn from crops of 224 px, some of them scaled down; below this they have seen too little.
-LEAST_SIDE = 192
+# The networks learn from crops of 224 px. Photographs scaled down to less are called AI more often: docs/results.md.
+LEAST_SIDE = 224
 # Nearly all pixels of nearly one brightness, and no block with anything on it.
 BLANK_MODE, BLANK_FLAT, BLANK_SPREAD = 0.998, 0.98, 6.0
 # Neighbours that say nothing about each other, as strong everywhere.

@@ -54,7 +54,7 @@ _SOFTWARE = re.compile(
 SPEC = DetectorSpec(
     name="exif",
     title="Camera metadata",
-    version=2,
+    version=3,
     numbers=(
         Number("exif_score", 0, 1, "plausibility of the camera metadata", "camera metadata", headline=True),
         Number("has_exif", 0, 1, "whether the file carries EXIF", "camera metadata"),

@@ -14,7 +14,7 @@ MOST_CLAIMS = 100
 SPEC = DetectorSpec(
     name="provenance",
     title="Provenance",
-    version=4,
+    version=5,
     numbers=(
         # Paperwork stays apart from the pixels: it is shown and may set the label, but the fusion never weighs it.
         Number(

@@ -42,6 +42,7 @@ _SAMPLES = re.compile(
     r"seedream|hunyuan|qwen|wan|diffus",
     re.I,
 )
+_OF_COMFY = re.compile(rf"{_SAMPLES.pattern}|image|latent|checkpoint|clip|vae|unet|lora|conditioning|upscale", re.I)
 MOST_NODES, MOST_TAIL = 5000, 20_000
 
 
@@ -63,6 +64,12 @@ def fills_a_part(text: Text) -> bool:
 def comfy_graph(text: Text) -> str | None:
     """ComfyUI's API format (nodes with a class_type) or its editor format (a list of nodes with links)."""
     return "ComfyUI" if _node_kinds(text.content) is not None else None
+
+
+def comfy_graph_unnamed(text: Text) -> str | None:
+    """Such a graph in a field that may hold any: at least one of its nodes is known of ComfyUI."""
+    kinds = _node_kinds(text.content)
+    return "ComfyUI" if kinds is not None and any(_OF_COMFY.search(kind) for kind in kinds) else None
 
 
 def only_processes(text: Text) -> bool:

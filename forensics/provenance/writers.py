@@ -55,16 +55,18 @@ _UNNAMED = shapes.keys(
     "seed", "steps", "num_inference_steps", "sampler", "sampler_name", "scheduler", "guidance_scale", "cfg_scale",
     "cfg", "negative_prompt", "negativePrompt", "cfgScale", least=3,
 )  # fmt: skip
+# Two flags with the values they take: other programs' options are letters, too.
 _MIDJOURNEY_FLAGS = (
-    r"(\s--(ar|aspect|v|version|niji|stylize|s|chaos|c|quality|q|style|raw|weird|w|iw|tile|no|profile|p|sref|cref|oref|"
-    r"seed|stop|video|exp|draft)\b[^-]{0,60}){2,}(\s|$)"
+    r"(\s--((ar|aspect) \d+:\d+|(v|version|niji|stylize|s|chaos|c|quality|q|weird|w|iw|seed|stop|exp) \d[\d.]*|"
+    r"(style|p|profile|sref|cref|oref|no) [^-\s]|raw|tile|draft|video)\b[^-]{0,60}){2,}(\s|$)"
 )
+_INVOKE_MODE = r'"generation_mode"\s*:\s*"\w{0,20}(txt2img|img2img|inpaint|outpaint)"'
 
 # In order: the first row that matches a text names its generator.
 WRITERS: tuple[Writer, ...] = (
     # ComfyUI: PNG text, `comf` chunks of animated PNG, EXIF of savers, XMP.
-    Writer(ANY, rf"prompt|workflow|{_FREE}", shapes.comfy_graph, "",
-           "comfyanonymous/ComfyUI nodes.py, comfy_extras, and the savers of its users"),
+    Writer(ANY, r"prompt|workflow", shapes.comfy_graph, "", "comfyanonymous/ComfyUI nodes.py, comfy_extras"),
+    Writer(ANY, _FREE, shapes.comfy_graph_unnamed, "", "savers of ComfyUI's users"),
     # Programs that keep their settings as JSON.
     Writer(ANY, r".*", shapes.keys("mflux_version"), "MFLUX", "filipstrand/mflux utils/generated_image.py"),
     Writer(ANY, r".*", shapes.keys("sui_image_params"), "SwarmUI", "mcmonkeyprojects/SwarmUI T2IParamInput.cs"),
@@ -73,8 +75,7 @@ WRITERS: tuple[Writer, ...] = (
     Writer(ANY, r".*", _EASY_LABELS, "Easy Diffusion", "easydiffusion/easydiffusion save_utils.py"),
     Writer(("text", "EXIF", "XMP"), r"invokeai_(metadata|graph|workflow)|sd-metadata", shapes.is_json, "InvokeAI",
            "invoke-ai/InvokeAI image_files_disk.py"),
-    Writer(ANY, r".*", shapes.keys("generation_mode", "app_version", "positive_prompt", least=2), "InvokeAI",
-           "invoke-ai/InvokeAI metadata"),
+    Writer(ANY, r".*", shapes.finds(_INVOKE_MODE), "InvokeAI", "invoke-ai/InvokeAI metadata"),
     Writer(("text",), r"dream", shapes.dream, "", "invoke-ai/InvokeAI 1.x"),
     Writer(ANY, r".*", _NOVELAI, "NovelAI", "NovelAI/novelai-image-metadata"),
     Writer(("hidden",), r"parameters", shapes.finds(r'"Software"\s*:\s*"NovelAI"'), "NovelAI",
@@ -114,4 +115,8 @@ WRITERS: tuple[Writer, ...] = (
 
 
 def _prompts(text: Text) -> bool:
-    return any(key in text.content for key in ("prompt", "positive_prompt", "positivePrompt"))
+    """Whether there is a prompt, and a number beside it of the steps or the seed."""
+    numbers = (str(text.content.get(key, "")) for key in ("steps", "num_inference_steps", "seed"))
+    return any(key in text.content for key in ("prompt", "positive_prompt", "positivePrompt")) and any(
+        number.lstrip("-").isdecimal() for number in numbers
+    )

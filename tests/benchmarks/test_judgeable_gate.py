@@ -26,13 +26,13 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
         (pictures / source).mkdir(parents=True)
     dice, font, astronaut = np.random.default_rng(0), ImageFont.load_default(14), photo("astronaut")
     for number in range(PICTURES):
-        page = Image.new("RGB", (210, 200), "white")
-        for line in range(10, 190, 20):
+        page = Image.new("RGB", (250, 240), "white")
+        for line in range(10, 230, 20):
             ImageDraw.Draw(page).text((5, line), f"line {dice.integers(10**9)} of a page", 0, font)
         source = ("first", "second")[number % 2]
         page.save(pages / source / f"{number}.png", compress_level=1)
-        top, left = dice.integers(0, 300, 2)
-        part = astronaut[top : top + 200, left : left + 200]
+        top, left = dice.integers(0, 260, 2)
+        part = astronaut[top : top + 240, left : left + 240]
         Image.fromarray(part).save(pictures / source / f"{number}.png", compress_level=1)
     return pages, pictures
 

@@ -166,6 +166,24 @@ def aekl_way(weights: Installed, device: str) -> Plain:
     return run
 
 
+def aeroblade_way(weights: Installed, device: str) -> Plain:
+    """The whole picture through one autoencoder after the other, and VGG over both pictures each time."""
+    from img_ml.detectors.aeroblade import AUTOENCODERS, framed, lpips_of
+    from img_ml.networks.autoencoders.latent_diffusion import HALF, load_autoencoder, reconstructed
+
+    folders = [weights.folder.parent / name for name in AUTOENCODERS]
+    networks = [load_autoencoder(folder, folder.name).to(device) for folder in folders if folder.is_dir()]
+    lpips = lpips_of(weights).eval().to(device)
+
+    @torch.inference_mode()
+    def run(picture: Image.Image) -> object:
+        shown = _grey_levels(framed(np.array(picture)), device)
+        again = (reconstructed(network, shown).floor() for network in networks)
+        return [lpips(shown / HALF - 1, one / HALF - 1).cpu() for one in again]
+
+    return run
+
+
 def latent_way(weights: Installed, device: str) -> Plain:
     """The whole picture squashed, through encoder and classifier."""
     from img_ml.detectors.aekl_clf import network_of
@@ -240,6 +258,7 @@ PLAIN: Mapping[str, Callable[[Installed, str], Plain]] = {
     "saturation_cnn": saturation_way,
     "spai": spai_way,
     "aekl": aekl_way,
+    "aeroblade": aeroblade_way,
     "aekl_clf": latent_way,
     "ai_art_resnet": classifier_way,
     "ai_image_detector": classifier_way,

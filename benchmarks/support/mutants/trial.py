@@ -23,6 +23,17 @@ TESTS = {
     "img_ml/train/loop.py": ("tests/img_ml/train/test_loop.py",),
 }
 _LIBRARIES = ("torch", "xgboost", "sklearn.linear_model", "sklearn.svm", "hypothesis", "joblib", "PIL.Image", "rich")
+# Hypothesis is a plugin, too, and loaded before pytest looks for plugins.
+_OPTIONS = (
+    "-x",
+    "-q",
+    "-p",
+    "no:randomly",
+    "-p",
+    "no:cacheprovider",
+    "-W",
+    "ignore::pytest.PytestAssertRewriteWarning",
+)
 
 
 def load_libraries() -> None:
@@ -60,7 +71,7 @@ def _tried(mutant: Mutant) -> int:
         os.dup2(quiet, number)
     sys.meta_path.insert(0, _Changed(mutant))
     try:
-        return int(pytest.main(["-x", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", *TESTS[mutant.file]]))
+        return int(pytest.main([*_OPTIONS, *TESTS[mutant.file]]))
     except BaseException:  # noqa: BLE001 - the fork must end here, whatever the change has done
         return 1
 

@@ -61,6 +61,10 @@ INNOCENT = {
     "a workflow that is prose": png({"workflow": "scan, crop, print"}),
     "JSON of something else": png({"Comment": json.dumps({"prompt": "x", "iso": 100}), "parameters": "{}"}),
     "an artist with an id": with_exif("JPEG", {piexif.ImageIFD.Artist: b"7c0f6f0e-3a0b-4e0c-9f5a-0d8a5c3b2e11"}),
+    "a graph of something else": png({"Comment": json.dumps({"nodes": [{"id": 1, "type": "Person"}], "links": []})}),
+    "another program's modes": png({"Comment": json.dumps({"app_version": "1", "generation_mode": "auto"})}),
+    "another program's options": png({"Comment": "my --c option and --s flag, see --help"}),
+    "a commit": png({"Description": "git commit --no-edit --quiet --verbose"}),
     "a dream": png({"Dream": "I had a dream -s"}),
 }
 
