@@ -30,7 +30,7 @@ def documented() -> list[str]:
         "-m worker dlq list",
         "local_test.py x.png",
         "img_ml_verify.py x.png",
-        "examples/coming_from/spai.py infer",
+        "spai.py infer",
     }
     return sorted(found)
 

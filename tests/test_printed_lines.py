@@ -43,6 +43,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(NAMES, folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "img_ml_verify.py", folder)
     shutil.copy(ROOT / "local_test.py", folder)
+    shutil.copy(ROOT / "spai.py", folder)
     for name in MODELS:
         TINY[name](folder / "weights")
     _photographs(folder)
