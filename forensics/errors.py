@@ -31,9 +31,11 @@ ImgMlError                        a sentence for the user; a command ends with e
 └── ScoringStoppedError           scoring that stopped before its end (scripts)
 """
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from forensics.types import ErrorCode
+# Commands that only show their help need the errors, and not the arrays that the types bring.
+if TYPE_CHECKING:
+    from forensics.types import ErrorCode
 
 
 class ImgMlError(Exception):
@@ -43,7 +45,7 @@ class ImgMlError(Exception):
 class JobError(ImgMlError):
     """An image that cannot be judged; `code` is the wire code, `retryable` whether trying again may help."""
 
-    code: ClassVar[ErrorCode] = "internal"
+    code: "ClassVar[ErrorCode]" = "internal"
 
     def __init__(self, message: str, *, retryable: bool = False) -> None:
         super().__init__(message)
@@ -61,19 +63,19 @@ def _rebuild(kind: type[JobError], message: str, retryable: bool) -> JobError:
 class NotAnImageError(JobError):
     """The bytes are not of an allowed image format."""
 
-    code: ClassVar[ErrorCode] = "not_an_image"
+    code: "ClassVar[ErrorCode]" = "not_an_image"
 
 
 class TooManyPixelsError(JobError):
     """The header announces more pixels than the limit."""
 
-    code: ClassVar[ErrorCode] = "too_many_pixels"
+    code: "ClassVar[ErrorCode]" = "too_many_pixels"
 
 
 class DecodeFailedError(JobError):
     """The format is allowed but the pixels could not be decoded."""
 
-    code: ClassVar[ErrorCode] = "decode_failed"
+    code: "ClassVar[ErrorCode]" = "decode_failed"
 
 
 class UsageError(ImgMlError):
