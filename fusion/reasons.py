@@ -49,8 +49,10 @@ def _told(feature: Feature, value: float, reference: Reference, weight: float) -
     if np.isnan(reference.low):
         return f"{title}: {feature.meaning} is {value:.3g}"
     usual = f"{reference.low:.3g} to {reference.high:.3g}"
-    if reference.low <= value <= reference.high and weight > 0:
+    # As they are shown: "0.725, above the usual 0.0282 to 0.725" would read as an error.
+    shown, low, high = (float(f"{one:.3g}") for one in (value, reference.low, reference.high))
+    if low <= shown <= high and weight > 0:
         # A number can be usual and still speak for AI; "within the usual" beside that would read as a contradiction.
         return f"{title}: {feature.meaning} is {value:.3g} (real training images: {usual})"
-    place = "below" if value < reference.low else "above" if value > reference.high else "within"
+    place = "below" if shown < low else "above" if shown > high else "within"
     return f"{title}: {feature.meaning} is {value:.3g}, {place} the usual {usual} of real training images"

@@ -150,7 +150,7 @@ def _told(answer: dict[str, Any], jobs: dict[str, str]) -> bool:
     if name == MISSING:
         talk.print(f"  {answer['status']}: {(answer['error'] or {}).get('code')}")
         return bool(answer["status"] == "error" and answer["error"]["code"] == "fetch_failed")
-    talk.print(f"  {answer['label']}, AI probability of the pixels {answer['fusion_prob']}")
+    talk.print(f"  {answer['label']}, probability of AI from the pixels alone {answer['fusion_prob']}")
     for reason in answer["reasoning"][:2]:
         talk.print(f"  • {reason}", markup=False, soft_wrap=True)
     return bool(answer["status"] == "done" and answer["fusion_prob"] is not None and answer["reasoning"])

@@ -77,7 +77,7 @@ def test_people_read_label_probability_reasons_and_signals(picture: Path) -> Non
     assert result.exit_code in (0, 1)
     for text in (
         "600 x 400, image/png",
-        "AI probability of the pixels",
+        "Probability of AI, from the pixels alone",
         "What moved the probability",
         "Measured and weighed",
         "Provenance",

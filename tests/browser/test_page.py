@@ -42,7 +42,7 @@ def test_an_image_that_is_dropped_or_pasted_gets_its_verdict(page: Any, kind: st
     row = page.locator("#results > li")
     row.locator(".answer").wait_for(timeout=PATIENCE_MS)
     assert re.search(SAYS_SOMETHING, row.inner_text())
-    assert row.locator("svg.gauge").get_attribute("aria-label").startswith("AI probability of the pixels: ")
+    assert row.locator("svg.gauge").get_attribute("aria-label").startswith("Probability of AI, from the pixels alone: ")
 
 
 def test_twenty_images_are_answered_and_one_that_is_none_gets_its_sentence(page: Any) -> None:

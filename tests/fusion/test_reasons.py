@@ -74,7 +74,7 @@ def test_a_value_is_placed_against_the_usual_range_of_real_images(model: FusionM
     place = model.schema.names.index("noise_sigma")
     low, high = model.references[place].low, model.references[place].high
     usual = f"{low:.3g} to {high:.3g}"
-    for value, word in ((low - 1e-6, "below"), (high + 1e-6, "above")):
+    for value, word in ((low - 0.2, "below"), (high + 0.2, "above")):
         (reason,) = told(model, {"noise_sigma": 0.5}, value=value)
         assert f", {word} the usual {usual} of real" in reason.sentence
     for value in (low, high):
@@ -82,6 +82,16 @@ def test_a_value_is_placed_against_the_usual_range_of_real_images(model: FusionM
         (reason,) = told(model, {"noise_sigma": 0.5}, value=value)
         assert f"(real training images: {usual})" in reason.sentence
         assert "the usual" not in reason.sentence
+
+
+def test_a_value_that_is_shown_as_the_end_of_the_range_is_not_told_as_beyond_it(model: FusionModel) -> None:
+    ranged = replace(model, references=(Reference(0.0282, 0.7251, 0.01),) * len(model.references))
+    (reason,) = told(ranged, {"noise_sigma": 0.5}, value=0.72523)
+    assert "is 0.725 (real training images: 0.0282 to 0.725)" in reason.sentence
+    (reason,) = told(ranged, {"noise_sigma": -0.5}, value=0.72523)
+    assert "is 0.725, within the usual 0.0282 to 0.725" in reason.sentence
+    (reason,) = told(ranged, {"noise_sigma": 0.5}, value=0.7262)
+    assert "is 0.726, above the usual 0.0282 to 0.725" in reason.sentence
 
 
 def test_a_number_that_no_real_training_image_has_is_told_without_a_range(model: FusionModel) -> None:
