@@ -14,12 +14,13 @@ SOURCES = 6
 IMAGES = 12
 
 
-def photo_like(seed: int, *, smooth: bool) -> Image.Image:
-    """A 208 x 208 cloud of colours; `smooth` ones lack the fine grain that the others carry."""
-    random = np.random.default_rng(seed)
-    cloud = Image.fromarray(random.integers(0, 256, (13, 13, 3), dtype=np.uint8)).resize((208, 208), Image.BICUBIC)
+def photo_like(seed: int, *, smooth: bool, cells: int = 14) -> Image.Image:
+    """A cloud of colours, 16 px for each of its `cells` a side; `smooth` ones lack the fine grain that others carry."""
+    random, side = np.random.default_rng(seed), 16 * cells
+    colours = Image.fromarray(random.integers(0, 256, (cells, cells, 3), dtype=np.uint8))
+    cloud = colours.resize((side, side), Image.BICUBIC)
     pixels = np.asarray(cloud.filter(ImageFilter.GaussianBlur(2)), dtype=np.float64)
-    grain = random.normal(0, 1 if smooth else 7, (208, 208, 1))
+    grain = random.normal(0, 1 if smooth else 7, (side, side, 1))
     return Image.fromarray(np.clip(pixels + grain, 0, 255).astype(np.uint8))
 
 
@@ -30,7 +31,7 @@ def write_dataset(folder: Path) -> Path:
         for label in (0, 1):
             for index in range(IMAGES):
                 name = f"{source}-{label}-{index}.png"
-                photo_like(source * 100 + label * 50 + index, smooth=label == 1).save(folder / name)
+                photo_like(source * 100 + label * 50 + index, smooth=label == 1, cells=13).save(folder / name)
                 split = "test" if source == 0 else "val" if source == 1 else "train"
                 lines.append(f"{name},{label},{split},s{source}-{label},{'ai' if label else 'real'}")
     path = folder / "dataset.csv"

@@ -32,7 +32,7 @@ from tests.fusion.published import Published
 LIGHT = load_artifact(PACKAGED_MODELS / "light")
 
 
-def picture(side: int = 208) -> bytes:
+def picture(side: int = 224) -> bytes:
     buffer = io.BytesIO()
     photo_like(7, smooth=False).crop((0, 0, side, side)).save(buffer, "PNG")
     return buffer.getvalue()
