@@ -33,6 +33,8 @@ ROOT = Path(__file__).parents[1]
 NAMES = ROOT / "examples" / "coming_from"
 PAGE = ROOT / "docs" / "coming_from.md"
 PRINTED = tomllib.loads((ROOT / "tests" / "fixtures" / "printed_lines.toml").read_text(encoding="utf-8"))
+# Lines are typed in this process, where the module may be loaded already.
+pytestmark = pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
 MODELS = ("ai_art_resnet", "resnet_ft", "resnet_hf", "aekl_clf")
 
 
@@ -142,7 +144,7 @@ def typed(line: str, monkeypatch: pytest.MonkeyPatch) -> int:
     return 0
 
 
-@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning", "ignore:This DataLoader will create")
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
 @pytest.mark.parametrize("line", PRINTED["line"], ids=lambda line: " ".join(line["printed"].split())[:60])
 def test_a_printed_line_runs_or_names_the_one_to_type(
     line: dict[str, str], at_home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
