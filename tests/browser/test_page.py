@@ -101,7 +101,7 @@ def test_a_single_upload_works_without_scripts(chromium: Any, gateway: GatewaySe
     page.set_input_files("#file", picked(5, "bild.jpg"))
     page.get_by_role("button", name="Prüfen").click()
     page.locator(".answer").wait_for(timeout=PATIENCE_MS)
-    assert page.locator(".gauge-title").inner_text() == "KI-Wahrscheinlichkeit der Pixel"
+    assert page.locator(".gauge-title").inner_text() == "KI-Wahrscheinlichkeit, nach den Pixeln allein"
     context.close()
 
 
