@@ -109,7 +109,7 @@ def judgeable_gate(
 def measured(folder: Folder) -> dict[str, Any]:
     """How many images of the source the gate that ships holds back, beside those that are too small, and why."""
     trees = drawn_trees()
-    return _measured(folder, [trees.hold_back(_named(row)) for row in folder.rows])
+    return _measured(folder, [trees.holds_back(_named(row)) for row in folder.rows])
 
 
 def measured_out_of_fold(fitted: CrossFit, folders: Sequence[Folder], number: int) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class Trees:
         asked = [values[name] for name in self.numbers]
         return self.base + sum(_answer(tree, asked) for tree in self.trees)
 
-    def hold_back(self, values: Mapping[str, float]) -> bool:
+    def holds_back(self, values: Mapping[str, float]) -> bool:
         """Whether the image counts as drawn."""
         return self.log_odds(values) > self.threshold
 
@@ -80,7 +80,7 @@ def reason_of(values: Mapping[str, float], *, drawn: bool | None = None) -> NotJ
         return "blank"
     if _is_noise(values):
         return "noise"
-    if not (drawn_trees().hold_back(values) if drawn is None else drawn):
+    if not (drawn_trees().holds_back(values) if drawn is None else drawn):
         return None
     return "document" if _is_document(values) else "graphic"
 

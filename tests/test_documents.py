@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from forensics import registry
 from forensics.errors import DecodeFailedError
 from forensics.examine import run_analyzer
+from forensics.judgeable import LEAST_SIDE
 from forensics.types import Measured
 from fusion.output.result import CONTRACT_NUMBERS, result_document
 from scripts.generate_docs import app
@@ -82,3 +83,8 @@ def test_a_decision_says_its_status_its_context_and_what_else_was_possible(page:
     assert re.search(r"^Status: (accepted|superseded)\b.*\d{4}-\d{2}-\d{2}", text, re.M)
     for part in ("Context", "Decision", "Alternatives"):
         assert text.count(f"**{part}.**") == 1, part
+
+
+def test_the_wire_format_names_the_least_side_that_is_judged() -> None:
+    text = (ROOT / "docs" / "wire_format.md").read_text()
+    assert f"| `too_small` | the smaller side is below {LEAST_SIDE} px |" in text
